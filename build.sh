@@ -1,0 +1,44 @@
+#!/bin/bash
+# build.sh - the one entry to everything. "./build.sh help" lists the verbs.
+set -euo pipefail
+cd "$(dirname "${BASH_SOURCE[0]}")"
+
+usage() {
+    cat <<'USAGE'
+./build.sh [--release] [VERB] [ARGUMENT...]
+
+  build            build/limpet; with --release build/release/limpet (PGO + LTO), the one that is measured and shipped
+  run              build, pack apps/notes and serve it
+  test             gates, unit tests, end-to-end tests, and the same under sanitizers
+  test --sanitize  only the sanitized half (AddressSanitizer, UndefinedBehaviorSanitizer)
+  test --fast      only the other half
+  test-cpython     CPython's own tests on the binary; arguments: names of tests
+  test-fresh       the two commands of the README in fresh chroots of Debian 12 and 13 (root)
+  check            formatting, layers, sizes, shell scripts
+  fuzz [SECONDS]   each fuzzer for so long (60)
+  bench            hello beside gunicorn and nginx
+  clean            remove build/ (the cache of parts in ~/.cache/limpet stays)
+
+Without a verb: build. What the machine lacks is installed by apt (as root or by sudo).
+USAGE
+}
+
+profile=fast
+# shellcheck source=toolchain/lib.sh
+. toolchain/lib.sh
+# shellcheck source=toolchain/limpet.sh
+. toolchain/limpet.sh
+# shellcheck source=toolchain/verbs.sh
+. toolchain/verbs.sh
+
+if [ "${1:-}" = --release ]; then
+    profile=release
+    shift
+fi
+verb=${1:-build}
+[ $# -eq 0 ] || shift
+case $verb in
+    build | run | test | test-cpython | test-fresh | check | fuzz | bench | clean) "verb_${verb/-/_}" "$@" ;;
+    help | --help | -h) usage ;;
+    *) usage >&2; die "unknown verb: $verb" ;;
+esac

@@ -1,0 +1,65 @@
+# CPython as a static library with every extension module inside, its standard library, and a bin/python
+# for the build's own use.
+SOURCE=python
+NEEDS="musl zlib bzip2 xz zstd libffi sqlite"
+PROFILED=1
+
+configure_python() { # FOLDER OPTIMISATION [configure option...]
+    local folder=$1 optimisation=$2
+    shift 2
+    mkdir -p "$folder"
+    cd "$folder"
+    # Every library by name: there is no pkg-config in the target's world.
+    env OPT="-DNDEBUG $optimisation" MODULE_BUILDTYPE=static LINKFORSHARED=" " \
+        CFLAGS="$CFLAGS -fno-semantic-interposition" \
+        LDFLAGS="$LDFLAGS -Wl,-z,stack-size=1048576" \
+        ZLIB_CFLAGS=" " ZLIB_LIBS="-lz" BZIP2_CFLAGS=" " BZIP2_LIBS="-lbz2" \
+        LIBLZMA_CFLAGS=" " LIBLZMA_LIBS="-llzma" LIBZSTD_CFLAGS=" " LIBZSTD_LIBS="-lzstd" \
+        LIBFFI_CFLAGS=" " LIBFFI_LIBS="-lffi" LIBSQLITE3_CFLAGS=" " LIBSQLITE3_LIBS="-lsqlite3" \
+        "$source_folder/configure" -q --prefix=/usr/local --disable-shared --without-ensurepip \
+        --with-pkg-config=no --disable-test-modules --with-system-libmpdec=no \
+        --with-openssl=/nonexistent --without-readline \
+        --with-builtin-hashlib-hashes=md5,sha1,sha2,sha3,blake2 "$@"
+}
+
+build() {
+    local source_folder=$PWD build_folder
+    build_folder=$(dirname "$PWD")/build
+    if [ "$TARGET_STATIC" = 0 ]; then
+        configure_python "$build_folder" "-O1" --with-address-sanitizer --without-mimalloc --without-pymalloc
+        make -j"$jobs"
+    elif [ "$profile" = fast ]; then
+        configure_python "$build_folder" "-O3"
+        make -j"$jobs"
+    else
+        build_trained
+    fi
+    install_python
+}
+
+# PGO + LTO. The profile is taken from a build without LTO, whose training is quicker to link; its
+# .gcda files fit the LTO build, where the objects have the same names.
+build_trained() {
+    local training_folder=$build_folder-training
+    configure_python "$training_folder" "-O3" --enable-optimizations
+    make -j"$jobs" profile-gen-stamp
+    # The task ends with an error on musl (locale tests, missing test modules): what counts is the
+    # profile that it wrote.
+    ./python -m test --pgo --timeout=1200 || true
+    configure_python "$build_folder" "-O3" --enable-optimizations --with-lto
+    (cd "$training_folder" && find . -name '*.gcda' -print0 | tar cf - --null -T -) | tar xf - -C "$build_folder"
+    touch profile-run-stamp
+    make -j"$jobs" PROFILE_TASK=-h
+}
+
+install_python() {
+    cd "$build_folder"
+    mkdir -p "$STAGE/bin" "$STAGE/lib" "$STAGE/include"
+    cp -r "$source_folder/Lib" "$STAGE/lib/python3.14"
+    cp build/lib.*/_sysconfigdata__*.py "$STAGE/lib/python3.14/"
+    cp python "$STAGE/bin/python"
+    cp -r "$source_folder/Include/." "$STAGE/include/"
+    cp pyconfig.h "$STAGE/include/"
+    cp libpython3.14.a "$STAGE/lib/"
+    find Modules -name '*.a' -exec cp {} "$STAGE/lib/" \;
+}

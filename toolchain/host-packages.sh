@@ -1,0 +1,35 @@
+#!/bin/bash
+# host-packages.sh GROUP... - install the Debian packages that a verb needs and the machine lacks.
+# Groups: build, check, test, browser, bench, fuzz. Uses sudo when not root; does nothing when all are there.
+set -euo pipefail
+
+packages_build="gcc g++ make binutils patch tar gzip bzip2 xz-utils curl ca-certificates file
+    autoconf automake libtool libltdl-dev python3 libc6-dev linux-libc-dev libc-bin util-linux"
+packages_check="clang-format shellcheck python3"
+packages_test="python3-pytest curl file binutils procps iproute2 util-linux python3 debootstrap"
+packages_browser="chromium chromium-driver python3-selenium"
+packages_bench="wrk nginx-light gunicorn python3-flask"
+packages_fuzz="clang"
+
+missing=()
+for group in "$@"; do
+    list=packages_$group
+    for package in ${!list:?unknown group $group}; do
+        dpkg-query -W -f '${db:Status-Status}\n' "$package" 2>/dev/null | grep -qx installed ||
+            missing+=("$package")
+    done
+done
+[ ${#missing[@]} -gt 0 ] || exit 0
+
+as_root=()
+if [ "$(id -u)" != 0 ]; then
+    command -v sudo >/dev/null || {
+        echo "host-packages: these Debian packages are missing, and neither root nor sudo is at hand: ${missing[*]}" >&2
+        exit 1
+    }
+    as_root=(sudo)
+fi
+export DEBIAN_FRONTEND=noninteractive
+# An index from long ago names packages that the mirror no longer has.
+"${as_root[@]}" apt-get -q update
+"${as_root[@]}" apt-get -q -y install --no-install-recommends "${missing[@]}"

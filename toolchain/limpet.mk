@@ -1,0 +1,119 @@
+# limpet.mk - compiles and links limpet itself, its unit tests and its fuzzers. Called by build.sh, which passes:
+#   OUT              folder for everything made here
+#   CC TARGET_STATIC COMPILE_FLAGS LINK_FLAGS   by target and profile
+#   PYTHON           prefix of the CPython recipe;  PARTS  prefixes of the other libraries
+#   BUILD_PYTHON     a CPython of the same version that runs here (freezes, packs)
+MAKEFLAGS += --no-builtin-rules
+.SUFFIXES:
+.DELETE_ON_ERROR:
+.SECONDARY:
+
+WARNINGS := -Wall -Wextra -Wshadow -Wconversion -Wstrict-prototypes -Wmissing-prototypes -Wcast-qual -Wvla \
+            -fno-common -Werror
+FLAGS := -D_GNU_SOURCE -std=gnu17 $(WARNINGS) -ffunction-sections -fdata-sections $(COMPILE_FLAGS) \
+         -Iappliance -I$(OUT)/gen $(addprefix -I,$(addsuffix /include,$(PARTS)))
+# Python's headers are not warning-clean by our measure, so they are system headers.
+PYTHON_FLAGS := -isystem $(PYTHON)/include -isystem $(PYTHON)/include/internal
+
+APPLIANCE := $(wildcard appliance/*.c)
+EMBED := $(wildcard embed/*.c)
+SHIMS := $(if $(filter 1,$(TARGET_STATIC)),$(wildcard toolchain/shims/*.c))
+object = $(patsubst %.c,$(OUT)/obj/%.o,$(1))
+APPLIANCE_OBJECTS := $(call object,$(filter-out appliance/main.c,$(APPLIANCE)))
+OBJECTS := $(OUT)/obj/appliance/main.o $(APPLIANCE_OBJECTS) $(call object,$(EMBED)) $(call object,$(SHIMS)) \
+           $(OUT)/obj/gen/frozen.o $(OUT)/obj/gen/frozen_blob.o
+
+# Functions of libc that see the archive as files (appliance/mount.h).
+MOUNT_FLAGS := $(foreach symbol,$(shell grep -v '^\#' appliance/mount.symbols),-Wl,--wrap=$(symbol))
+
+LIBRARY_PATHS := $(addprefix -L,$(addsuffix /lib,$(PARTS)))
+PYTHON_LIBRARIES := $(PYTHON)/lib/libpython3.14.a $(filter-out %/libpython3.14.a,$(wildcard $(PYTHON)/lib/*.a))
+LIBRARIES := -lmicrohttpd -lsqlite3 -lz -lbz2 -llzma -lzstd -lffi -lm -lpthread \
+             $(if $(filter 0,$(TARGET_STATIC)),-ldl -lutil)
+# musl gives threads the stack size that stands in the program header; CPython needs more than its default.
+LINK := $(LINK_FLAGS) -Wl,--gc-sections -Wl,-z,stack-size=1048576 -Wl,--build-id
+
+.PHONY: all unit fuzz
+all: $(OUT)/limpet
+
+# --- generated ------------------------------------------------------------------------------------------------
+
+# name version licence of what is linked or packed in, for "version" and "inspect".
+LINKED := python musl libmicrohttpd zlib sqlite libffi bzip2 xz zstd tzdata
+$(OUT)/gen/parts: toolchain/sources.lock VERSION toolchain/limpet.mk
+	@mkdir -p $(@D)
+	@{ echo "limpet $$(cat VERSION) MIT"; \
+	   for part in $(LINKED); do awk -v n=$$part '$$1 == n { print $$1, $$2, $$5 }' toolchain/sources.lock; done; \
+	   echo "$(notdir $(PIP_WHEEL))" | awk -F- '{ print $$1, $$2, "MIT" }'; } >$@
+
+$(OUT)/gen/version.h: $(OUT)/gen/parts
+	@{ echo "#pragma once"; echo "#define LIMPET_VERSION \"$$(cat VERSION)\""; \
+	   echo "#define LIMPET_PARTS \\"; sed 's/.*/    "&\\n" \\/' $<; echo; } >$@
+
+OWN_PYTHON := limpet=embed/py/__init__.py \
+    $(foreach file,$(filter-out embed/py/__init__.py,$(wildcard embed/py/*.py)),limpet.$(basename $(notdir $(file)))=$(file)) \
+    $(foreach file,$(filter-out packaging/base.py,$(wildcard packaging/*.py)),limpet.$(basename $(notdir $(file)))=$(file))
+OWN_PYTHON_FILES := $(wildcard embed/py/*.py packaging/*.py)
+
+$(OUT)/gen/frozen.c: toolchain/freeze.py $(OWN_PYTHON_FILES) | $(OUT)/gen/version.h
+	@$(BUILD_PYTHON) toolchain/freeze.py --stdlib $(PYTHON)/lib/python3.14 --output $(OUT)/gen \
+	    $(foreach module,$(OWN_PYTHON),--module $(module))
+
+# --- limpet ---------------------------------------------------------------------------------------------------
+
+$(OUT)/obj/appliance/main.o: FLAGS += -Iembed
+
+$(OUT)/obj/appliance/%.o: appliance/%.c | $(OUT)/gen/version.h
+	@mkdir -p $(@D)
+	@$(CC) $(FLAGS) -include appliance/banned.h -MMD -MP -c $< -o $@
+
+$(OUT)/obj/embed/%.o: embed/%.c | $(OUT)/gen/version.h
+	@mkdir -p $(@D)
+	@$(CC) $(FLAGS) $(PYTHON_FLAGS) -Iembed -MMD -MP -c $< -o $@
+
+$(OUT)/obj/toolchain/shims/%.o: toolchain/shims/%.c
+	@mkdir -p $(@D)
+	@$(CC) $(FLAGS) $(PYTHON_FLAGS) -fno-lto -fno-builtin -MMD -MP -c $< -o $@
+
+$(OUT)/obj/gen/frozen.o: $(OUT)/gen/frozen.c
+	@mkdir -p $(@D)
+	@$(CC) $(FLAGS) $(PYTHON_FLAGS) -c $< -o $@
+
+$(OUT)/obj/gen/frozen_blob.o: $(OUT)/gen/frozen.c
+	@mkdir -p $(@D)
+	@$(CC) -c $(OUT)/gen/frozen.S -o $@
+
+$(OUT)/limpet.elf: $(OBJECTS) appliance/mount.symbols toolchain/limpet.mk
+	@$(CC) $(COMPILE_FLAGS) -o $@ $(OBJECTS) $(PYTHON_LIBRARIES) $(LIBRARY_PATHS) $(LIBRARIES) $(MOUNT_FLAGS) $(LINK)
+
+$(OUT)/limpet.stripped: $(OUT)/limpet.elf
+	@if [ "$(TARGET_STATIC)" = 1 ]; then strip -o $@ $<; else cp $< $@; fi
+
+$(OUT)/limpet: $(OUT)/limpet.stripped $(OUT)/gen/parts $(wildcard packaging/*.py)
+	@$(BUILD_PYTHON) packaging/base.py --output $@ --elf $< --parts $(OUT)/gen/parts --wheel $(PIP_WHEEL) \
+	    --lib $(OUT)/gen/lib $(foreach licence,$(wildcard $(LICENCES)/*),--licence $(notdir $(licence))=$(licence))
+
+# --- unit tests: every module in one library, so that a test takes what it needs and may fake the rest ------------------
+
+UNIT := $(basename $(notdir $(wildcard tests/unit/test_*.c)))
+SHIM_UNIT := test_malloc test_memory test_dl
+UNIT := $(if $(filter 1,$(TARGET_STATIC)),$(UNIT),$(filter-out $(SHIM_UNIT),$(UNIT)))
+
+$(OUT)/unit/libappliance.a: $(APPLIANCE_OBJECTS)
+	@mkdir -p $(@D)
+	@rm -f $@
+	gcc-ar rcs $@ $^
+
+$(OUT)/unit/%.o: tests/unit/%.c | $(OUT)/gen/version.h
+	@mkdir -p $(@D)
+	@$(CC) $(FLAGS) -Itests/unit -Itoolchain/shims -I. -MMD -MP -c $< -o $@
+
+$(OUT)/unit/%: $(OUT)/unit/%.o $(OUT)/unit/libappliance.a
+	@$(CC) $(COMPILE_FLAGS) -o $@ $(filter-out %.a,$^) $(OUT)/unit/libappliance.a $(LIBRARY_PATHS) -lmicrohttpd -lz -lpthread $(LINK)
+
+$(OUT)/unit/test_mount: $(OUT)/unit/test_mount.o $(OUT)/unit/libappliance.a
+	@$(CC) $(COMPILE_FLAGS) -o $@ $< $(OUT)/unit/libappliance.a $(LIBRARY_PATHS) -lz -lpthread $(MOUNT_FLAGS) $(LINK)
+
+unit: $(addprefix $(OUT)/unit/,$(UNIT))
+
+-include $(wildcard $(OUT)/obj/*/*.d $(OUT)/obj/*/*/*.d $(OUT)/unit/*.d)

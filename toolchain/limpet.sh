@@ -1,0 +1,64 @@
+# limpet.sh - builds limpet itself (and what it is tested with) from the parts in the cache.
+# shellcheck shell=bash
+
+# What goes into the executable, in link order of need.
+limpet_parts="zlib bzip2 xz zstd libffi sqlite libmicrohttpd"
+# Built now, linked by the parts of limpet that use it.
+further_parts="mbedtls"
+
+# The licence texts, as the sources have them: kept by what sources.lock says.
+collect_licences() { # FOLDER
+    local name path tarball
+    mkdir -p "$1"
+    while read -r name path; do
+        case $name in '#'* | '') continue ;; esac
+        tarball=$("$toolchain/fetch.sh" "$name")
+        tar xOf "$tarball" --wildcards --no-wildcards-match-slash "*/$path" 2>/dev/null >"$1/$name" ||
+            tar xOf "$tarball" "$path" >"$1/$name"
+    done <"$toolchain/licences.txt"
+    cp LICENSE "$1/limpet"
+}
+
+make_limpet() { # MAKE-TARGET
+    local python parts=() part compile link
+    python=$(recipe_prefix python)
+    for part in $limpet_parts $further_parts; do parts+=("$(recipe_prefix "$part")"); done
+    recipe_environment "${parts[@]}"
+    case $target/$profile in
+        sanitize/*) compile="$TARGET_CFLAGS $TARGET_SANITIZE $TARGET_SANITIZE_OWN" link="$TARGET_SANITIZE $TARGET_SANITIZE_OWN" ;;
+        */release) compile="-O2 -g1 -fno-pie -flto=auto -fno-semantic-interposition" link="-O3 -flto=auto" ;;
+        *) compile="-O2 -g1 -fno-pie" link="" ;;
+    esac
+    [ "$TARGET_STATIC" = 0 ] || CC=$(recipe_prefix musl)/bin/limpet-cc
+    make -f "$toolchain/limpet.mk" -j"$jobs" OUT="$out" CC="$CC" TARGET_STATIC="$TARGET_STATIC" \
+        COMPILE_FLAGS="$compile" LINK_FLAGS="$link" PYTHON="$python" PARTS="${parts[*]}" \
+        BUILD_PYTHON="env PYTHONHOME= $python/bin/python -S" \
+        PIP_WHEEL="$(echo "$python"/lib/python3.14/ensurepip/_bundled/pip-*.whl)" LICENCES="$out/gen/licences" "$@"
+}
+
+# What the archive's lib/ holds beside pip: data that belongs in files.
+collect_library() { # FOLDER
+    rm -rf "$1"
+    mkdir -p "$1"
+    cp -r "$(recipe_prefix tzdata)/tzdata" "$1/"
+    cp -r "$(recipe_prefix python)/lib/python3.14/pydoc_data" "$1/"
+    find "$1" -name __pycache__ -prune -exec rm -rf {} +
+}
+
+# build_limpet: everything up to $out/limpet.
+build_limpet() {
+    local part
+    out=$PWD/build/$profile
+    [ "$target" != sanitize ] || out=$PWD/build/sanitize
+    for part in $limpet_parts $further_parts tzdata python; do build_dependency "$part"; done
+    mkdir -p "$out/gen"
+    if [ ! -d "$out/gen/licences" ] || [ "$toolchain/sources.lock" -nt "$out/gen/licences" ]; then
+        step "licences" "$out/logs/licences.log" collect_licences "$out/gen/licences"
+    fi
+    if [ ! -d "$out/gen/lib" ] || [ "$toolchain/sources.lock" -nt "$out/gen/lib" ]; then
+        step "time zones, data files" "$out/logs/library.log" collect_library "$out/gen/lib"
+    fi
+    if ! make_limpet -q all >/dev/null 2>&1; then
+        step "limpet $(cat VERSION) ($(basename "$out"))" "$out/logs/limpet.log" make_limpet all
+    fi
+}

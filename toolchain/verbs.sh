@@ -1,0 +1,111 @@
+# verbs.sh - what build.sh's verbs do.
+# shellcheck shell=bash
+
+build_native() {
+    load_target x86_64-linux-musl
+    build_limpet
+}
+
+verb_build() {
+    toolchain/host-packages.sh build
+    build_native
+    if [ "$profile" = fast ]; then
+        ln -f build/fast/limpet build/limpet
+        echo "build/limpet: $(stat -c %s build/limpet | numfmt --to=si) bytes"
+    else
+        echo "build/release/limpet: $(stat -c %s build/release/limpet | numfmt --to=si) bytes"
+    fi
+}
+
+verb_run() {
+    verb_build
+    build/limpet pack apps/notes --output build/notes
+    exec build/notes "$@"
+}
+
+# Parts of a test run that failed; a run goes on to its end.
+test_failures=0
+
+# Unit tests of the current $out, one line each program.
+run_unit() {
+    local test
+    step "unit tests ($(basename "$out"))" "$out/logs/unit.log" make_limpet unit
+    for test in "$out"/unit/test_*; do
+        case $test in *.o | *.d | *.log) continue ;; esac
+        if timeout 120 "$test" >"$test.log" 2>&1; then
+            tail -n 1 "$test.log"
+        else
+            cat "$test.log"
+            echo "$(basename "$test"): FAILED"
+            test_failures=$((test_failures + 1))
+        fi
+    done
+}
+
+run_e2e() { # BINARY [pytest argument...]
+    local binary=$1
+    shift
+    BINARY_UNDER_TEST=$binary /usr/bin/python3 -m pytest -q -p no:cacheprovider tests/e2e tests/packaging "$@" ||
+        test_failures=$((test_failures + 1))
+}
+
+test_fast() {
+    build_native
+    ln -f build/fast/limpet build/limpet
+    tests/gates/run.sh "$out" || test_failures=$((test_failures + 1))
+    run_unit
+    run_e2e "$out/limpet" "$@"
+}
+
+test_sanitized() {
+    load_target sanitize
+    build_limpet
+    export ASAN_OPTIONS=detect_leaks=1:detect_stack_use_after_return=1
+    export LSAN_OPTIONS=suppressions=$PWD/tests/leaks.supp:print_suppressions=0
+    export UBSAN_OPTIONS=print_stacktrace=1:halt_on_error=1
+    run_unit
+    run_e2e "$out/limpet" "$@"
+}
+
+verb_test() {
+    local half=both
+    case ${1:-} in
+        --sanitize) half=sanitized && shift ;;
+        --fast) half=fast && shift ;;
+    esac
+    toolchain/host-packages.sh build check test browser
+    [ "$half" = sanitized ] || test_fast "$@"
+    [ "$half" = fast ] || test_sanitized "$@"
+    [ "$test_failures" = 0 ] || die "$test_failures parts of the test run failed (see above)"
+}
+
+verb_check() {
+    toolchain/host-packages.sh check build
+    tests/gates/run.sh
+}
+
+verb_clean() {
+    rm -rf build
+}
+
+verb_bench() {
+    toolchain/host-packages.sh build bench
+    profile=release
+    build_native
+    /usr/bin/python3 tests/bench/bench.py build/release/limpet "$@"
+}
+
+# CPython's own tests, by the binary: what fails must be in tests/cpython/expected.txt with its reason.
+verb_test_cpython() {
+    toolchain/host-packages.sh build test
+    build_native
+    /usr/bin/python3 tests/cpython/run.py "$out/limpet" "$(recipe_prefix python)/lib/python3.14" "$@"
+}
+
+# The README's two commands in fresh chroots of the Debian releases that we promise.
+verb_test_fresh() {
+    local suite
+    toolchain/host-packages.sh test
+    [ $# -gt 0 ] || set -- bookworm trixie
+    for suite in "$@"; do tests/fresh_machine.sh "$suite"; done
+}
