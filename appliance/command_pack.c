@@ -1,0 +1,76 @@
+// command_pack.c - "pack": reads and checks the settings here, with the table that serves them
+// later, and leaves the writing to the Python half, limpet.pack, which gets everything as plain
+// arguments.
+#include <stdint.h>
+#include <stdlib.h>
+
+#include "check.h"
+#include "cleanup.h"
+#include "commands.h"
+#include "config_parse.h"
+
+enum { FIXED_ARGUMENTS = 10 }; // SRC and four options with a value at most, and the NULL
+
+// The arguments of limpet.pack. The array is the caller's to free, the strings are borrowed.
+static char **pack_arguments(const struct config *config, const char *settings, int *count)
+{
+    const char **arguments = calloc(FIXED_ARGUMENTS + 2 * config->with.count, sizeof *arguments);
+    int used = 0;
+    must(arguments != NULL);
+    arguments[used++] = config->target;
+    arguments[used++] = "--output";
+    arguments[used++] = config->output;
+    if (config->app != NULL) {
+        arguments[used++] = "--app";
+        arguments[used++] = config->app;
+    }
+    for (size_t i = 0; i < config->with.count; i++) {
+        arguments[used++] = "--with";
+        arguments[used++] = config->with.items[i];
+    }
+    if (config->requirements != NULL) {
+        arguments[used++] = "--requirements";
+        arguments[used++] = config->requirements;
+    }
+    arguments[used++] = "--settings";
+    arguments[used++] = settings;
+    *count = used;
+    return (char **)(uintptr_t)arguments;
+}
+
+static int require_names(const struct program *program, const struct config *config,
+                         struct err *err)
+{
+    if (config->target == NULL)
+        return err_set(err, ERR_USAGE, "nothing to pack (write: %s pack SRC -o OUT)",
+                       program->name);
+    if (config->output == NULL)
+        return err_set(err, ERR_USAGE, "no name for the binary (write: %s pack %s -o OUT)",
+                       program->name, config->target);
+    return 0;
+}
+
+static int pack(const struct program *program, const struct config *config, struct err *err)
+{
+    _buf_ struct buf settings = BUF_INIT(CONFIG_TEXT_MAX);
+    _free_ char **arguments = NULL;
+    int count;
+    if (require_names(program, config, err) < 0)
+        return -1;
+    config_settings_text(config, &settings);
+    arguments = pack_arguments(config, buf_text(&settings), &count);
+    return program->runtime->tool(program->archive, "limpet.pack", count, arguments);
+}
+
+int command_pack(const struct program *program, const struct command *command, int argc,
+                 char **argv, struct err *err)
+{
+    struct config config;
+    int result = command_configure(program, command, argc, argv, &config, err);
+    if (result == 0)
+        result = pack(program, &config, err);
+    else if (result > 0)
+        result = 0;
+    config_fini(&config);
+    return result;
+}

@@ -1,0 +1,94 @@
+// command_serve.c - "serve", which becomes the supervisor, and "check", which loads the application
+// as a worker would, in a child, and says how that went.
+#include <stdio.h>
+
+#include "commands.h"
+#include "errand.h"
+#include "log.h"
+#include "supervisor.h"
+#include "worker.h"
+
+enum { DESCRIPTION_MAX = 256 }; // bytes: "wsgi shop:app"
+
+static int require_target(const struct program *program, const struct command *command,
+                          const struct config *config, struct err *err)
+{
+    if (config->target != NULL)
+        return 0;
+    return err_set(err, ERR_USAGE, "no application to %s (write: %s %s module:attr)", command->name,
+                   program->name, command->name);
+}
+
+static int serve(const struct program *program, const struct config *config, struct err *err)
+{
+    struct supervisor_setup setup = {
+        .config = config,
+        .archive = program->archive,
+        .runtime = program->runtime,
+        .worker = worker_main,
+    };
+    log_set_level((enum log_level)config->log_level.index);
+    return supervisor_run(&setup, err);
+}
+
+int command_serve(const struct program *program, const struct command *command, int argc,
+                  char **argv, struct err *err)
+{
+    struct config config;
+    int result = command_configure(program, command, argc, argv, &config, err);
+    if (result == 0 && (result = require_target(program, command, &config, err)) == 0)
+        result = serve(program, &config, err);
+    config_fini(&config);
+    return result < 0 ? -1 : 0;
+}
+
+struct check {
+    const struct program *program;
+    const struct config *config;
+};
+
+static int start_in_child(void *owner, struct buf *out, struct err *err)
+{
+    const struct check *check = owner;
+    char description[DESCRIPTION_MAX] = "";
+    struct runtime_setup setup = {
+        .target = check->config->target,
+        .interface = check->config->interface.name,
+        .working_folder = check->config->working_dir,
+        .archive = check->program->archive,
+        .workers = (unsigned)check->config->workers,
+    };
+    if (check->program->runtime->start(&setup, description, sizeof description, err) < 0)
+        return -1;
+    return buf_append_str(out, str_of(description));
+}
+
+static void stop_in_child(void *owner)
+{
+    const struct check *check = owner;
+    check->program->runtime->stop();
+}
+
+static int check_application(const struct program *program, const struct config *config,
+                             struct err *err)
+{
+    _buf_ struct buf description = BUF_INIT(DESCRIPTION_MAX);
+    struct check check = {program, config};
+    struct errand errand = {
+        .what = config->target, .run = start_in_child, .finish = stop_in_child, .owner = &check};
+    if (errand_run(&errand, &description, err) < 0)
+        return -1;
+    printf("ok: %s\n", buf_text(&description));
+    return 0;
+}
+
+int command_check(const struct program *program, const struct command *command, int argc,
+                  char **argv, struct err *err)
+{
+    struct config config;
+    int result = command_configure(program, command, argc, argv, &config, err);
+    if (result == 0 && (result = require_target(program, command, &config, err)) == 0)
+        result = check_application(program, &config, err);
+    config_fini(&config);
+    return result < 0 ? -1 : 0;
+}

@@ -1,0 +1,272 @@
+// config.c - fills struct config in, layer by layer: defaults, the command line
+// (config_arguments.c), the environment, packed settings, a file. Finds the option that a variable
+// or a key means and hands its value on: what it may be is config_set.c's business.
+#include "config.h"
+
+#include <ctype.h>
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "check.h"
+#include "cleanup.h"
+#include "config_layer.h"
+#include "config_parse.h"
+#include "config_set.h"
+
+enum { WARNINGS_MAX = 1 << 16 }; // bytes
+
+static const char packed_name[] = "packed settings";
+
+static struct config_layer layer_of(struct config *config, const struct config_request *request,
+                                    enum config_source source, const char *name)
+{
+    return (struct config_layer){
+        .config = config, .request = request, .source = source, .name = name};
+}
+
+bool config_layer_allows(const struct config_layer *layer, const struct config_option *option)
+{
+    return config_option_allowed_in(option, 1u << layer->source);
+}
+
+// Put in front of err what was given wrongly, in the words of its layer.
+static int blame(const struct config_layer *layer, const struct config_option *option,
+                 const char *text, struct err *err)
+{
+    char variable[CONFIG_NAME_MAX];
+    if (*text == '\0')
+        text = "\"\"";
+    switch (layer->source) {
+    case CONFIG_COMMAND_LINE:
+        return err_wrap(err, "--%s %.*s", option->name, CONFIG_SHOWN, text);
+    case CONFIG_ENVIRONMENT:
+        config_option_variable(option, variable);
+        return err_wrap(err, "%s=%.*s", variable, CONFIG_SHOWN, text);
+    default:
+        return err_wrap(err, "%s = %.*s", option->name, CONFIG_SHOWN, text);
+    }
+}
+
+int config_layer_set(struct config_layer *layer, const struct config_option *option,
+                     const char *text, struct err *err)
+{
+    if (config_set(layer->config, option, layer->source, text, err) < 0)
+        return blame(layer, option, text, err);
+    return 0;
+}
+
+// Defaults.
+
+static void read_defaults(struct config_layer *layer)
+{
+    for (size_t i = 0; i < CONFIG_OPTION_COUNT; i++) {
+        struct err err;
+        const char *text = config_options[i].standard;
+        must(text == NULL || config_layer_set(layer, &config_options[i], text, &err) == 0);
+    }
+}
+
+// The environment.
+
+// Variables of ours that are no options: where the build keeps things.
+static bool is_other_variable(struct str name)
+{
+    return str_equal(name, STR("LIMPET_CACHE")) || str_equal(name, STR("LIMPET_SOURCES"));
+}
+
+static void warn_of_variable(struct config_layer *layer, struct str name, struct str option_name)
+{
+    struct buf *warnings = &layer->config->warnings;
+    const struct config_option *near =
+        config_option_near(option_name, layer->request->scope, PLACE_ENVIRONMENT);
+    int size = (int)(name.size < CONFIG_SHOWN ? name.size : CONFIG_SHOWN);
+    if (near == NULL) {
+        buf_printf(warnings, "ignoring %.*s: there is no such option\n", size, name.data);
+        return;
+    }
+    char variable[CONFIG_NAME_MAX];
+    config_option_variable(near, variable);
+    buf_printf(warnings, "ignoring %.*s: there is no such option (did you mean %s?)\n", size,
+               name.data, variable);
+}
+
+// The option that LIMPET_NAME means, or NULL; its name as it would be written elsewhere in buffer.
+static const struct config_option *find_variable(const struct config_layer *layer, struct str name,
+                                                 struct str *option_name,
+                                                 char buffer[static CONFIG_NAME_MAX])
+{
+    char variable[CONFIG_NAME_MAX];
+    struct str part = {name.data + sizeof "LIMPET_" - 1, name.size - (sizeof "LIMPET_" - 1)};
+    size_t size = part.size < CONFIG_NAME_MAX ? part.size : CONFIG_NAME_MAX;
+    for (size_t i = 0; i < size; i++)
+        buffer[i] = part.data[i] == '_' ? '-' : (char)tolower((unsigned char)part.data[i]);
+    *option_name = (struct str){buffer, size};
+    const struct config_option *option = config_option_find(*option_name);
+    if (option == NULL || !config_layer_allows(layer, option))
+        return NULL;
+    config_option_variable(option, variable);
+    return str_equal(name, str_of(variable)) ? option : NULL;
+}
+
+static int read_variable(struct config_layer *layer, const char *entry, struct err *err)
+{
+    char buffer[CONFIG_NAME_MAX];
+    const char *equals = strchr(entry, '=');
+    if (equals == NULL || strncmp(entry, "LIMPET_", sizeof "LIMPET_" - 1) != 0)
+        return 0;
+    struct str option_name, name = {entry, (size_t)(equals - entry)};
+    if (is_other_variable(name))
+        return 0;
+    const struct config_option *option = find_variable(layer, name, &option_name, buffer);
+    if (option == NULL) {
+        warn_of_variable(layer, name, option_name);
+        return 0;
+    }
+    // One environment serves all commands: what is for another one is no mistake. And what pack
+    // stores must not depend on how a server on the same machine is configured.
+    enum config_scope scope = layer->request->scope;
+    if ((option->scopes & scope) == 0 ||
+        (scope == SCOPE_PACK && (option->scopes & SCOPE_SERVE) != 0))
+        return 0;
+    return equals[1] == '\0' ? 0 : config_layer_set(layer, option, equals + 1, err);
+}
+
+static int read_environment(struct config_layer *layer, struct err *err)
+{
+    char *const *entry = layer->request->environment;
+    for (; entry != NULL && *entry != NULL; entry++) {
+        if (read_variable(layer, *entry, err) < 0)
+            return -1;
+    }
+    return 0;
+}
+
+// Settings as text: packed, or what a file was turned into.
+
+static int unknown_key(const struct config_layer *layer, struct str key, struct err *err)
+{
+    const struct config_request *request = layer->request;
+    const struct config_option *option = config_option_find(key);
+    int size = (int)key.size; // at most CONFIG_KEY_MAX
+    if (option != NULL && (option->scopes & request->scope) == 0)
+        return err_set(err, ERR_USAGE, "\"%s\" is no setting of \"%s %s\"", option->name,
+                       request->program, request->command);
+    if (option != NULL)
+        return err_set(err, ERR_USAGE, "\"%s\" cannot be set here (give --%s)", option->name,
+                       option->name);
+    const struct config_option *near = config_option_near(key, request->scope, 1u << layer->source);
+    if (near != NULL)
+        return err_set(err, ERR_USAGE, "unknown key \"%.*s\" (did you mean \"%s\"?)", size,
+                       key.data, near->name);
+    return err_set(err, ERR_USAGE, "unknown key \"%.*s\" (\"%s help options\" lists them)", size,
+                   key.data, request->program);
+}
+
+// A value of pyproject.toml that is a path, seen from where pack was called. The caller frees it.
+static char *resolved(const struct config_layer *layer, const struct config_option *option,
+                      struct str value)
+{
+    char *text;
+    const char *folder = layer->config->target;
+    bool relative = layer->source == CONFIG_PROJECT && option->local_path && value.size > 0 &&
+                    value.data[0] != '/';
+    int size = relative ? asprintf(&text, "%s/%.*s", folder, (int)value.size, value.data)
+                        : asprintf(&text, "%.*s", (int)value.size, value.data);
+    must(size >= 0);
+    return text;
+}
+
+static int read_line(void *owner, size_t line, struct str key, struct str value, struct err *err)
+{
+    struct config_layer *layer = owner;
+    (void)line;
+    const struct config_option *option = config_option_find(key);
+    if (option == NULL || (option->scopes & layer->request->scope) == 0 ||
+        !config_layer_allows(layer, option))
+        return unknown_key(layer, key, err);
+    bool *seen = &layer->seen[option - config_options];
+    if (*seen && option->kind != KIND_LIST)
+        return err_set(err, ERR_USAGE, "\"%s\" has several values, and takes one", option->name);
+    *seen = true;
+    _free_ char *text = resolved(layer, option, value);
+    return config_layer_set(layer, option, text, err);
+}
+
+static int read_text(struct config_layer *layer, struct str text, struct err *err)
+{
+    if (config_parse(text, read_line, layer, err) < 0)
+        return err_wrap(err, "%s", layer->name);
+    return 0;
+}
+
+static int read_file(struct config *config, const struct config_request *request,
+                     enum config_source source, const char *path, struct err *err)
+{
+    _buf_ struct buf lines = BUF_INIT(CONFIG_TEXT_MAX);
+    struct config_layer layer = layer_of(config, request, source, path);
+    config->file_name = strdup(path);
+    must(config->file_name != NULL);
+    const char *table = source == CONFIG_PROJECT ? "tool.limpet" : "";
+    if (request->read_file(request->owner, path, table, &lines, err) < 0)
+        return -1;
+    return read_text(&layer, buf_str(&lines), err);
+}
+
+static int read_config_file(struct config *config, const struct config_request *request,
+                            struct err *err)
+{
+    const struct config_option *option = &config_options[CONFIG_OPTION_config_file];
+    enum config_source source = config->settings[CONFIG_OPTION_config_file].source;
+    struct config_layer origin = layer_of(config, request, source, packed_name);
+    if (config->config_file == NULL)
+        return 0;
+    if (access(config->config_file, R_OK) == 0)
+        return read_file(config, request, CONFIG_FILE, config->config_file, err);
+    err_set(err, ERR_USAGE, "%s", strerror(errno));
+    blame(&origin, option, config->config_file, err);
+    return source == CONFIG_PACKED ? err_wrap(err, "%s", origin.name) : -1;
+}
+
+static int read_project(struct config *config, const struct config_request *request,
+                        struct err *err)
+{
+    _free_ char *path = NULL;
+    if (config->target == NULL)
+        return 0;
+    must(asprintf(&path, "%s/pyproject.toml", config->target) >= 0);
+    if (access(path, F_OK) < 0)
+        return 0;
+    return read_file(config, request, CONFIG_PROJECT, path, err);
+}
+
+int config_read(struct config *config, const struct config_request *request, struct err *err)
+{
+    *config = (struct config){.warnings = BUF_INIT(WARNINGS_MAX)};
+    struct config_layer defaults = layer_of(config, request, CONFIG_DEFAULT, "defaults");
+    struct config_layer arguments = layer_of(config, request, CONFIG_COMMAND_LINE, "command line");
+    struct config_layer environment = layer_of(config, request, CONFIG_ENVIRONMENT, "environment");
+    struct config_layer packed = layer_of(config, request, CONFIG_PACKED, packed_name);
+    read_defaults(&defaults);
+    if (config_layer_read_arguments(&arguments, err) < 0)
+        return -1;
+    if (config->help)
+        return 0;
+    if (read_environment(&environment, err) < 0 || read_text(&packed, request->packed, err) < 0)
+        return -1;
+    if (request->read_file == NULL)
+        return 0;
+    return request->scope == SCOPE_PACK ? read_project(config, request, err)
+                                        : read_config_file(config, request, err);
+}
+
+void config_fini(struct config *config)
+{
+    for (size_t i = 0; i < CONFIG_OPTION_COUNT; i++)
+        config_unset(config, &config_options[i]);
+    free(config->file_name);
+    config->file_name = NULL;
+    buf_fini(&config->warnings);
+}

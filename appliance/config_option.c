@@ -1,0 +1,76 @@
+// config_option.c - the option table, made of options.def, and how to find a row in it.
+#include "config_option.h"
+
+#include <ctype.h>
+#include <sched.h>
+#include <stdio.h>
+#include <unistd.h>
+
+#include "check.h"
+#include "near.h"
+
+// The processors that this process may use; where the kernel knows more of them than cpu_set_t has
+// room for, those that are there.
+static int64_t processor_count(void)
+{
+    cpu_set_t set;
+    CPU_ZERO(&set);
+    if (sched_getaffinity(0, sizeof set, &set) == 0)
+        return CPU_COUNT(&set);
+    return sysconf(_SC_NPROCESSORS_ONLN);
+}
+
+const struct config_option config_options[CONFIG_OPTION_COUNT] = {
+#define OPTION(kind_, field, name_, ...)                                 \
+    [CONFIG_OPTION_##field] = {.name = name_,                            \
+                               .kind = KIND_##kind_,                     \
+                               .offset = offsetof(struct config, field), \
+                               __VA_ARGS__},
+#include "options.def"
+#undef OPTION
+};
+
+const struct config_option *config_option_find(struct str name)
+{
+    for (size_t i = 0; i < CONFIG_OPTION_COUNT; i++) {
+        if (str_equal(name, str_of(config_options[i].name)))
+            return &config_options[i];
+    }
+    return NULL;
+}
+
+const struct config_option *config_option_near(struct str name, unsigned scope, unsigned place)
+{
+    struct near best = {.distance = NEAR_NOTHING};
+    const struct config_option *found = NULL;
+    for (size_t i = 0; i < CONFIG_OPTION_COUNT; i++) {
+        const struct config_option *option = &config_options[i];
+        if ((option->scopes & scope) != 0 && config_option_allowed_in(option, place) &&
+            near_consider(&best, name, option->name))
+            found = option;
+    }
+    return found;
+}
+
+bool config_option_allowed_in(const struct config_option *option, unsigned place)
+{
+    return option->places == 0 || (option->places & place) != 0;
+}
+
+void config_option_variable(const struct config_option *option, char out[static CONFIG_NAME_MAX])
+{
+    snprintf(out, CONFIG_NAME_MAX, "LIMPET_%s", option->name);
+    for (char *p = out; *p != '\0'; p++)
+        *p = *p == '-' ? '_' : (char)toupper((unsigned char)*p);
+}
+
+void config_option_metavar(const struct config_option *option, char out[static CONFIG_METAVAR_MAX])
+{
+    size_t used = 0;
+    snprintf(out, CONFIG_METAVAR_MAX, "%s", option->metavar != NULL ? option->metavar : "");
+    for (size_t i = 0; i < CONFIG_CHOICES_MAX && option->choices[i] != NULL; i++) {
+        used += (size_t)snprintf(out + used, CONFIG_METAVAR_MAX - used, "%s%s", i > 0 ? "|" : "",
+                                 option->choices[i]);
+        must(used < CONFIG_METAVAR_MAX);
+    }
+}
