@@ -1,0 +1,271 @@
+// child.c - the worker life cycle: a table of state and event, whose cells change the state and say
+// what to do. Knows nothing of processes but their number: the supervisor acts.
+#include "child.h"
+
+#include <signal.h>
+#include <stdio.h>
+#include <sys/wait.h>
+
+#include "check.h"
+#include "signals.h"
+
+// A worker that has served this long was sound: its successor comes at once. Others wait, longer
+// each time, so that an application which crashes at once does not eat the processor
+// (milliseconds).
+enum { SOUND_AFTER = 10000, PAUSE_FIRST = 100, PAUSE_LONGEST = 5000 };
+
+// From its last word to its end (milliseconds).
+enum { END_WITHIN = 5000 };
+
+static const char *const state_names[CHILD_STATE_COUNT] = {
+    [CHILD_BACKING_OFF] = "backing off", [CHILD_STARTING] = "starting", [CHILD_SERVING] = "serving",
+    [CHILD_DRAINING] = "draining",       [CHILD_KILLED] = "killed",     [CHILD_DEAD] = "dead",
+};
+
+const char *child_state_name(enum child_state state)
+{
+    return state_names[state];
+}
+
+// The only place where a child's state changes. A state has its own deadline or none.
+static void set_state(struct child *child, enum child_state state, int64_t deadline)
+{
+    log_debug("child", "worker %u: %s -> %s", child->number, state_names[child->state],
+              state_names[state]);
+    child->state = state;
+    child->deadline = deadline;
+}
+
+void child_init(struct child *child, unsigned number, int64_t graceful_timeout)
+{
+    *child = (struct child){
+        .number = number,
+        .state = CHILD_BACKING_OFF,
+        .graceful_timeout = graceful_timeout,
+        .deadline = CHILD_NEVER,
+        .serving_since = CHILD_NEVER,
+    };
+}
+
+static unsigned ask_for_process(struct child *child, int64_t now)
+{
+    (void)now;
+    child->deadline = CHILD_NEVER;
+    return CHILD_ACTION_SPAWN;
+}
+
+static unsigned start(struct child *child, int64_t now)
+{
+    child->wanted = true;
+    return ask_for_process(child, now);
+}
+
+static unsigned enter_starting(struct child *child, int64_t now)
+{
+    child->explained = false;
+    child->born = now;
+    child->serving_since = CHILD_NEVER;
+    set_state(child, CHILD_STARTING, CHILD_NEVER);
+    return 0;
+}
+
+static unsigned enter_serving(struct child *child, int64_t now)
+{
+    child->wanted = true;
+    child->serving_since = now;
+    set_state(child, CHILD_SERVING, CHILD_NEVER);
+    return 0;
+}
+
+// There is no process any more.
+static void await_successor(struct child *child, int64_t now)
+{
+    if (!child->wanted) {
+        set_state(child, CHILD_DEAD, CHILD_NEVER);
+        return;
+    }
+    if (child->serving_since != CHILD_NEVER && now - child->serving_since >= SOUND_AFTER)
+        child->pause = 0;
+    else if (child->pause == 0)
+        child->pause = PAUSE_FIRST;
+    else
+        child->pause = child->pause * 2 < PAUSE_LONGEST ? child->pause * 2 : PAUSE_LONGEST;
+    set_state(child, CHILD_BACKING_OFF, now + child->pause);
+}
+
+static unsigned never_born(struct child *child, int64_t now)
+{
+    child->serving_since = CHILD_NEVER;
+    await_successor(child, now);
+    return CHILD_ACTION_START_FAILED;
+}
+
+static unsigned bury(struct child *child, int64_t now)
+{
+    unsigned actions = child->state == CHILD_STARTING ? CHILD_ACTION_START_FAILED : 0;
+    await_successor(child, now);
+    return actions;
+}
+
+// It has said why it ends; it still has to do so.
+static unsigned await_end(struct child *child, int64_t now)
+{
+    child->explained = true;
+    set_state(child, CHILD_DRAINING, now + END_WITHIN);
+    return 0;
+}
+
+static unsigned fail_start(struct child *child, int64_t now)
+{
+    return await_end(child, now) | CHILD_ACTION_START_FAILED;
+}
+
+static unsigned note_farewell(struct child *child, int64_t now)
+{
+    (void)now;
+    child->explained = true;
+    return 0;
+}
+
+// It may have gone without having read that it is to drain.
+static unsigned repeat_by_signal(struct child *child, int64_t now)
+{
+    (void)now;
+    return child->explained ? 0 : CHILD_ACTION_TERMINATE;
+}
+
+static unsigned stop_starting(struct child *child, int64_t now)
+{
+    child->wanted = false;
+    set_state(child, CHILD_DRAINING, now + child->graceful_timeout);
+    return CHILD_ACTION_TERMINATE;
+}
+
+static unsigned stop_serving(struct child *child, int64_t now)
+{
+    child->wanted = false;
+    set_state(child, CHILD_DRAINING, now + child->graceful_timeout);
+    return CHILD_ACTION_DRAIN;
+}
+
+static unsigned forgo_successor(struct child *child, int64_t now)
+{
+    (void)now;
+    child->wanted = false;
+    return 0;
+}
+
+static unsigned stay_dead(struct child *child, int64_t now)
+{
+    (void)now;
+    child->wanted = false;
+    set_state(child, CHILD_DEAD, CHILD_NEVER);
+    return 0;
+}
+
+static unsigned kill_overdue(struct child *child, int64_t now)
+{
+    (void)now;
+    set_state(child, CHILD_KILLED, CHILD_NEVER);
+    return CHILD_ACTION_KILL;
+}
+
+static unsigned halt(struct child *child, int64_t now)
+{
+    child->wanted = false;
+    return kill_overdue(child, now);
+}
+
+typedef unsigned step_fn(struct child *child, int64_t now);
+
+// An empty cell: the event means nothing there, such as a message that was under way when the state
+// changed.
+static step_fn *const steps[CHILD_STATE_COUNT][CHILD_EVENT_COUNT] = {
+    [CHILD_BACKING_OFF] =
+        {
+            [CHILD_EVENT_TRY] = ask_for_process,
+            [CHILD_EVENT_START] = start,
+            [CHILD_EVENT_DEADLINE] = ask_for_process,
+            [CHILD_EVENT_SPAWNED] = enter_starting,
+            [CHILD_EVENT_UNBORN] = never_born,
+            [CHILD_EVENT_STOP] = stay_dead,
+            [CHILD_EVENT_HALT] = stay_dead,
+        },
+    [CHILD_STARTING] =
+        {
+            [CHILD_EVENT_READY] = enter_serving,
+            [CHILD_EVENT_FAILED] = fail_start,
+            [CHILD_EVENT_EXITED] = bury,
+            [CHILD_EVENT_STOP] = stop_starting,
+            [CHILD_EVENT_HALT] = halt,
+        },
+    [CHILD_SERVING] =
+        {
+            [CHILD_EVENT_BYE] = await_end,
+            [CHILD_EVENT_EXITED] = bury,
+            [CHILD_EVENT_STOP] = stop_serving,
+            [CHILD_EVENT_HALT] = halt,
+        },
+    [CHILD_DRAINING] =
+        {
+            [CHILD_EVENT_FAILED] = note_farewell,
+            [CHILD_EVENT_BYE] = note_farewell,
+            [CHILD_EVENT_CLOSED] = repeat_by_signal,
+            [CHILD_EVENT_EXITED] = bury,
+            [CHILD_EVENT_STOP] = forgo_successor,
+            [CHILD_EVENT_HALT] = halt,
+            [CHILD_EVENT_DEADLINE] = kill_overdue,
+        },
+    [CHILD_KILLED] =
+        {
+            [CHILD_EVENT_EXITED] = bury,
+            [CHILD_EVENT_STOP] = forgo_successor,
+            [CHILD_EVENT_HALT] = forgo_successor,
+        },
+    [CHILD_DEAD] = {NULL},
+};
+
+unsigned child_step(struct child *child, enum child_event event, int64_t now)
+{
+    must(event < CHILD_EVENT_COUNT && child->state < CHILD_STATE_COUNT);
+    step_fn *step = steps[child->state][event];
+    return step != NULL ? step(child, now) : 0;
+}
+
+static void describe_end(int status, char *out, size_t size)
+{
+    char name[32];
+    if (WIFSIGNALED(status))
+        snprintf(out, size, "killed by %s%s", signals_name(WTERMSIG(status), name, sizeof name),
+                 WCOREDUMP(status) ? ", core dumped," : "");
+    else
+        snprintf(out, size, "exited with status %d", WEXITSTATUS(status));
+}
+
+static void describe_successor(const struct child *child, char *out, size_t size)
+{
+    if (child->state != CHILD_BACKING_OFF)
+        out[0] = '\0';
+    else if (child->pause == 0)
+        snprintf(out, size, ", starting another");
+    else
+        snprintf(out, size, ", starting another in %.1f s", (double)child->pause / 1000.0);
+}
+
+void child_obituary(const struct child *child, int status, int64_t now, char *out, size_t size)
+{
+    char end[64], successor[64];
+    describe_end(status, end, sizeof end);
+    describe_successor(child, successor, sizeof successor);
+    snprintf(out, size, "worker %u (pid %d) %s after %.1f s%s", child->number, (int)child->pid, end,
+             (double)(now - child->born) / 1000.0, successor);
+}
+
+enum log_level child_obituary_level(const struct child *child, int status)
+{
+    if (child->wanted)
+        return child->explained ? LOG_LEVEL_INFO : LOG_LEVEL_WARNING;
+    bool obeyed = WIFSIGNALED(status) ? WTERMSIG(status) == SIGTERM || WTERMSIG(status) == SIGKILL
+                                      : WEXITSTATUS(status) == 0;
+    return child->explained || obeyed ? LOG_LEVEL_DEBUG : LOG_LEVEL_WARNING;
+}

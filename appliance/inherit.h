@@ -1,0 +1,22 @@
+// inherit.h - everything that crosses the fork from the supervisor to a worker; a worker uses
+// nothing else of it.
+#pragma once
+
+#include <stddef.h>
+#include <sys/types.h>
+
+struct archive;
+struct config;
+struct listener;
+struct runtime;
+
+struct inherit {
+    unsigned number; // of this worker, from 1
+    pid_t supervisor;
+    int ipc;                    // the worker's end; its own to close
+    struct listener *listeners; // the descriptors are the worker's to close when it stops accepting
+    size_t listener_count;
+    const struct config *config;
+    const struct archive *archive; // NULL: none
+    const struct runtime *runtime;
+};

@@ -1,0 +1,45 @@
+// ipc.h - typed, bounded messages between the supervisor and one worker, each with its own socket
+// pair.
+#pragma once
+
+#include <stddef.h>
+
+#include "err.h"
+
+enum {
+    IPC_TEXT_MAX = 1024, // bytes with the closing NUL; holds the text of a struct err
+    IPC_HEADER_SIZE = 8, // bytes
+    IPC_MESSAGE_MAX = IPC_HEADER_SIZE + IPC_TEXT_MAX - 1,
+};
+
+enum ipc_type {
+    IPC_NOTHING, // ipc_receive: no message is waiting
+    IPC_CLOSED,  // ipc_receive: the other side has gone, nothing will come any more
+    IPC_READY,   // worker: I serve; text: what ("wsgi shop:app")
+    IPC_FAILED,  // worker: I cannot start and end myself; text: why
+    IPC_BYE,     // worker: all requests are answered, I end
+    IPC_DRAIN,   // supervisor: answer what is under way, then end
+    IPC_TYPE_COUNT,
+};
+
+struct ipc_message {
+    enum ipc_type type;
+    char text[IPC_TEXT_MAX]; // "" for types that carry none
+};
+
+const char *ipc_type_name(enum ipc_type type);
+
+// The bytes of a message (text may be NULL), and back. ipc_encode returns their number. Errors: a
+// type that does not travel, a text that is too long or belongs to a type that carries none; for
+// ipc_decode also a size that does not fit and a NUL in the text. Nothing that arrives is trusted:
+// a worker runs the application's code.
+int ipc_encode(enum ipc_type type, const char *text, unsigned char out[static IPC_MESSAGE_MAX],
+               struct err *err);
+int ipc_decode(struct ipc_message *out, const void *data, size_t size, struct err *err);
+
+// A connected pair (non-blocking, close-on-exec): fds[0] for the supervisor, fds[1] for the worker.
+int ipc_pair(int fds[static 2], struct err *err);
+
+// Send one message, or take the next one without waiting.
+int ipc_send(int fd, enum ipc_type type, const char *text, struct err *err);
+int ipc_receive(int fd, struct ipc_message *out, struct err *err);

@@ -1,0 +1,498 @@
+// supervisor.c - the poll loop over signals, what workers say, and deadlines, which are turned into
+// events for child.c; what that asks for is done here. Never parses HTTP, does no TLS, calls no
+// runtime.
+#include "supervisor.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <inttypes.h>
+#include <poll.h>
+#include <signal.h>
+#include <stdbool.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/resource.h>
+#include <sys/wait.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "check.h"
+#include "child.h"
+#include "config.h"
+#include "ipc.h"
+#include "listener.h"
+#include "log.h"
+#include "signals.h"
+
+enum { FILE_LIMIT_MAX = 65536 }; // descriptors a process; more only costs those who close them all
+
+struct slot {
+    struct child child;
+    int ipc; // our end, -1: none
+};
+
+struct supervisor {
+    const struct supervisor_setup *setup;
+    pid_t pid;
+    struct listener listener;
+    struct listener_file file;
+    int signals;
+    struct slot *slots;
+    struct pollfd *polls;           // signals, then the ipc of each slot
+    size_t count;                   // of slots
+    char description[IPC_TEXT_MAX]; // "wsgi shop:app"
+    bool proven;                    // some worker served once: the application can be started
+    bool announced;
+    bool stopping;
+    struct err failure; // why the latest worker could not start
+    int result;
+};
+
+static void step(struct supervisor *supervisor, struct slot *slot, enum child_event event);
+
+static int64_t now_ms(void)
+{
+    struct timespec now;
+    clock_gettime(CLOCK_MONOTONIC, &now);
+    return (int64_t)now.tv_sec * 1000 + now.tv_nsec / 1000000;
+}
+
+// --- processes ---
+
+static void close_ipc(struct slot *slot)
+{
+    if (slot->ipc >= 0)
+        close(slot->ipc);
+    slot->ipc = -1;
+}
+
+// In the child: keep what struct inherit names and nothing else.
+static _Noreturn void become_worker(struct supervisor *supervisor, const struct slot *slot, int ipc)
+{
+    const struct supervisor_setup *setup = supervisor->setup;
+    struct inherit inherit = {
+        .number = slot->child.number,
+        .supervisor = supervisor->pid,
+        .ipc = ipc,
+        .listeners = &supervisor->listener,
+        .listener_count = 1,
+        .config = setup->config,
+        .archive = setup->archive,
+        .runtime = setup->runtime,
+    };
+    close(supervisor->signals);
+    for (size_t i = 0; i < supervisor->count; i++)
+        close_ipc(&supervisor->slots[i]);
+    int status = setup->worker(&inherit);
+    fflush(NULL);
+    _exit(status);
+}
+
+// The new worker's pid, or -1.
+static pid_t fork_worker(struct supervisor *supervisor, struct slot *slot, struct err *err)
+{
+    int fds[2];
+    if (ipc_pair(fds, err) < 0)
+        return -1;
+    fflush(NULL); // what is buffered would be written by both
+    pid_t pid = fork();
+    if (pid == 0) {
+        close(fds[0]);
+        become_worker(supervisor, slot, fds[1]);
+    }
+    int errnum = errno;
+    close(fds[1]);
+    slot->ipc = fds[0];
+    if (pid < 0) {
+        close_ipc(slot);
+        return err_system(err, errnum, "cannot fork a worker");
+    }
+    return pid;
+}
+
+static void spawn(struct supervisor *supervisor, struct slot *slot)
+{
+    pid_t pid = fork_worker(supervisor, slot, &supervisor->failure);
+    if (pid > 0) {
+        slot->child.pid = pid;
+        log_debug("supervisor", "worker %u has pid %d", slot->child.number, (int)pid);
+    } else if (supervisor->proven) {
+        log_error("supervisor", "worker %u: %s", slot->child.number, supervisor->failure.text);
+    }
+    step(supervisor, slot, pid > 0 ? CHILD_EVENT_SPAWNED : CHILD_EVENT_UNBORN);
+}
+
+static void terminate(struct supervisor *supervisor, struct slot *slot)
+{
+    (void)supervisor;
+    kill(slot->child.pid, SIGTERM);
+}
+
+static void drain(struct supervisor *supervisor, struct slot *slot)
+{
+    struct err err;
+    if (slot->ipc >= 0 && ipc_send(slot->ipc, IPC_DRAIN, NULL, &err) == 0)
+        return;
+    // It drains already, or its application has closed the socket.
+    terminate(supervisor, slot);
+}
+
+static void kill_now(struct supervisor *supervisor, struct slot *slot)
+{
+    (void)supervisor;
+    kill(slot->child.pid, SIGKILL);
+}
+
+// --- all workers at once ---
+
+static void step_all(struct supervisor *supervisor, enum child_event event)
+{
+    for (size_t i = 0; i < supervisor->count; i++)
+        step(supervisor, &supervisor->slots[i], event);
+}
+
+static void stop(struct supervisor *supervisor, enum child_event event)
+{
+    supervisor->stopping = true;
+    // Clients are to be refused from now on, not to wait for nobody.
+    listener_close(&supervisor->listener, &supervisor->file);
+    step_all(supervisor, event);
+}
+
+// An application that never served has no server to stay for.
+static void give_up_unproven(struct supervisor *supervisor, struct slot *slot)
+{
+    (void)slot;
+    if (supervisor->proven || supervisor->stopping)
+        return;
+    supervisor->result = -1;
+    stop(supervisor, CHILD_EVENT_STOP);
+}
+
+// "serving shop:app (wsgi) on http://127.0.0.1:8000 with 4 workers", once, when all of them do.
+static void announce(struct supervisor *supervisor)
+{
+    for (size_t i = 0; i < supervisor->count; i++) {
+        if (supervisor->slots[i].child.state != CHILD_SERVING)
+            return;
+    }
+    if (supervisor->announced)
+        return;
+    supervisor->announced = true;
+    char where[384];
+    listener_describe(&supervisor->listener, where, sizeof where);
+    const char *interface = supervisor->description;
+    size_t size = strcspn(interface, " ");
+    const char *target = interface[size] == ' ' ? interface + size + 1 : interface;
+    log_info("supervisor", "serving %s (%.*s) on %s with %zu worker%s", target, (int)size,
+             interface, where, supervisor->count, supervisor->count == 1 ? "" : "s");
+}
+
+// --- events ---
+
+static void perform(struct supervisor *supervisor, struct slot *slot, unsigned actions)
+{
+    static const struct {
+        enum child_action action;
+        void (*perform)(struct supervisor *supervisor, struct slot *slot);
+    } table[] = {
+        {CHILD_ACTION_SPAWN, spawn},
+        {CHILD_ACTION_DRAIN, drain},
+        {CHILD_ACTION_TERMINATE, terminate},
+        {CHILD_ACTION_KILL, kill_now},
+        {CHILD_ACTION_START_FAILED, give_up_unproven},
+    };
+    for (size_t i = 0; i < sizeof table / sizeof table[0]; i++) {
+        if (actions & table[i].action)
+            table[i].perform(supervisor, slot);
+    }
+}
+
+static void step(struct supervisor *supervisor, struct slot *slot, enum child_event event)
+{
+    perform(supervisor, slot, child_step(&slot->child, event, now_ms()));
+}
+
+static void take_ready(struct supervisor *supervisor, struct slot *slot, const char *text)
+{
+    snprintf(supervisor->description, sizeof supervisor->description, "%s", text);
+    step(supervisor, slot, CHILD_EVENT_READY);
+    if (!supervisor->proven && !supervisor->stopping) {
+        supervisor->proven = true;
+        step_all(supervisor, CHILD_EVENT_START);
+    }
+    announce(supervisor);
+}
+
+static void take_failed(struct supervisor *supervisor, struct slot *slot, const char *text)
+{
+    err_set(&supervisor->failure, ERR_FAILED, "%s", text);
+    if (supervisor->proven)
+        log_error("supervisor", "worker %u cannot start: %s", slot->child.number, text);
+    step(supervisor, slot, CHILD_EVENT_FAILED);
+}
+
+static void take_bye(struct supervisor *supervisor, struct slot *slot, const char *text)
+{
+    (void)text;
+    step(supervisor, slot, CHILD_EVENT_BYE);
+}
+
+static void take_end(struct supervisor *supervisor, struct slot *slot, const char *text)
+{
+    (void)text;
+    close_ipc(slot); // its process may live on: only waitpid says when it has ended
+    step(supervisor, slot, CHILD_EVENT_CLOSED);
+}
+
+// A worker that speaks nonsense has had its memory overwritten, or worse: no reason to keep it.
+static void reject(struct slot *slot, const char *why)
+{
+    log_error("supervisor", "worker %u (pid %d), killing it: %s", slot->child.number,
+              (int)slot->child.pid, why);
+    close_ipc(slot);
+    kill(slot->child.pid, SIGKILL);
+}
+
+// All that a worker has said.
+static void take_messages(struct supervisor *supervisor, struct slot *slot)
+{
+    static void (*const takers[IPC_TYPE_COUNT])(struct supervisor *, struct slot *,
+                                                const char *) = {
+        [IPC_CLOSED] = take_end,
+        [IPC_READY] = take_ready,
+        [IPC_FAILED] = take_failed,
+        [IPC_BYE] = take_bye,
+    };
+    struct ipc_message message = {.type = IPC_NOTHING};
+    struct err err;
+    while (slot->ipc >= 0) {
+        if (ipc_receive(slot->ipc, &message, &err) < 0) {
+            reject(slot, err.text);
+        } else if (message.type == IPC_NOTHING) {
+            return;
+        } else if (takers[message.type] != NULL) {
+            takers[message.type](supervisor, slot, message.text);
+        } else {
+            reject(slot, "a message that only supervisors send");
+        }
+    }
+}
+
+static void bury(struct supervisor *supervisor, struct slot *slot, int status)
+{
+    char text[256];
+    take_messages(supervisor, slot); // its last words come first
+    close_ipc(slot);
+    int64_t now = now_ms();
+    unsigned actions = child_step(&slot->child, CHILD_EVENT_EXITED, now);
+    child_obituary(&slot->child, status, now, text, sizeof text);
+    bool reported = !supervisor->proven && (actions & CHILD_ACTION_START_FAILED);
+    if (reported)
+        err_set(&supervisor->failure, ERR_FAILED, "%s while it loaded the application", text);
+    else
+        log_write(child_obituary_level(&slot->child, status), "supervisor", "%s", text);
+    perform(supervisor, slot, actions);
+}
+
+static struct slot *find_slot(struct supervisor *supervisor, pid_t pid)
+{
+    for (size_t i = 0; i < supervisor->count; i++) {
+        struct slot *slot = &supervisor->slots[i];
+        bool has_process =
+            slot->child.state != CHILD_BACKING_OFF && slot->child.state != CHILD_DEAD;
+        if (has_process && slot->child.pid == pid)
+            return slot;
+    }
+    return NULL; // as process 1 of a container we are given orphans to bury, too
+}
+
+static void reap(struct supervisor *supervisor, int number)
+{
+    (void)number;
+    int status;
+    pid_t pid;
+    while ((pid = waitpid(-1, &status, WNOHANG)) > 0) {
+        struct slot *slot = find_slot(supervisor, pid);
+        if (slot != NULL)
+            bury(supervisor, slot, status);
+    }
+}
+
+static void stop_at_once(struct supervisor *supervisor, int number)
+{
+    char name[32];
+    log_info("supervisor", "%s: stopping at once", signals_name(number, name, sizeof name));
+    stop(supervisor, CHILD_EVENT_HALT);
+}
+
+static void stop_gracefully(struct supervisor *supervisor, int number)
+{
+    if (supervisor->stopping) {
+        stop_at_once(supervisor, number);
+        return;
+    }
+    char name[32];
+    log_info("supervisor", "%s: stopping, requests under way have %.1f s",
+             signals_name(number, name, sizeof name),
+             (double)supervisor->setup->config->graceful_timeout / 1000.0);
+    stop(supervisor, CHILD_EVENT_STOP);
+}
+
+static void take_signals(struct supervisor *supervisor)
+{
+    static const struct {
+        int number;
+        void (*take)(struct supervisor *supervisor, int number);
+    } table[] = {
+        {SIGCHLD, reap},
+        {SIGTERM, stop_gracefully},
+        {SIGINT, stop_gracefully},
+        {SIGQUIT, stop_at_once},
+    };
+    int number;
+    while ((number = signals_read(supervisor->signals)) != 0) {
+        for (size_t i = 0; i < sizeof table / sizeof table[0]; i++) {
+            if (table[i].number == number)
+                table[i].take(supervisor, number);
+        }
+    }
+}
+
+static void take_deadlines(struct supervisor *supervisor)
+{
+    int64_t now = now_ms();
+    for (size_t i = 0; i < supervisor->count; i++) {
+        struct slot *slot = &supervisor->slots[i];
+        if (slot->child.deadline > now)
+            continue;
+        if (slot->child.state == CHILD_DRAINING)
+            log_warning("supervisor", "worker %u (pid %d) has not finished in time, killing it",
+                        slot->child.number, (int)slot->child.pid);
+        step(supervisor, slot, CHILD_EVENT_DEADLINE);
+    }
+}
+
+// --- the loop ---
+
+static bool all_dead(const struct supervisor *supervisor)
+{
+    for (size_t i = 0; i < supervisor->count; i++) {
+        if (supervisor->slots[i].child.state != CHILD_DEAD)
+            return false;
+    }
+    return true;
+}
+
+// Milliseconds until the next deadline, as poll takes them.
+static int next_timeout(const struct supervisor *supervisor)
+{
+    int64_t next = CHILD_NEVER;
+    for (size_t i = 0; i < supervisor->count; i++) {
+        int64_t deadline = supervisor->slots[i].child.deadline;
+        next = deadline < next ? deadline : next;
+    }
+    if (next == CHILD_NEVER)
+        return -1;
+    int64_t left = next - now_ms();
+    return left < 0 ? 0 : left < INT32_MAX ? (int)left : INT32_MAX;
+}
+
+static void wait_for_events(struct supervisor *supervisor)
+{
+    struct pollfd *polls = supervisor->polls;
+    polls[0] = (struct pollfd){.fd = supervisor->signals, .events = POLLIN};
+    for (size_t i = 0; i < supervisor->count; i++)
+        polls[1 + i] = (struct pollfd){.fd = supervisor->slots[i].ipc, .events = POLLIN};
+    // Interrupted (a debugger, a stopped group): revents are still zero.
+    if (poll(polls, (nfds_t)(1 + supervisor->count), next_timeout(supervisor)) < 0)
+        must(errno == EINTR || errno == ENOMEM || errno == EAGAIN);
+}
+
+static void loop(struct supervisor *supervisor)
+{
+    while (!all_dead(supervisor)) {
+        wait_for_events(supervisor);
+        for (size_t i = 0; i < supervisor->count; i++) {
+            if (supervisor->polls[1 + i].revents != 0)
+                take_messages(supervisor, &supervisor->slots[i]);
+        }
+        take_signals(supervisor);
+        take_deadlines(supervisor);
+    }
+}
+
+// Each connection is a descriptor, and the usual soft limit of 1024 exists for select() alone.
+static void raise_file_limit(void)
+{
+    struct rlimit limit;
+    if (getrlimit(RLIMIT_NOFILE, &limit) < 0)
+        return;
+    rlim_t wanted = limit.rlim_max < FILE_LIMIT_MAX ? limit.rlim_max : FILE_LIMIT_MAX;
+    if (limit.rlim_cur >= wanted)
+        return;
+    limit.rlim_cur = wanted;
+    if (setrlimit(RLIMIT_NOFILE, &limit) < 0)
+        log_warning("supervisor", "cannot raise the limit of open files: %s", strerror(errno));
+}
+
+// Started with standard input, output or error closed: a socket must not take that number.
+static void fill_standard_descriptors(void)
+{
+    int fd;
+    do
+        fd = open("/dev/null", O_RDWR);
+    while (fd >= 0 && fd <= STDERR_FILENO);
+    if (fd >= 0)
+        close(fd);
+}
+
+static void make_slots(struct supervisor *supervisor)
+{
+    const struct config *config = supervisor->setup->config;
+    supervisor->count = (size_t)config->workers;
+    supervisor->slots = calloc(supervisor->count, sizeof *supervisor->slots);
+    supervisor->polls = calloc(1 + supervisor->count, sizeof *supervisor->polls);
+    must(supervisor->slots != NULL && supervisor->polls != NULL);
+    for (size_t i = 0; i < supervisor->count; i++) {
+        child_init(&supervisor->slots[i].child, (unsigned)i + 1, config->graceful_timeout);
+        supervisor->slots[i].ipc = -1;
+    }
+}
+
+static int open_resources(struct supervisor *supervisor, struct err *err)
+{
+    const struct config *config = supervisor->setup->config;
+    struct listener_address address = {config->host, (uint16_t)config->port, config->uds};
+    fill_standard_descriptors();
+    raise_file_limit();
+    if (listener_open(&supervisor->listener, &supervisor->file, &address, err) < 0)
+        return -1;
+    supervisor->signals = signals_open(err);
+    if (supervisor->signals >= 0)
+        return 0;
+    listener_close(&supervisor->listener, &supervisor->file);
+    return -1;
+}
+
+int supervisor_run(const struct supervisor_setup *setup, struct err *err)
+{
+    must(setup->config->workers > 0);
+    struct supervisor supervisor = {.setup = setup, .pid = getpid()};
+    log_set_role("supervisor");
+    if (open_resources(&supervisor, err) < 0)
+        return -1;
+    make_slots(&supervisor);
+    // One goes ahead: an application that cannot start says so once, not once a worker.
+    step(&supervisor, &supervisor.slots[0], CHILD_EVENT_TRY);
+    loop(&supervisor);
+    close(supervisor.signals);
+    free(supervisor.slots);
+    free(supervisor.polls);
+    if (supervisor.result < 0)
+        *err = supervisor.failure;
+    else
+        log_info("supervisor", "stopped");
+    return supervisor.result;
+}

@@ -1,0 +1,19 @@
+// supervisor.h - the parent process: opens the socket, forks the workers and keeps them, until it
+// is told to stop.
+#pragma once
+
+#include "err.h"
+#include "inherit.h"
+
+// All borrowed.
+struct supervisor_setup {
+    const struct config *config;   // config->workers is a number by now
+    const struct archive *archive; // NULL: none
+    const struct runtime *runtime;
+    int (*worker)(
+        const struct inherit *inherit); // worker_main; its result is the worker's exit status
+};
+
+// Serve. 0 once stopped by a signal; -1 when the socket cannot be opened or the application cannot
+// be started at all. Once per process: signals stay blocked afterwards. Never returns in a worker.
+int supervisor_run(const struct supervisor_setup *setup, struct err *err);

@@ -1,0 +1,208 @@
+// worker.c - a worker from fork to exit: leaves the supervisor's ways behind, starts the runtime,
+// says READY, runs the reactor until it has drained, says BYE. It drains when the supervisor asks
+// for it, when the supervisor is gone, and on SIGTERM. Knows neither HTTP nor Python: the reactor
+// and the runtime do.
+#include "worker.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <signal.h>
+#include <stdio.h>
+#include <sys/epoll.h>
+#include <sys/prctl.h>
+#include <sys/socket.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "cleanup.h"
+#include "config.h"
+#include "ipc.h"
+#include "log.h"
+#include "reactor.h"
+#include "runtime.h"
+#include "signals.h"
+
+struct worker {
+    const struct inherit *inherit;
+    struct reactor *reactor;
+    int control; // epoll on the ipc socket: where that can be silenced once nobody speaks any more
+};
+
+// What the handler of SIGTERM needs: set before it is installed. A process is one worker.
+static struct {
+    int ipc;
+    timer_t deadline;
+    struct itimerspec limit;
+    volatile sig_atomic_t called;
+} termination;
+
+// Makes the ipc socket look as if the supervisor had gone, which wakes the reactor and drains;
+// sending still works. Nobody else may be left to watch over us, so the kernel does.
+static void terminate(void)
+{
+    if (termination.called)
+        return;
+    termination.called = 1;
+    shutdown(termination.ipc, SHUT_RD);
+    timer_settime(termination.deadline, 0, &termination.limit, NULL);
+}
+
+static int watch_termination(const struct inherit *inherit, struct err *err)
+{
+    struct sigevent kill_us = {.sigev_notify = SIGEV_SIGNAL, .sigev_signo = SIGKILL};
+    int64_t limit = inherit->config->graceful_timeout;
+    termination.ipc = inherit->ipc;
+    termination.limit.it_value.tv_sec = (time_t)(limit / 1000);
+    // One nanosecond more, since zero would mean no limit.
+    termination.limit.it_value.tv_nsec = (long)(limit % 1000) * 1000000 + 1;
+    if (timer_create(CLOCK_MONOTONIC, &kill_us, &termination.deadline) < 0)
+        return err_system(err, errno, "cannot make a timer");
+    signals_on_terminate(terminate);
+    return 0;
+}
+
+// Standard input is the operator's: an application that reads it must not wait there, nor take from
+// the shell. A pipe that nobody writes to is at its end at once, and is there without a /dev.
+static int detach_input(struct err *err)
+{
+    int ends[2];
+    if (pipe2(ends, O_CLOEXEC) < 0)
+        return err_system(err, errno, "cannot make a pipe");
+    int result = dup2(ends[0], STDIN_FILENO);
+    close(ends[0]);
+    close(ends[1]);
+    return result >= 0 ? 0 : err_system(err, errno, "cannot detach standard input");
+}
+
+// Become a process of our own that ends with its supervisor.
+static int enter(const struct inherit *inherit, struct err *err)
+{
+    char name[32];
+    signals_enter_worker();
+    snprintf(name, sizeof name, "worker-%u", inherit->number);
+    log_set_role(name);
+    snprintf(name, sizeof name, "limpet: w %u", inherit->number);
+    prctl(PR_SET_NAME, name);
+    // The kernel forgets it when the user id changes.
+    prctl(PR_SET_PDEATHSIG, SIGTERM);
+    if (getppid() != inherit->supervisor)
+        return err_set(err, ERR_FAILED, "the supervisor has gone");
+    return detach_input(err);
+}
+
+static int start(const struct inherit *inherit, char *description, size_t size, struct err *err)
+{
+    const struct config *config = inherit->config;
+    struct runtime_setup setup = {
+        .target = config->target,
+        .interface = config->interface.name,
+        .working_folder = config->working_dir,
+        .archive = inherit->archive,
+        .workers = (unsigned)config->workers,
+    };
+    return inherit->runtime->start(&setup, description, size, err);
+}
+
+static void drain(const struct worker *worker)
+{
+    const struct inherit *inherit = worker->inherit;
+    reactor_drain(worker->reactor);
+    // Without our copy, clients are refused as soon as the last process stops, instead of waiting
+    // for an answer.
+    for (size_t i = 0; i < inherit->listener_count; i++) {
+        if (inherit->listeners[i].fd >= 0)
+            close(inherit->listeners[i].fd);
+        inherit->listeners[i].fd = -1;
+    }
+}
+
+static void take_message(struct worker *worker, const struct ipc_message *message)
+{
+    switch (message->type) {
+    case IPC_DRAIN:
+        drain(worker);
+        break;
+    case IPC_CLOSED:
+        epoll_ctl(worker->control, EPOLL_CTL_DEL, worker->inherit->ipc, NULL);
+        drain(worker);
+        break;
+    default:
+        log_error("worker", "message %s is not for workers", ipc_type_name(message->type));
+    }
+}
+
+static void control(void *owner)
+{
+    struct worker *worker = owner;
+    struct ipc_message message;
+    struct err err;
+    do {
+        if (ipc_receive(worker->inherit->ipc, &message, &err) < 0) {
+            log_error("worker", "supervisor: %s", err.text);
+            message.type = IPC_CLOSED;
+        }
+        if (message.type != IPC_NOTHING)
+            take_message(worker, &message);
+    } while (message.type != IPC_NOTHING && message.type != IPC_CLOSED);
+}
+
+static int open_control(int ipc, struct err *err)
+{
+    struct epoll_event event = {.events = EPOLLIN};
+    _close_ int fd = epoll_create1(EPOLL_CLOEXEC);
+    if (fd < 0 || epoll_ctl(fd, EPOLL_CTL_ADD, ipc, &event) < 0)
+        return err_system(err, errno, "cannot watch the supervisor");
+    return steal_fd(&fd);
+}
+
+// From a loaded application to the last answer.
+static int serve(struct worker *worker, const char *description, struct err *err)
+{
+    const struct inherit *inherit = worker->inherit;
+    _close_ int control_fd = open_control(inherit->ipc, err);
+    if (control_fd < 0)
+        return -1;
+    worker->control = control_fd;
+    struct reactor_setup setup = {
+        .listeners = inherit->listeners,
+        .listener_count = inherit->listener_count,
+        .control_fd = control_fd,
+        .control = control,
+        .handle = inherit->runtime->handle,
+        .owner = worker,
+    };
+    worker->reactor = reactor_new(&setup, err);
+    if (worker->reactor == NULL)
+        return -1;
+    int result = watch_termination(inherit, err);
+    if (result == 0)
+        result = ipc_send(inherit->ipc, IPC_READY, description, err);
+    if (result == 0)
+        inherit->runtime->run(worker->reactor);
+    reactor_free(worker->reactor);
+    return result;
+}
+
+static int fail(const struct inherit *inherit, const struct err *err)
+{
+    struct err ignored; // the supervisor has gone: the log is all there is
+    if (ipc_send(inherit->ipc, IPC_FAILED, err->text, &ignored) < 0)
+        log_error("worker", "%s", err->text);
+    return 1;
+}
+
+int worker_main(const struct inherit *inherit)
+{
+    struct worker worker = {.inherit = inherit, .control = -1};
+    char description[IPC_TEXT_MAX] = "";
+    struct err err = {.kind = ERR_NONE};
+    if (enter(inherit, &err) < 0 || start(inherit, description, sizeof description, &err) < 0)
+        return fail(inherit, &err);
+    int result = serve(&worker, description, &err);
+    inherit->runtime->stop();
+    if (result < 0)
+        return fail(inherit, &err);
+    if (ipc_send(inherit->ipc, IPC_BYE, NULL, &err) < 0)
+        log_debug("worker", "%s", err.text);
+    return 0;
+}
