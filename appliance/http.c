@@ -1,0 +1,169 @@
+// http.c - the libmicrohttpd daemon of a worker: started without a socket and without a thread, fed with accepted
+// connections, driven by the reactor. Keeps the list of connections, which draining needs.
+#include "http.h"
+
+#include <arpa/inet.h>
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "check.h"
+#include "http_priv.h"
+#include "log.h"
+
+static void log_message(void *owner, const char *format, va_list arguments)
+{
+    (void)owner;
+    char text[512];
+    if (!log_enabled(LOG_LEVEL_DEBUG))
+        return;
+    vsnprintf(text, sizeof text, format, arguments);
+    text[strcspn(text, "\n")] = '\0';
+    log_debug("http", "%s", text);
+}
+
+static void describe_peer(struct connection *connection, const struct sockaddr *address)
+{
+    const void *bytes = NULL;
+    if (address->sa_family == AF_INET) {
+        const struct sockaddr_in *v4 = (const struct sockaddr_in *)(const void *)address;
+        bytes = &v4->sin_addr;
+        connection->peer_port = ntohs(v4->sin_port);
+    } else if (address->sa_family == AF_INET6) {
+        const struct sockaddr_in6 *v6 = (const struct sockaddr_in6 *)(const void *)address;
+        bytes = &v6->sin6_addr;
+        connection->peer_port = ntohs(v6->sin6_port);
+    }
+    if (bytes == NULL)
+        return;
+    inet_ntop(address->sa_family, bytes, connection->peer_address, sizeof connection->peer_address);
+    // An IPv4 client of an IPv6 socket: applications and logs know it by its own address.
+    struct str text = str_of(connection->peer_address), mapped = STR("::ffff:");
+    if (str_starts(text, mapped) && strchr(text.data, '.') != NULL)
+        memmove(connection->peer_address, text.data + mapped.size, text.size - mapped.size + 1);
+}
+
+static struct connection *connection_start(struct http *http, struct MHD_Connection *transport)
+{
+    struct connection *connection = calloc(1, sizeof *connection);
+    if (connection == NULL)
+        return NULL;
+    connection->http = http;
+    connection->listener = http->accepting;
+    connection->fd = MHD_get_connection_info(transport, MHD_CONNECTION_INFO_CONNECTION_FD)->connect_fd;
+    const union MHD_ConnectionInfo *info =
+        MHD_get_connection_info(transport, MHD_CONNECTION_INFO_CLIENT_ADDRESS);
+    if (info != NULL && info->client_addr != NULL)
+        describe_peer(connection, info->client_addr);
+    connection->next = http->connections;
+    if (connection->next != NULL)
+        connection->next->previous = connection;
+    http->connections = connection;
+    http->connection_count++;
+    return connection;
+}
+
+static void connection_stop(struct connection *connection)
+{
+    struct http *http = connection->http;
+    if (connection->next != NULL)
+        connection->next->previous = connection->previous;
+    if (connection->previous != NULL)
+        connection->previous->next = connection->next;
+    else
+        http->connections = connection->next;
+    http->connection_count--;
+    free(connection);
+}
+
+static void connection_notify(void *owner, struct MHD_Connection *transport, void **context,
+                              enum MHD_ConnectionNotificationCode code)
+{
+    if (code == MHD_CONNECTION_NOTIFY_STARTED)
+        *context = connection_start(owner, transport);
+    else if (*context != NULL)
+        connection_stop(*context);
+}
+
+struct http *http_new(const struct reactor_setup *setup, struct err *err)
+{
+    struct http *http = calloc(1, sizeof *http);
+    if (http == NULL) {
+        err_system(err, ENOMEM, "HTTP");
+        return NULL;
+    }
+    http->setup = setup;
+    // One thread drives it, so it needs no locks; sockets and their accept are the reactor's.
+    http->daemon = MHD_start_daemon(
+        MHD_USE_EPOLL | MHD_USE_NO_LISTEN_SOCKET | MHD_USE_NO_THREAD_SAFETY | MHD_USE_ERROR_LOG, 0, NULL,
+        NULL, http_request_step, http,                                           //
+        MHD_OPTION_EXTERNAL_LOGGER, log_message, NULL,                           //
+        MHD_OPTION_CONNECTION_LIMIT, (unsigned)CONNECTION_LIMIT,                 //
+        MHD_OPTION_CONNECTION_TIMEOUT, (unsigned)CONNECTION_IDLE,                //
+        MHD_OPTION_CONNECTION_MEMORY_LIMIT, (size_t)CONNECTION_MEMORY,           //
+        MHD_OPTION_CLIENT_DISCIPLINE_LVL, 1,                                     //
+        MHD_OPTION_SIGPIPE_HANDLED_BY_APP, 1,                                    //
+        MHD_OPTION_URI_LOG_CALLBACK, http_request_begin, http,                   //
+        MHD_OPTION_NOTIFY_COMPLETED, http_request_end, http,                     //
+        MHD_OPTION_NOTIFY_CONNECTION, connection_notify, http,                   //
+        MHD_OPTION_END);
+    if (http->daemon == NULL) {
+        free(http);
+        err_system(err, errno, "the HTTP part does not start");
+        return NULL;
+    }
+    return http;
+}
+
+void http_free(struct http *http)
+{
+    if (http == NULL)
+        return;
+    MHD_stop_daemon(http->daemon);
+    must(http->connection_count == 0);
+    http_request_free_all(http);
+    free(http);
+}
+
+int http_poll_fd(const struct http *http)
+{
+    return MHD_get_daemon_info(http->daemon, MHD_DAEMON_INFO_EPOLL_FD)->epoll_fd;
+}
+
+int64_t http_timeout(struct http *http)
+{
+    return MHD_get_timeout64s(http->daemon);
+}
+
+void http_add(struct http *http, const struct listener *listener, int fd, const struct sockaddr *address,
+              socklen_t address_size)
+{
+    http->accepting = listener;
+    if (MHD_add_connection(http->daemon, fd, address, address_size) != MHD_YES)
+        log_debug("http", "a connection was not taken");
+    http->accepting = NULL;
+}
+
+void http_turn(struct http *http)
+{
+    MHD_run(http->daemon);
+}
+
+void http_drain(struct http *http)
+{
+    http->draining = true;
+    for (struct connection *connection = http->connections; connection != NULL;
+         connection = connection->next) {
+        // libmicrohttpd closes a connection whose peer has nothing more to say. One that is in the middle of a
+        // request would lose it: it is closed by its answer instead.
+        if (!connection->busy)
+            shutdown(connection->fd, SHUT_RD);
+    }
+}
+
+size_t http_connection_count(const struct http *http)
+{
+    return http->connection_count;
+}
