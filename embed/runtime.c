@@ -1,0 +1,158 @@
+// runtime.c - fills in the appliance's runtime table: which process starts an interpreter, for what, and who holds the GIL.
+#include "runtime.h"
+
+#include <string.h>
+#include <unistd.h>
+
+#include "embed.h"
+#include "interp.h"
+#include "py.h"
+#include "reactor.h"
+#include "wsgi.h"
+
+// limpet.settings.read(file, table) -> lines
+static int settings_lines(const char *file, const char *table, struct buf *out, struct err *err)
+{
+    _pyref_ PyObject *module = PyImport_ImportModule("limpet.settings");
+    if (module == NULL)
+        return pyerr_report(err);
+    _pyref_ PyObject *lines = PyObject_CallMethod(module, "read", "ss", file, table);
+    if (lines == NULL) {
+        _pyref_ PyObject *exception = PyErr_GetRaisedException();
+        _pyref_ PyObject *text = NULL;
+        if (PyObject_TypeCheck(exception, (PyTypeObject *)PyExc_OSError))
+            text = PyObject_GetAttrString(exception, "strerror");
+        else
+            text = PyObject_Str(exception);
+        const char *utf8 = text != NULL && PyUnicode_Check(text) ? PyUnicode_AsUTF8(text) : NULL;
+        PyErr_Clear();
+        return err_set(err, ERR_USAGE, "%s: %s", file, utf8 != NULL ? utf8 : "cannot be read");
+    }
+    Py_ssize_t size;
+    const char *text = PyUnicode_AsUTF8AndSize(lines, &size);
+    if (text == NULL)
+        return pyerr_take(err);
+    if (buf_append(out, text, (size_t)size) < 0)
+        return err_set(err, ERR_USAGE, "%s: too large for a settings file", file);
+    return 0;
+}
+
+static int read_settings(const struct archive *archive, const char *file, const char *table, struct buf *out,
+                         struct err *err)
+{
+    if (interp_start(archive, 0, NULL, err) < 0)
+        return -1;
+    int result = settings_lines(file, table, out, err);
+    interp_stop();
+    return result;
+}
+
+// What limpet.loader says about a target: its own errors as they are, the application's with their traceback.
+static int load_failed(const char *target, struct err *err)
+{
+    _pyref_ PyObject *exception = PyErr_GetRaisedException();
+    _pyref_ PyObject *loader = PyImport_ImportModule("limpet.loader");
+    _pyref_ PyObject *load_error = loader != NULL ? PyObject_GetAttrString(loader, "LoadError") : NULL;
+    if (load_error != NULL && PyObject_IsInstance(exception, load_error) == 1) {
+        _pyref_ PyObject *text = PyObject_Str(exception);
+        const char *utf8 = text != NULL ? PyUnicode_AsUTF8(text) : NULL;
+        return err_set(err, ERR_FAILED, "%s", utf8 != NULL ? utf8 : "cannot be loaded");
+    }
+    PyErr_Clear();
+    PyErr_SetRaisedException(py_steal(&exception));
+    pyerr_report(err);
+    return err_wrap(err, "%s: the application failed to import (traceback above)", target);
+}
+
+static int load(const struct runtime_setup *setup, char *description, size_t size, struct err *err)
+{
+    _pyref_ PyObject *loader = PyImport_ImportModule("limpet.loader");
+    if (loader == NULL)
+        return pyerr_report(err);
+    _pyref_ PyObject *loaded =
+        PyObject_CallMethod(loader, "load", "ss", setup->target, setup->interface);
+    if (loaded == NULL)
+        return load_failed(setup->target, err);
+    PyObject *application;
+    const char *name, *interface;
+    if (!PyArg_ParseTuple(loaded, "Oss", &application, &name, &interface))
+        return pyerr_take(err);
+    snprintf(description, size, "%s %s", interface, name);
+    if (wsgi_init(application, setup->workers > 1) < 0)
+        return pyerr_report(err);
+    return 0;
+}
+
+static int start(const struct runtime_setup *setup, char *description, size_t size, struct err *err)
+{
+    if (setup->working_folder != NULL && chdir(setup->working_folder) < 0)
+        return err_system(err, errno, "--working-dir %s", setup->working_folder);
+    char *arguments[] = {(char *)(uintptr_t)archive_path(setup->archive)};
+    if (interp_start(setup->archive, 1, arguments, err) < 0)
+        return -1;
+    return load(setup, description, size, err);
+}
+
+// The GIL is released only while there is nothing to do.
+static void run(struct reactor *reactor)
+{
+    while (!reactor_finished(reactor)) {
+        Py_BEGIN_ALLOW_THREADS
+        reactor_wait(reactor);
+        Py_END_ALLOW_THREADS
+        reactor_turn(reactor);
+    }
+}
+
+static void handle(void *owner, struct request *request)
+{
+    (void)owner;
+    wsgi_handle(request);
+}
+
+static void stop(void)
+{
+    wsgi_fini();
+    interp_stop();
+}
+
+static int call_main(const char *module, int argc, char **argv, struct err *err)
+{
+    _pyref_ PyObject *imported = PyImport_ImportModule(module);
+    _pyref_ PyObject *arguments = PyList_New(0);
+    if (imported == NULL || arguments == NULL)
+        return pyerr_report(err);
+    for (int i = 0; i < argc; i++) {
+        _pyref_ PyObject *argument = PyUnicode_DecodeFSDefault(argv[i]);
+        if (argument == NULL || PyList_Append(arguments, argument) < 0)
+            return pyerr_report(err);
+    }
+    _pyref_ PyObject *result = PyObject_CallMethod(imported, "main", "O", arguments);
+    if (result == NULL)
+        return pyerr_report(err);
+    return PyLong_AsInt(result);
+}
+
+static int tool(const struct archive *archive, const char *module, int argc, char **argv)
+{
+    struct err err = {.kind = ERR_NONE};
+    if (interp_start(archive, 0, NULL, &err) < 0) {
+        fprintf(stderr, "limpet: %s\n", err.text);
+        return 1;
+    }
+    int status = call_main(module, argc, argv, &err);
+    if (interp_stop() < 0 && status == 0)
+        status = 1;
+    return status < 0 ? 1 : status;
+}
+
+const struct runtime python_runtime = {
+    .name = "CPython " PY_VERSION,
+    .read_settings = read_settings,
+    .start = start,
+    .run = run,
+    .handle = handle,
+    .stop = stop,
+    .python = interp_python,
+    .tool = tool,
+};

@@ -1,0 +1,16 @@
+// wsgi.h - the WSGI side of the bridge (PEP 3333).
+#pragma once
+
+#include <stdbool.h>
+
+#include "py.h"
+#include "request.h"
+
+// Prepare for an application: a strong reference is taken. multiprocess: other processes serve it as well.
+// 0, or -1 with an exception set.
+int wsgi_init(PyObject *application, bool multiprocess);
+void wsgi_fini(void);
+
+// Answer one complete request: call the application and collect what it yields. Whatever it raises ends in the log with
+// the request line, and in a 500.
+void wsgi_handle(struct request *request);
