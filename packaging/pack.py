@@ -1,0 +1,269 @@
+"""limpet pack: this executable with an application in its archive (FORMAT.md) is the appliance.
+
+    SRC --output OUT [--app MODULE[:ATTR]] [--with FOLDER]... [--requirements FILE] [--settings TEXT]
+
+The command line was checked by then: it is limpet's own, not the operator's. --settings are the options to
+be packed in, as "key = value" lines.
+"""
+
+import argparse
+import os
+import re
+import subprocess
+import sys
+import tempfile
+
+from limpet import analysis, collect, writer
+from limpet.writer import FormatError, shown
+
+SETTINGS, LEFT_OUT = "limpet/settings", "limpet/left-out"
+# What an appliance takes over from the executable that packs it. pip is of no use in it.
+KEPT = re.compile(r"limpet/(parts|licences/.*)|lib/(?!pip/|pip-[^/]*\.dist-info/).*", re.DOTALL)
+# Told by each installer in its own way, and read by nobody at run time: the first one stays.
+BOOKKEEPING = re.compile(r"site/[^/]*\.dist-info/(RECORD|INSTALLER|REQUESTED|direct_url\.json)")
+MODULE = re.compile(r"\w+(\.\w+)*")
+
+
+class PackError(Exception):
+    """What keeps us from packing, in one line for the operator."""
+
+
+def main(arguments):
+    """Pack. The exit status; the report is on standard output, an error on standard error."""
+    options = parse_arguments(arguments)
+    try:
+        pack(options)
+    except (PackError, FormatError) as error:
+        print(f"limpet pack: {error}", file=sys.stderr)
+        return 1
+    except OSError as error:
+        where = f"{shown(os.fsdecode(error.filename))}: " if error.filename else ""
+        print(f"limpet pack: {where}{error.strerror or error}", file=sys.stderr)
+        return 1
+    return 0
+
+
+def parse_arguments(arguments):
+    """The command line as a namespace."""
+    parser = argparse.ArgumentParser(prog="limpet pack", allow_abbrev=False)
+    parser.add_argument("source", metavar="SRC")
+    parser.add_argument("--output", required=True)
+    parser.add_argument("--app")
+    parser.add_argument("--with", action="append", default=[], dest="folders")
+    parser.add_argument("--requirements")
+    parser.add_argument("--settings", default="")
+    return parser.parse_args(arguments)
+
+
+def pack(options):
+    """Pack as the options say, and print the report."""
+    check_output(options)
+    try:
+        executable, own = writer.read(sys.executable)
+    except FormatError as error:
+        raise PackError(f"{shown(sys.executable)}: {error}") from None
+    tree = writer.Tree()
+    report = []
+    for name, member in own.items():
+        if KEPT.fullmatch(name):
+            tree.keep(member)
+    natives = add_source(tree, options, report)
+    for folder in options.folders:
+        natives += add_packages(tree, folder, options, report)
+    if options.requirements:
+        natives += add_requirements(tree, own, options, report)
+    tree.check()
+    count = sum(name.startswith(("app/", "site/")) for name in tree.members)
+    modules = analysis.Modules(tree)
+    target = choose_target(modules, options, report)
+    leave_out_natives(tree, modules, natives, report)
+    compile_all(tree, report)
+    tree.add(SETTINGS, settings_text(target, options.settings).encode(), SETTINGS)
+    writer.write(options.output, executable, tree.members.values())
+    for line in report:
+        print(line)
+    print(summary(tree, count, options))
+
+
+def settings_text(target, settings):
+    """The packed settings: what to serve, and the lines given."""
+    lines = [f"target = {target}", *settings.splitlines()]
+    return "".join(line + "\n" for line in lines if line)
+
+
+def summary(tree, count, options):
+    """The last line of the report."""
+    name = os.path.basename(os.path.realpath(options.source)).removesuffix(".py")
+    size = sum(len(member.stored) for name, member in tree.members.items() if name.startswith(("app/", "site/")))
+    return (f"packed {shown(name)}: {count} file{'s' * (count != 1)}, {size_text(size)} application, "
+            f"{size_text(os.stat(options.output).st_size)} in all -> {shown(options.output)}")
+
+
+def size_text(size):
+    """Bytes for people."""
+    for unit, least in (("MB", 1_000_000), ("kB", 1_000)):
+        if size >= least:
+            return f"{size / least:.1f} {unit}"
+    return f"{size} bytes"
+
+
+# --- Input ---
+
+
+def check_output(options):
+    """Refuse an output that could not be written, before the work, or that is not to be overwritten."""
+    output = options.output
+    folder = os.path.dirname(output) or "."
+    if not os.path.isdir(folder):
+        raise PackError(f"{shown(output)}: there is no folder {shown(folder)}")
+    if os.path.isdir(output):
+        raise PackError(f"{shown(output)}: is a folder: name the file to write")
+    if os.path.exists(output) and not os.path.isfile(output):
+        raise PackError(f"{shown(output)}: is no regular file")
+    if os.path.isfile(options.source) and os.path.realpath(options.source) == os.path.realpath(output):
+        raise PackError(f"{shown(output)}: would overwrite the source")
+
+
+def add_folder(tree, root, folder, options, report):
+    """Add the files of a folder below root ("app/"). Returns the names of its native modules as members."""
+    found = collect.Walk(folder, skip=written_files(options.output))
+    for name, path, content in found.read():
+        if BOOKKEEPING.fullmatch(root + name) and root + name in tree.members:
+            continue
+        tree.add(root + name, content, path)
+    report += found.notes
+    return [root + name for name, _ in found.native]
+
+
+def written_files(output):
+    """The real paths of what packing writes."""
+    real = os.path.realpath(output)
+    return real, real + ".tmp"
+
+
+def add_source(tree, options, report):
+    """Add the application under app/."""
+    source = options.source
+    if not os.path.exists(source):
+        raise PackError(f"{shown(source)}: no such file or folder")
+    if os.path.isdir(source):
+        natives = add_folder(tree, "app/", source, options, report)
+        if not any(name.startswith("app/") for name in tree.members):
+            raise PackError(f"{shown(source)}: there is nothing in it to pack")
+        if "app/__init__.py" in tree.members:
+            report.append(f"warning: {shown(source)} is a package itself: its modules are packed as top-level "
+                          "ones; pack the folder above to import it by its name")
+        return natives
+    if not source.endswith(".py") or not os.path.isfile(source):
+        raise PackError(f"{shown(source)}: neither a folder nor a .py file")
+    with open(source, "rb") as file:
+        tree.add("app/" + os.path.basename(source), file.read(), source)
+    return []
+
+
+def add_packages(tree, folder, options, report):
+    """Add a folder of installed packages under site/."""
+    if not os.path.isdir(folder):
+        raise PackError(f"--with {shown(folder)}: no such folder")
+    if os.path.exists(os.path.join(folder, collect.VIRTUAL_ENVIRONMENT)):
+        raise PackError(f"--with {shown(folder)}: is a virtual environment; give its "
+                        "lib/python3.14/site-packages")
+    return add_folder(tree, "site/", folder, options, report)
+
+
+def add_requirements(tree, own, options, report):
+    """Have pip install a list of packages, and add them under site/."""
+    if not os.path.isfile(options.requirements):
+        raise PackError(f"--requirements {shown(options.requirements)}: no such file")
+    if "lib/pip/__init__.py" not in own:
+        raise PackError("--requirements: there is no pip in this binary, as in every appliance: pack with "
+                        "limpet itself")
+    with tempfile.TemporaryDirectory(prefix="limpet-pack-") as folder:
+        target = os.path.join(folder, "site")
+        install(options.requirements, target)
+        forget_scripts(target)
+        return add_packages(tree, target, options, report)
+
+
+def install(requirements, target):
+    """Run pip. Its own last error line is ours."""
+    command = [sys.executable, "-m", "pip", "--disable-pip-version-check", "--no-input", "--no-color",
+               "install", "--no-compile", "--no-warn-script-location", "--target", target, "-r", requirements]
+    done = subprocess.run(command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
+                          stderr=subprocess.STDOUT, encoding="utf-8", errors="replace")
+    os.makedirs(target, exist_ok=True)  # an empty list installs nothing
+    if done.returncode == 0:
+        return
+    lines = [line.strip() for line in done.stdout.splitlines() if line.strip()]
+    errors = [line.removeprefix("ERROR: ") for line in lines if line.startswith("ERROR:")]
+    reason = (errors or lines or [f"it ended with status {done.returncode}"])[-1]
+    hint = ""
+    if "ssl module in Python is not available" in done.stdout:
+        hint = (" (this pip has no TLS: run another one, pip install --target FOLDER -r "
+                f"{shown(requirements)}, and pack --with FOLDER)")
+    raise PackError(f"--requirements {shown(requirements)}: pip: {shown(reason)}{hint}")
+
+
+def forget_scripts(target):
+    """Remove command line scripts: nothing can run them, and they name the path of this executable."""
+    scripts = os.path.join(target, "bin")
+    if not os.path.isdir(scripts):
+        return
+    for name in os.listdir(scripts):
+        os.unlink(os.path.join(scripts, name))
+    os.rmdir(scripts)
+    for name in os.listdir(target):
+        record = os.path.join(target, name, "RECORD")
+        if name.endswith(".dist-info") and os.path.isfile(record):
+            with open(record, encoding="utf-8", newline="") as file:
+                lines = [line for line in file if not line.startswith("../")]
+            with open(record, "w", encoding="utf-8", newline="") as file:
+                file.writelines(lines)
+
+
+# --- What becomes of it ---
+
+
+def leave_out_natives(tree, modules, natives, report):
+    """Report the native extension modules, which a static executable cannot load, and keep the list."""
+    lines = []
+    for member in sorted(natives, key=os.fsencode):
+        survived, text = analysis.without_native(modules, member)
+        report.append(f"{'left out' if survived else 'warning'}: native extension "
+                      f"{shown(member.partition('/')[2])}: {text}")
+        lines.append(f"{shown(member)}\t{text}\n")
+    if lines:
+        tree.add(LEFT_OUT, "".join(lines).encode(), LEFT_OUT)
+
+
+def compile_all(tree, report):
+    """Compile every source of the application and its packages."""
+    for name in sorted(tree.members):
+        if name.startswith(("app/", "site/")) and name.endswith(".py"):
+            reason = writer.add_compiled(tree, name)
+            if reason:
+                report.append(f"warning: {shown(name.partition('/')[2])} does not compile: {shown(reason)}")
+
+
+def choose_target(modules, options, report):
+    """What the appliance serves: --app, checked, or what is found."""
+    if not options.app:
+        target = analysis.find_target(modules)
+        if target is None:
+            raise PackError(f"{shown(options.source)}: no application found: none of "
+                            f"{', '.join(name + '.py' for name in analysis.TARGET_MODULES)} defines "
+                            f"{' or '.join(analysis.TARGET_NAMES)}; say where it is: --app MODULE:ATTR")
+        return target
+    module, _, attribute = options.app.partition(":")
+    if not MODULE.fullmatch(module):
+        raise PackError(f"--app {shown(options.app)}: {shown(module)} is not the name of a module")
+    if module not in modules.members:
+        raise PackError(f"--app {shown(options.app)}: there is no module {module} in {shown(options.source)}"
+                        f"{' or the packages' if options.folders or options.requirements else ''}")
+    syntax = modules.parsed(module)
+    names = analysis.top_level_names(syntax) if syntax is not None else None
+    wanted = {re.split(r"[.(]", attribute)[0]} if attribute else set(analysis.TARGET_NAMES)
+    if names is not None and not wanted & names:
+        report.append(f"warning: --app {shown(options.app)}: {shown(modules.members[module])} does not seem to "
+                      f"define {shown(' or '.join(sorted(wanted)))}")
+    return options.app
