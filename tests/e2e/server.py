@@ -1,0 +1,116 @@
+"""A limpet under test: started, waited for by what it says, stopped, and looked at for what it left behind."""
+
+import os
+import re
+import signal
+import subprocess
+import threading
+import time
+import urllib.request
+
+START_TIMEOUT = 60  # seconds; generous, sanitizers are slow
+ALERTS = re.compile(r"limpet: bug in|AddressSanitizer|LeakSanitizer|runtime error:|Segmentation fault|SIGSEGV|SIGABRT")
+SERVING = re.compile(r"serving (?P<app>\S+) \((?P<interface>\w+)\) on (?P<address>\S+) with (?P<workers>\d+) worker")
+
+
+def eventually(condition, timeout=START_TIMEOUT):
+    """Look at a condition of the system that nothing announces until it holds."""
+    end = time.monotonic() + timeout
+    while not condition():
+        assert time.monotonic() < end, "the condition did not come to hold"
+        time.sleep(0.005)
+
+
+class Server:
+    """A running server. url: "http://127.0.0.1:PORT"; log: all it wrote to standard error so far."""
+
+    def __init__(self, arguments, *, environment=None, folder=None, prefix=(), expect_start=True):
+        """Start it. prefix: a command before it (chroot, ip netns exec)."""
+        self.log = ""
+        self._ended = False  # it has closed its output: every process of it is gone
+        self._changed = threading.Condition()
+        self.process = subprocess.Popen(
+            [*prefix, *map(str, arguments)], stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
+            env=environment, cwd=folder, start_new_session=True)
+        self._reader = threading.Thread(target=self._read, daemon=True)
+        self._reader.start()
+        self.url = None
+        if expect_start:
+            self._wait_until_serving()
+
+    def _read(self):
+        for line in iter(self.process.stdout.readline, b""):
+            with self._changed:
+                self.log += line.decode(errors="replace")
+                self._changed.notify_all()
+        with self._changed:
+            self._ended = True
+            self._changed.notify_all()
+
+    def wait_for(self, pattern, timeout=START_TIMEOUT):
+        """The match of pattern (text or compiled) in the log, once it is there."""
+        with self._changed:
+            found = self._changed.wait_for(lambda: re.search(pattern, self.log), timeout)
+        assert found, f"{pattern!r} did not appear within {timeout} s:\n{self.log}"
+        return found
+
+    def _wait_until_serving(self):
+        with self._changed:
+            self._changed.wait_for(lambda: SERVING.search(self.log) or self._ended, START_TIMEOUT)
+        match = SERVING.search(self.log)
+        if not match:
+            self.kill()
+            raise AssertionError(f"it did not start:\n{self.log}")
+        self.url = match["address"]
+
+    @property
+    def port(self):
+        return int(self.url.rpartition(":")[2])
+
+    def get(self, path="/", **options):
+        """The urllib response of a GET."""
+        return urllib.request.urlopen(self.url + path, timeout=30, **options)
+
+    def workers(self):
+        """Pids of the supervisor's children."""
+        with open(f"/proc/{self.process.pid}/task/{self.process.pid}/children") as file:
+            return [int(pid) for pid in file.read().split()]
+
+    def descriptors(self, pid=None):
+        """How many descriptors a process holds."""
+        return len(os.listdir(f"/proc/{pid or self.process.pid}/fd"))
+
+    def stop(self, expected=0):
+        """SIGTERM, wait, and nothing bad in the log. Returns the exit status."""
+        if self.process.poll() is None:
+            self.process.send_signal(signal.SIGTERM)
+        status = self.process.wait(START_TIMEOUT)
+        self._reader.join(START_TIMEOUT)
+        self._check_nothing_left()
+        assert status == expected, f"exit status {status}:\n{self.log}"
+        assert not ALERTS.search(self.log), self.log
+        return status
+
+    def kill(self):
+        """End every process of its session, at any cost."""
+        try:
+            os.killpg(self.process.pid, signal.SIGKILL)
+        except ProcessLookupError:
+            pass
+        self.process.wait()
+        self._reader.join(START_TIMEOUT)
+
+    def _check_nothing_left(self):
+        left = [pid for pid in os.listdir("/proc") if pid.isdigit() and _session_of(pid) == self.process.pid]
+        if left:
+            self.kill()
+        assert not left, f"processes left behind: {left}\n{self.log}"
+
+
+def _session_of(pid):
+    try:
+        with open(f"/proc/{pid}/stat") as file:
+            fields = file.read().rpartition(")")[2].split()
+    except (FileNotFoundError, ProcessLookupError):
+        return None
+    return int(fields[3]) if fields[0] != "Z" else None
