@@ -30,6 +30,8 @@ profile=fast
 . toolchain/limpet.sh
 # shellcheck source=toolchain/verbs.sh
 . toolchain/verbs.sh
+# shellcheck source=toolchain/fuzz.sh
+. toolchain/fuzz.sh
 
 if [ "${1:-}" = --release ]; then
     profile=release

@@ -202,8 +202,7 @@ static int stored_bytes(const struct archive *archive, const struct archive_memb
     bool agrees = zip_32(local) == ZIP_LOCAL_SIGNATURE &&
                   (zip_16(local + 6) & ~ZIP_FLAG_UTF8) == 0 && zip_16(local + 8) == method &&
                   zip_32(local + 14) == member->crc32 &&
-                  zip_32(local + 18) == member->stored_size &&
-                  zip_32(local + 22) == member->size &&
+                  zip_32(local + 18) == member->stored_size && zip_32(local + 22) == member->size &&
                   zip_16(local + 26) == member->name.size && zip_16(local + 28) == 0 &&
                   memcmp(local + ZIP_LOCAL_SIZE, member->name.data, member->name.size) == 0;
     if (!agrees)

@@ -20,7 +20,7 @@ struct archive_member {
     size_t stored_size;     // bytes, in the file
     uint64_t header_offset; // of its local header, from the file's start
     uint32_t crc32;
-    bool deflated;          // else stored
+    bool deflated; // else stored
 };
 
 enum archive_kind { ARCHIVE_NOTHING, ARCHIVE_FILE, ARCHIVE_FOLDER };

@@ -240,4 +240,3 @@ int archive_build_index(struct archive *archive, struct err *err)
         return err_system(err, ENOMEM, "index of %zu members", archive->count);
     return read_members(archive, err);
 }
-

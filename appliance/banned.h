@@ -1,5 +1,5 @@
-// banned.h - functions that invite overruns or hide errors do not compile here. Forced into every file by the
-// build (-include banned.h), after the system headers that declare them.
+// banned.h - functions that invite overruns or hide errors do not compile here. Forced into every
+// file by the build (-include banned.h), after the system headers that declare them.
 #pragma once
 
 #include <stdio.h>

@@ -1,9 +1,11 @@
-// check.h - assertions that stay in: a bug stops the process where it shows, with a line that names it.
+// check.h - assertions that stay in: a bug stops the process where it shows, with a line that names
+// it.
 #pragma once
 
-// Abort with function, file, line and the condition unless it holds. For bugs only: what a user, a peer or
-// the system can cause is an error (err.h).
+// Abort with function, file, line and the condition unless it holds. For bugs only: what a user, a
+// peer or the system can cause is an error (err.h).
 #define must(condition) \
     ((condition) ? (void)0 : check_failed(__func__, __FILE__, __LINE__, #condition))
 
-_Noreturn void check_failed(const char *function, const char *file, int line, const char *condition);
+_Noreturn void check_failed(const char *function, const char *file, int line,
+                            const char *condition);

@@ -1,5 +1,5 @@
-// cleanup.h - owners that release what they hold at the end of their scope (gcc's cleanup attribute).
-// Initialise at the declaration (NULL, -1); hand over with steal_ptr and steal_fd.
+// cleanup.h - owners that release what they hold at the end of their scope (gcc's cleanup
+// attribute). Initialise at the declaration (NULL, -1); hand over with steal_ptr and steal_fd.
 #pragma once
 
 #include <dirent.h>
@@ -29,11 +29,11 @@ static inline void cleanup_fclose(FILE **file)
 }
 
 // The value of an owner, which owns nothing afterwards.
-#define steal_ptr(owner)            \
-    ({                              \
+#define steal_ptr(owner)              \
+    ({                                \
         __auto_type taken = *(owner); \
-        *(owner) = NULL;            \
-        taken;                      \
+        *(owner) = NULL;              \
+        taken;                        \
     })
 
 static inline int steal_fd(int *owner)

@@ -225,7 +225,7 @@ static int read_config_file(struct config *config, const struct config_request *
         return 0;
     if (access(config->config_file, R_OK) == 0)
         return read_file(config, request, CONFIG_FILE, config->config_file, err);
-    err_set(err, ERR_USAGE, "%s", strerror(errno));
+    err_set(err, ERR_FAILED, "%s", strerror(errno));
     blame(&origin, option, config->config_file, err);
     return source == CONFIG_PACKED ? err_wrap(err, "%s", origin.name) : -1;
 }

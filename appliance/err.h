@@ -1,5 +1,6 @@
-// err.h - how a failure travels: the callee fills a caller-owned struct err and returns -1 (or NULL); callers add
-// context on the way up; whoever handles it reports it, once. On success the struct is left alone.
+// err.h - how a failure travels: the callee fills a caller-owned struct err and returns -1 (or
+// NULL); callers add context on the way up; whoever handles it reports it, once. On success the
+// struct is left alone.
 #pragma once
 
 #include <stddef.h>

@@ -1,5 +1,6 @@
-// http.c - the libmicrohttpd daemon of a worker: started without a socket and without a thread, fed with accepted
-// connections, driven by the reactor. Keeps the list of connections, which draining needs.
+// http.c - the libmicrohttpd daemon of a worker: started without a socket and without a thread, fed
+// with accepted connections, driven by the reactor. Keeps the list of connections, which draining
+// needs.
 #include "http.h"
 
 #include <arpa/inet.h>
@@ -52,7 +53,8 @@ static struct connection *connection_start(struct http *http, struct MHD_Connect
         return NULL;
     connection->http = http;
     connection->listener = http->accepting;
-    connection->fd = MHD_get_connection_info(transport, MHD_CONNECTION_INFO_CONNECTION_FD)->connect_fd;
+    connection->fd =
+        MHD_get_connection_info(transport, MHD_CONNECTION_INFO_CONNECTION_FD)->connect_fd;
     const union MHD_ConnectionInfo *info =
         MHD_get_connection_info(transport, MHD_CONNECTION_INFO_CLIENT_ADDRESS);
     if (info != NULL && info->client_addr != NULL)
@@ -97,17 +99,17 @@ struct http *http_new(const struct reactor_setup *setup, struct err *err)
     http->setup = setup;
     // One thread drives it, so it needs no locks; sockets and their accept are the reactor's.
     http->daemon = MHD_start_daemon(
-        MHD_USE_EPOLL | MHD_USE_NO_LISTEN_SOCKET | MHD_USE_NO_THREAD_SAFETY | MHD_USE_ERROR_LOG, 0, NULL,
-        NULL, http_request_step, http,                                           //
-        MHD_OPTION_EXTERNAL_LOGGER, log_message, NULL,                           //
-        MHD_OPTION_CONNECTION_LIMIT, (unsigned)CONNECTION_LIMIT,                 //
-        MHD_OPTION_CONNECTION_TIMEOUT, (unsigned)CONNECTION_IDLE,                //
-        MHD_OPTION_CONNECTION_MEMORY_LIMIT, (size_t)CONNECTION_MEMORY,           //
-        MHD_OPTION_CLIENT_DISCIPLINE_LVL, 1,                                     //
-        MHD_OPTION_SIGPIPE_HANDLED_BY_APP, 1,                                    //
-        MHD_OPTION_URI_LOG_CALLBACK, http_request_begin, http,                   //
-        MHD_OPTION_NOTIFY_COMPLETED, http_request_end, http,                     //
-        MHD_OPTION_NOTIFY_CONNECTION, connection_notify, http,                   //
+        MHD_USE_EPOLL | MHD_USE_NO_LISTEN_SOCKET | MHD_USE_NO_THREAD_SAFETY | MHD_USE_ERROR_LOG, 0,
+        NULL, NULL, http_request_step, http,                           //
+        MHD_OPTION_EXTERNAL_LOGGER, log_message, NULL,                 //
+        MHD_OPTION_CONNECTION_LIMIT, (unsigned)CONNECTION_LIMIT,       //
+        MHD_OPTION_CONNECTION_TIMEOUT, (unsigned)CONNECTION_IDLE,      //
+        MHD_OPTION_CONNECTION_MEMORY_LIMIT, (size_t)CONNECTION_MEMORY, //
+        MHD_OPTION_CLIENT_DISCIPLINE_LVL, 1,                           //
+        MHD_OPTION_SIGPIPE_HANDLED_BY_APP, 1,                          //
+        MHD_OPTION_URI_LOG_CALLBACK, http_request_begin, http,         //
+        MHD_OPTION_NOTIFY_COMPLETED, http_request_end, http,           //
+        MHD_OPTION_NOTIFY_CONNECTION, connection_notify, http,         //
         MHD_OPTION_END);
     if (http->daemon == NULL) {
         free(http);
@@ -137,8 +139,8 @@ int64_t http_timeout(struct http *http)
     return MHD_get_timeout64s(http->daemon);
 }
 
-void http_add(struct http *http, const struct listener *listener, int fd, const struct sockaddr *address,
-              socklen_t address_size)
+void http_add(struct http *http, const struct listener *listener, int fd,
+              const struct sockaddr *address, socklen_t address_size)
 {
     http->accepting = listener;
     if (MHD_add_connection(http->daemon, fd, address, address_size) != MHD_YES)
@@ -156,8 +158,8 @@ void http_drain(struct http *http)
     http->draining = true;
     for (struct connection *connection = http->connections; connection != NULL;
          connection = connection->next) {
-        // libmicrohttpd closes a connection whose peer has nothing more to say. One that is in the middle of a
-        // request would lose it: it is closed by its answer instead.
+        // libmicrohttpd closes a connection whose peer has nothing more to say. One that is in the
+        // middle of a request would lose it: it is closed by its answer instead.
         if (!connection->busy)
             shutdown(connection->fd, SHUT_RD);
     }

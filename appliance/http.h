@@ -1,5 +1,5 @@
-// http.h - HTTP/1.1 connections, by libmicrohttpd: connections go in, complete requests come out through
-// reactor_setup.handle. Only http*.c include its header. One thread at a time.
+// http.h - HTTP/1.1 connections, by libmicrohttpd: connections go in, complete requests come out
+// through reactor_setup.handle. Only http*.c include its header. One thread at a time.
 #pragma once
 
 #include <stdbool.h>
@@ -23,9 +23,10 @@ int http_poll_fd(const struct http *http);
 // Milliseconds until there is something to do without any event; -1: no such moment.
 int64_t http_timeout(struct http *http);
 
-// Give it a connection that was accepted (non-blocking, close-on-exec): the descriptor is http's now.
-void http_add(struct http *http, const struct listener *listener, int fd, const struct sockaddr *address,
-              socklen_t address_size);
+// Give it a connection that was accepted (non-blocking, close-on-exec): the descriptor is http's
+// now.
+void http_add(struct http *http, const struct listener *listener, int fd,
+              const struct sockaddr *address, socklen_t address_size);
 
 // Read, answer, write, close; never blocks.
 void http_turn(struct http *http);

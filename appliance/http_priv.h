@@ -9,11 +9,11 @@
 #include "request.h"
 
 enum {
-    CONNECTION_LIMIT = 10000,            // open at once in one worker; more wait in the listen queue
-    CONNECTION_MEMORY = 40 * 1024,       // bytes for request line, header section and response head
-    CONNECTION_IDLE = 60,                // seconds without progress before a connection is closed
-    HEADER_LIMIT = 100,                  // field lines in a request
-    BODY_LIMIT = 64 * 1024 * 1024,       // bytes of a request's body
+    CONNECTION_LIMIT = 10000,      // open at once in one worker; more wait in the listen queue
+    CONNECTION_MEMORY = 40 * 1024, // bytes for request line, header section and response head
+    CONNECTION_IDLE = 60,          // seconds without progress before a connection is closed
+    HEADER_LIMIT = 100,            // field lines in a request
+    BODY_LIMIT = 64 * 1024 * 1024, // bytes of a request's body
 };
 
 struct connection {
@@ -51,8 +51,9 @@ struct http {
 
 // http_request.c: libmicrohttpd's callbacks for one request, in the order in which they come.
 void *http_request_begin(void *http, const char *target, struct MHD_Connection *transport);
-enum MHD_Result http_request_step(void *http, struct MHD_Connection *transport, const char *path, const char *method,
-                                  const char *version, const char *data, size_t *data_size, void **request);
+enum MHD_Result http_request_step(void *http, struct MHD_Connection *transport, const char *path,
+                                  const char *method, const char *version, const char *data,
+                                  size_t *data_size, void **request);
 void http_request_end(void *http, struct MHD_Connection *transport, void **request,
                       enum MHD_RequestTerminationCode how);
 void http_request_free_all(struct http *http);

@@ -1,5 +1,6 @@
-// http_request.c - from libmicrohttpd's callbacks to one complete struct request: the raw target first, then the header
-// section, the body piece by piece, and at the end the call of reactor_setup.handle.
+// http_request.c - from libmicrohttpd's callbacks to one complete struct request: the raw target
+// first, then the header section, the body piece by piece, and at the end the call of
+// reactor_setup.handle.
 #include "http_priv.h"
 
 #include <stdlib.h>
@@ -41,7 +42,8 @@ static void request_release(struct request *request)
     if (body.capacity > BODY_KEPT)
         buf_fini(&body);
     target.size = body.size = 0;
-    *request = (struct request){.http = http, .target = target, .body = body, .next_free = http->free_requests};
+    *request = (struct request){
+        .http = http, .target = target, .body = body, .next_free = http->free_requests};
     http->free_requests = request;
 }
 
@@ -73,8 +75,8 @@ void *http_request_begin(void *owner, const char *target, struct MHD_Connection 
     return request;
 }
 
-static enum MHD_Result take_header(void *owner, enum MHD_ValueKind kind, const char *name, size_t name_size,
-                                   const char *value, size_t value_size)
+static enum MHD_Result take_header(void *owner, enum MHD_ValueKind kind, const char *name,
+                                   size_t name_size, const char *value, size_t value_size)
 {
     struct request *request = owner;
     (void)kind;
@@ -86,7 +88,8 @@ static enum MHD_Result take_header(void *owner, enum MHD_ValueKind kind, const c
     return MHD_YES;
 }
 
-// Raw bytes beyond ASCII and tabs in a target: libmicrohttpd lets them pass, RFC 9112 section 3.2 does not.
+// Raw bytes beyond ASCII and tabs in a target: libmicrohttpd lets them pass, RFC 9112 section 3.2
+// does not.
 static bool target_is_valid(struct str target)
 {
     for (size_t i = 0; i < target.size; i++) {
@@ -113,8 +116,8 @@ static unsigned judge_head(const struct request *request)
     return 0;
 }
 
-// The first call for a request: the header section is complete. An answer queued here closes the connection, so only
-// refusals are.
+// The first call for a request: the header section is complete. An answer queued here closes the
+// connection, so only refusals are.
 static enum MHD_Result announce(struct request *request, const char *method, const char *version)
 {
     struct connection *connection = request->connection;
@@ -149,8 +152,9 @@ static enum MHD_Result take_body(struct request *request, const char *data, size
     return MHD_NO;
 }
 
-enum MHD_Result http_request_step(void *owner, struct MHD_Connection *transport, const char *path, const char *method,
-                                  const char *version, const char *data, size_t *data_size, void **context)
+enum MHD_Result http_request_step(void *owner, struct MHD_Connection *transport, const char *path,
+                                  const char *method, const char *version, const char *data,
+                                  size_t *data_size, void **context)
 {
     struct http *http = owner;
     struct request *request = *context;

@@ -13,12 +13,14 @@
 enum { HEADER_TEXT_MAX = 16 * 1024 };
 
 // libmicrohttpd takes NUL-terminated text.
-static int add_header(struct MHD_Response *out, const struct header *header, struct buf *scratch, struct err *err)
+static int add_header(struct MHD_Response *out, const struct header *header, struct buf *scratch,
+                      struct err *err)
 {
     scratch->size = 0;
     if (buf_append_str(scratch, header->name) < 0 || buf_append(scratch, "", 1) < 0 ||
         buf_append_str(scratch, header->value) < 0)
-        return err_set(err, ERR_FAILED, "header %.*s is too long", (int)header->name.size, header->name.data);
+        return err_set(err, ERR_FAILED, "header %.*s is too long", (int)header->name.size,
+                       header->name.data);
     const char *name = buf_text(scratch), *value = name + header->name.size + 1;
     if (strlen(name) != header->name.size || strlen(value) != header->value.size ||
         MHD_add_response_header(out, name, value) != MHD_YES)
@@ -38,10 +40,12 @@ static int add_headers(struct MHD_Response *out, const struct response *response
 
 static bool has_body(const struct request *request, unsigned status)
 {
-    return status >= 200 && status != 204 && status != 304 && !str_equal(request->head.method, STR("HEAD"));
+    return status >= 200 && status != 204 && status != 304 &&
+           !str_equal(request->head.method, STR("HEAD"));
 }
 
-// An answer without a body may tell the length that a GET would have given; 204 may not (RFC 9110 section 8.6).
+// An answer without a body may tell the length that a GET would have given; 204 may not (RFC 9110
+// section 8.6).
 static int tell_length(struct MHD_Response *out, const struct response *response)
 {
     char text[24];
@@ -56,14 +60,15 @@ static int tell_length(struct MHD_Response *out, const struct response *response
 }
 
 // Takes response's body along; on failure it is still the caller's.
-static struct MHD_Response *make_response(const struct request *request, const struct response *response,
-                                          struct err *err)
+static struct MHD_Response *make_response(const struct request *request,
+                                          const struct response *response, struct err *err)
 {
     bool with_body = has_body(request, response->status);
     struct MHD_Response *out;
     if (with_body && response->body.size > 0)
         out = MHD_create_response_from_buffer_with_free_callback_cls(
-            response->body.size, (void *)(uintptr_t)response->body.data, response->release, response->owner);
+            response->body.size, (void *)(uintptr_t)response->body.data, response->release,
+            response->owner);
     else
         out = MHD_create_response_from_buffer_static(0, "");
     if (out == NULL) {
@@ -76,7 +81,8 @@ static struct MHD_Response *make_response(const struct request *request, const s
 }
 
 // Queue and give up our hold; the body goes with the response from here on.
-static int queue(struct request *request, unsigned status, struct MHD_Response *out, struct err *err)
+static int queue(struct request *request, unsigned status, struct MHD_Response *out,
+                 struct err *err)
 {
     if (request->http->draining)
         MHD_add_response_header(out, "Connection", "close");

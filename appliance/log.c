@@ -1,4 +1,5 @@
-// log.c - formats a record on the stack and writes it at once, so that lines of several processes never mix.
+// log.c - formats a record on the stack and writes it at once, so that lines of several processes
+// never mix.
 #include "log.h"
 
 #include <stdarg.h>

@@ -210,6 +210,12 @@ int mount_mkdir(const struct mount_place *place)
     return fail(place->missing == ENOENT ? EROFS : place->missing);
 }
 
+// Copying a file asks for these, and takes this answer as that there are none.
+int mount_xattr(const struct mount_place *place)
+{
+    return fail(place->kind == ARCHIVE_NOTHING ? place->missing : ENOTSUP);
+}
+
 // --- Opening ---
 
 static int write_all(int fd, struct str bytes)

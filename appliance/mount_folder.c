@@ -28,7 +28,7 @@ static struct folder *own_folder(DIR *stream)
     if (offset >= sizeof folders)
         return NULL;
     struct folder *folder = &folders[offset / sizeof *folder];
-    must(offset % sizeof *folder == 0 && folder->used);
+    must(offset % sizeof *folder == 0 && __atomic_load_n(&folder->used, __ATOMIC_RELAXED));
     return folder;
 }
 

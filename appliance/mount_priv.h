@@ -32,3 +32,4 @@ int mount_open(const struct mount_place *place, int flags);
 FILE *mount_fopen(const struct mount_place *place, const char *mode);
 int mount_readlink(const struct mount_place *place); // fails: nothing in an archive is a link
 int mount_mkdir(const struct mount_place *place);    // fails: nothing can be made in it
+int mount_xattr(const struct mount_place *place);    // fails: there are no extended attributes

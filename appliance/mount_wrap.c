@@ -13,59 +13,59 @@
 // Below our executable's path only absolute paths can lie: a folder's descriptor never matters.
 
 // The third argument of open is there only when a file may be made.
-#define MODE_ARGUMENT(flags, mode)                                       \
-    do {                                                                 \
-        if (((flags) & O_CREAT) || ((flags) & O_TMPFILE) == O_TMPFILE) { \
-            va_list arguments;                                           \
-            va_start(arguments, flags);                                  \
-            (mode) = va_arg(arguments, mode_t);                          \
-            va_end(arguments);                                           \
-        }                                                                \
+#define MODE_ARGUMENT(flags, mode)                                   \
+    do {                                                             \
+        if (((flags)&O_CREAT) || ((flags)&O_TMPFILE) == O_TMPFILE) { \
+            va_list arguments;                                       \
+            va_start(arguments, flags);                              \
+            (mode) = va_arg(arguments, mode_t);                      \
+            va_end(arguments);                                       \
+        }                                                            \
     } while (0)
 
-#define WRAP_OPEN(name)                                                                  \
-    int __real_##name(const char *path, int flags, ...);                                 \
-    int __wrap_##name(const char *path, int flags, ...);                                 \
-    int __wrap_##name(const char *path, int flags, ...)                                  \
-    {                                                                                    \
-        struct mount_place place;                                                        \
-        mode_t mode = 0;                                                                 \
-        MODE_ARGUMENT(flags, mode);                                                      \
-        if (mount_locate(path, &place))                                                  \
-            return mount_open(&place, flags);                                            \
-        return __real_##name(path, flags, mode);                                         \
+#define WRAP_OPEN(name)                                  \
+    int __real_##name(const char *path, int flags, ...); \
+    int __wrap_##name(const char *path, int flags, ...); \
+    int __wrap_##name(const char *path, int flags, ...)  \
+    {                                                    \
+        struct mount_place place;                        \
+        mode_t mode = 0;                                 \
+        MODE_ARGUMENT(flags, mode);                      \
+        if (mount_locate(path, &place))                  \
+            return mount_open(&place, flags);            \
+        return __real_##name(path, flags, mode);         \
     }
 
-#define WRAP_OPENAT(name)                                                                \
-    int __real_##name(int folder, const char *path, int flags, ...);                     \
-    int __wrap_##name(int folder, const char *path, int flags, ...);                     \
-    int __wrap_##name(int folder, const char *path, int flags, ...)                      \
-    {                                                                                    \
-        struct mount_place place;                                                        \
-        mode_t mode = 0;                                                                 \
-        MODE_ARGUMENT(flags, mode);                                                      \
-        if (mount_locate(path, &place))                                                  \
-            return mount_open(&place, flags);                                            \
-        return __real_##name(folder, path, flags, mode);                                 \
+#define WRAP_OPENAT(name)                                            \
+    int __real_##name(int folder, const char *path, int flags, ...); \
+    int __wrap_##name(int folder, const char *path, int flags, ...); \
+    int __wrap_##name(int folder, const char *path, int flags, ...)  \
+    {                                                                \
+        struct mount_place place;                                    \
+        mode_t mode = 0;                                             \
+        MODE_ARGUMENT(flags, mode);                                  \
+        if (mount_locate(path, &place))                              \
+            return mount_open(&place, flags);                        \
+        return __real_##name(folder, path, flags, mode);             \
     }
 
 // A call whose parameters are fixed: WRAP(type, name, (parameters), (arguments), answer).
-#define WRAP(type, name, parameters, arguments, answer)                                  \
-    type __real_##name parameters;                                                       \
-    type __wrap_##name parameters;                                                       \
-    type __wrap_##name parameters                                                        \
-    {                                                                                    \
-        struct mount_place place;                                                        \
-        return mount_locate(path, &place) ? (answer) : __real_##name arguments;          \
+#define WRAP(type, name, parameters, arguments, answer)                         \
+    type __real_##name parameters;                                              \
+    type __wrap_##name parameters;                                              \
+    type __wrap_##name parameters                                               \
+    {                                                                           \
+        struct mount_place place;                                               \
+        return mount_locate(path, &place) ? (answer) : __real_##name arguments; \
     }
 
-#define WRAP_STAT(name)                                                                  \
+#define WRAP_STAT(name) \
     WRAP(int, name, (const char *path, struct stat *out), (path, out), mount_stat(&place, out))
-#define WRAP_FSTATAT(name)                                                               \
-    WRAP(int, name, (int folder, const char *path, struct stat *out, int flags),         \
+#define WRAP_FSTATAT(name)                                                       \
+    WRAP(int, name, (int folder, const char *path, struct stat *out, int flags), \
          (folder, path, out, flags), mount_stat(&place, out))
-#define WRAP_FOPEN(name)                                                                 \
-    WRAP(FILE *, name, (const char *path, const char *mode), (path, mode),               \
+#define WRAP_FOPEN(name)                                                   \
+    WRAP(FILE *, name, (const char *path, const char *mode), (path, mode), \
          mount_fopen(&place, mode))
 
 WRAP_OPEN(open)
@@ -97,3 +97,15 @@ WRAP(ssize_t, readlinkat, (int folder, const char *path, char *out, size_t size)
 WRAP(int, mkdir, (const char *path, mode_t mode), (path, mode), mount_mkdir(&place))
 WRAP(int, mkdirat, (int folder, const char *path, mode_t mode), (folder, path, mode),
      mount_mkdir(&place))
+
+#define WRAP_GETXATTR(name)                                                          \
+    WRAP(ssize_t, name, (const char *path, const char *key, void *out, size_t size), \
+         (path, key, out, size), mount_xattr(&place))
+#define WRAP_LISTXATTR(name)                                                           \
+    WRAP(ssize_t, name, (const char *path, char *out, size_t size), (path, out, size), \
+         mount_xattr(&place))
+
+WRAP_GETXATTR(getxattr)
+WRAP_GETXATTR(lgetxattr)
+WRAP_LISTXATTR(listxattr)
+WRAP_LISTXATTR(llistxattr)

@@ -1,5 +1,5 @@
-// reactor.c - the poll function of a worker: waits on one epoll set for listeners, the control descriptor and the HTTP
-// part, accepts, and lets HTTP work. No thread, no Python.
+// reactor.c - the poll function of a worker: waits on one epoll set for listeners, the control
+// descriptor and the HTTP part, accepts, and lets HTTP work. No thread, no Python.
 #include "reactor.h"
 
 #include <errno.h>
@@ -12,9 +12,11 @@
 #include "log.h"
 
 enum {
-    ACCEPTS_A_TURN = 64, // so that a flood of new connections does not starve the ones that are here
+    ACCEPTS_A_TURN =
+        64, // so that a flood of new connections does not starve the ones that are here
     EVENTS_A_WAIT = 16,
-    DRAIN_CHECK = 1000, // milliseconds, at most, between looks at what still keeps a draining worker
+    DRAIN_CHECK =
+        1000, // milliseconds, at most, between looks at what still keeps a draining worker
 };
 
 struct reactor {
@@ -32,13 +34,15 @@ static int watch(struct reactor *reactor, int fd, uint32_t events, const void *w
     return epoll_ctl(reactor->epoll_fd, EPOLL_CTL_ADD, fd, &event);
 }
 
-// Event sources are told apart by address: a listener, the reactor itself for control, its http for HTTP.
+// Event sources are told apart by address: a listener, the reactor itself for control, its http for
+// HTTP.
 static int watch_all(struct reactor *reactor)
 {
     const struct reactor_setup *setup = reactor->setup;
     for (size_t i = 0; i < setup->listener_count; i++) {
         // Workers share the socket: one connection wakes one of them.
-        if (watch(reactor, setup->listeners[i].fd, EPOLLIN | EPOLLEXCLUSIVE, &setup->listeners[i]) < 0)
+        if (watch(reactor, setup->listeners[i].fd, EPOLLIN | EPOLLEXCLUSIVE, &setup->listeners[i]) <
+            0)
             return -1;
     }
     if (setup->control_fd >= 0 && watch(reactor, setup->control_fd, EPOLLIN, reactor) < 0)
@@ -94,7 +98,8 @@ static void accept_some(struct reactor *reactor, const struct listener *listener
     for (int i = 0; i < ACCEPTS_A_TURN; i++) {
         struct sockaddr_storage address;
         socklen_t size = sizeof address;
-        int fd = accept4(listener->fd, (struct sockaddr *)&address, &size, SOCK_NONBLOCK | SOCK_CLOEXEC);
+        int fd =
+            accept4(listener->fd, (struct sockaddr *)&address, &size, SOCK_NONBLOCK | SOCK_CLOEXEC);
         if (fd >= 0) {
             http_add(reactor->http, listener, fd, (struct sockaddr *)&address, size);
             continue;

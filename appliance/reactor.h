@@ -1,5 +1,5 @@
-// reactor.h - a worker's input and output as functions, not a thread: whoever has nothing else to do runs them.
-// One thread at a time; none of it touches Python.
+// reactor.h - a worker's input and output as functions, not a thread: whoever has nothing else to
+// do runs them. One thread at a time; none of it touches Python.
 #pragma once
 
 #include <stdbool.h>
@@ -19,12 +19,12 @@ struct listener {
 struct reactor_setup {
     const struct listener *listeners; // must outlive the reactor
     size_t listener_count;
-    int control_fd;             // readable: control is called in reactor_turn. -1: none
+    int control_fd; // readable: control is called in reactor_turn. -1: none
     void (*control)(void *owner);
-    // A complete request: answer it before returning (request_respond, request_fail). One that returns
-    // unanswered is answered 500.
+    // A complete request: answer it before returning (request_respond, request_fail). One that
+    // returns unanswered is answered 500.
     void (*handle)(void *owner, struct request *request);
-    void *owner;                // passed to control and handle
+    void *owner; // passed to control and handle
 };
 
 struct reactor *reactor_new(const struct reactor_setup *setup, struct err *err);
@@ -33,7 +33,8 @@ void reactor_free(struct reactor *reactor);
 // Block until there is something to do. Needs no lock: the caller may release the GIL around it.
 void reactor_wait(struct reactor *reactor);
 
-// Do what there is to do, without blocking: accept, read, call handle for complete requests, write, close.
+// Do what there is to do, without blocking: accept, read, call handle for complete requests, write,
+// close.
 void reactor_turn(struct reactor *reactor);
 
 // Stop accepting, close idle connections, answer what is under way with "Connection: close".

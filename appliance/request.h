@@ -1,5 +1,5 @@
-// request.h - a complete HTTP request as a language bridge sees it, and the way to answer it. The same for every
-// protocol underneath. Used by the thread that runs the reactor (reactor.h).
+// request.h - a complete HTTP request as a language bridge sees it, and the way to answer it. The
+// same for every protocol underneath. Used by the thread that runs the reactor (reactor.h).
 #pragma once
 
 #include <stdbool.h>
@@ -26,11 +26,11 @@ struct endpoint {
 // What arrived. All slices stay valid until the request is answered.
 struct request_head {
     struct str method;
-    struct str target;        // raw, as in the request line (RFC 9112 section 3.2)
-    struct str version;       // "HTTP/1.1" or "HTTP/1.0"
+    struct str target;            // raw, as in the request line (RFC 9112 section 3.2)
+    struct str version;           // "HTTP/1.1" or "HTTP/1.0"
     const struct header *headers; // field lines in order of arrival, duplicates kept
     size_t header_count;
-    struct str peer_address;  // "" on a unix socket
+    struct str peer_address; // "" on a unix socket
     uint16_t peer_port;
     const struct endpoint *endpoint;
 };
@@ -44,15 +44,18 @@ struct response {
     unsigned status;
     const struct header *headers; // copied by request_respond
     size_t header_count;
-    int64_t content_length;       // bytes; what an answer without a body tells (HEAD, 304). -1: the body's own
-    struct str body;              // must stay valid until release is called
-    void (*release)(void *owner); // called exactly once when the body is no longer needed; may be NULL
+    // Bytes; what an answer without a body tells (HEAD, 304). -1: the body's own.
+    int64_t content_length;
+    struct str body; // must stay valid until release is called
+    void (*release)(
+        void *owner); // called exactly once when the body is no longer needed; may be NULL
     void *owner;
 };
 
-// Answer. To be called once; release is called on failure too. For HEAD, and for statuses that have no body, the
-// body is left out and its length still told where HTTP allows it (RFC 9110 section 8.6). Errors: a status or a
-// header field that HTTP does not allow (nothing was sent then: answer with request_fail).
+// Answer. To be called once; release is called on failure too. For HEAD, and for statuses that have
+// no body, the body is left out and its length still told where HTTP allows it (RFC 9110 section
+// 8.6). Errors: a status or a header field that HTTP does not allow (nothing was sent then: answer
+// with request_fail).
 int request_respond(struct request *request, const struct response *response, struct err *err);
 
 // Answer with a plain page for the status (500, 503).

@@ -1,5 +1,6 @@
-// runtime.h - what a language bridge (embed/) does for the appliance: one table, filled in there. Every call runs in a
-// process that no other runtime call has spoilt: the supervisor never makes one itself, only its children.
+// runtime.h - what a language bridge (embed/) does for the appliance: one table, filled in there.
+// Every call runs in a process that no other runtime call has spoilt: the supervisor never makes
+// one itself, only its children.
 #pragma once
 
 #include <stdbool.h>
@@ -17,20 +18,22 @@ struct runtime_setup {
     const char *interface;      // "auto", "wsgi"
     const char *working_folder; // NULL: stay
     const struct archive *archive;
-    unsigned workers;           // processes that serve beside this one, itself included
+    unsigned workers; // processes that serve beside this one, itself included
 };
 
 struct runtime {
     const char *name; // "CPython 3.14.7"
 
-    // Read a TOML file's table ("" is the top level, "tool.limpet" a nested one; a missing one is empty) into
-    // "key = value" lines. Starts an interpreter: call it in a short-lived child.
-    int (*read_settings)(const struct archive *archive, const char *file, const char *table, struct buf *out,
-                         struct err *err);
+    // Read a TOML file's table ("" is the top level, "tool.limpet" a nested one; a missing one is
+    // empty) into "key = value" lines. Starts an interpreter: call it in a short-lived child.
+    int (*read_settings)(const struct archive *archive, const char *file, const char *table,
+                         struct buf *out, struct err *err);
 
-    // Worker: start the interpreter and load the application. On failure the traceback, where the application
-    // is at fault, was written to standard error. description: "wsgi shop:app", at most size bytes.
-    int (*start)(const struct runtime_setup *setup, char *description, size_t size, struct err *err);
+    // Worker: start the interpreter and load the application. On failure the traceback, where the
+    // application is at fault, was written to standard error. description: "wsgi shop:app", at most
+    // size bytes.
+    int (*start)(const struct runtime_setup *setup, char *description, size_t size,
+                 struct err *err);
     // Worker: run the reactor until it is finished.
     void (*run)(struct reactor *reactor);
     // Worker: answer one complete request; called from reactor_turn.
@@ -38,7 +41,8 @@ struct runtime {
     // Worker: finalise (atexit handlers, threads).
     void (*stop)(void);
 
-    // Be python: argv[0] is the program, the rest python's own options and arguments. Returns the exit status.
+    // Be python: argv[0] is the program, the rest python's own options and arguments. Returns the
+    // exit status.
     int (*python)(const struct archive *archive, int argc, char **argv);
     // Run MODULE.main(arguments) of our own Python half ("limpet.pack"). Returns the exit status.
     int (*tool)(const struct archive *archive, const char *module, int argc, char **argv);

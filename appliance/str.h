@@ -1,4 +1,5 @@
-// str.h - a slice of bytes that belongs to somebody else: no ownership, no terminating NUL promised.
+// str.h - a slice of bytes that belongs to somebody else: no ownership, no terminating NUL
+// promised.
 #pragma once
 
 #include <stdbool.h>

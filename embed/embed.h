@@ -1,4 +1,5 @@
-// embed.h - the one symbol that the Python bridge shows to the appliance (runtime.h says what it does).
+// embed.h - the one symbol that the Python bridge shows to the appliance (runtime.h says what it
+// does).
 #pragma once
 
 #include "runtime.h"

@@ -1,4 +1,5 @@
-// environ.c - a request as a WSGI environ: a copy of a prepared dict, then what differs from request to request.
+// environ.c - a request as a WSGI environ: a copy of a prepared dict, then what differs from
+// request to request.
 #include "environ.h"
 
 #include <string.h>
@@ -7,7 +8,9 @@
 #include "names.h"
 #include "version.h"
 
-enum { HEADER_KEY_MAX = 256 }; // bytes of a header's name that becomes HTTP_NAME; longer ones are left out
+enum {
+    HEADER_KEY_MAX = 256
+}; // bytes of a header's name that becomes HTTP_NAME; longer ones are left out
 
 // What a process has one of: its interpreter is one.
 static struct {
@@ -35,7 +38,8 @@ int environ_init(bool multiprocess)
 {
     _pyref_ PyObject *io = PyImport_ImportModule("io");
     _pyref_ PyObject *base = PyDict_New();
-    if (io == NULL || base == NULL || (shared.bytes_io = PyObject_GetAttrString(io, "BytesIO")) == NULL)
+    if (io == NULL || base == NULL ||
+        (shared.bytes_io = PyObject_GetAttrString(io, "BytesIO")) == NULL)
         return -1;
     PyObject *errors = PySys_GetObject("stderr"); // borrowed
     struct {
@@ -133,8 +137,8 @@ static int set_target(PyObject *environ, struct str target)
     return set_new(environ, names.QUERY_STRING, text(query));
 }
 
-// The key of a header field, or NULL without an exception for one that gets none: a name with '_' would pass for another
-// ("X_Real_IP" for "X-Real-IP").
+// The key of a header field, or NULL without an exception for one that gets none: a name with '_'
+// would pass for another ("X_Real_IP" for "X-Real-IP").
 static PyObject *header_key(struct str name)
 {
     static const struct str type = {"content-type", 12}, length = {"content-length", 14};
@@ -150,7 +154,8 @@ static PyObject *header_key(struct str name)
     return PyUnicode_DecodeLatin1(key, (Py_ssize_t)name.size + 5, NULL);
 }
 
-// A field that comes again joins the first (RFC 9110 section 5.3; cookies with their own separator).
+// A field that comes again joins the first (RFC 9110 section 5.3; cookies with their own
+// separator).
 static int join_header(PyObject *environ, PyObject *key, PyObject *first, PyObject *value)
 {
     const char *separator = PyUnicode_Compare(key, names.HTTP_COOKIE) == 0 ? "; " : ",";

@@ -1,5 +1,6 @@
-// interp.c - PyConfig for the two ways of life: isolated inside a worker or a tool, and as plain "python" for scripts, the
-// REPL and multiprocessing's children. Both run from the frozen standard library and the archive alone.
+// interp.c - PyConfig for the two ways of life: isolated inside a worker or a tool, and as plain
+// "python" for scripts, the REPL and multiprocessing's children. Both run from the frozen standard
+// library and the archive alone.
 #include "py.h"
 
 #include <stdio.h>
@@ -48,7 +49,6 @@ static PyStatus set_paths(PyConfig *config, const struct archive *archive)
     }
     config->site_import = 0;
     config->user_site_directory = 0;
-    config->write_bytecode = 0;
     config->use_frozen_modules = 1;
     config->pathconfig_warnings = 0;
     config->module_search_paths_set = 1;
@@ -72,7 +72,8 @@ static PyStatus append_archive_folders(PyConfig *config, const struct archive *a
 {
     PyStatus status = PyStatus_Ok();
     for (size_t i = 0; i < sizeof archive_folders / sizeof archive_folders[0]; i++) {
-        // An executable with nothing packed has no app: its name on sys.path would only cost look-ups.
+        // An executable with nothing packed has no app: its name on sys.path would only cost
+        // look-ups.
         if (archive_kind_of(archive, str_of(archive_folders[i])) != ARCHIVE_FOLDER)
             continue;
         status = append_search_path(config, archive_path(archive), archive_folders[i]);
@@ -118,6 +119,7 @@ static PyStatus start_isolated(const struct archive *archive, int argc, char **a
     PyConfig config;
     PyConfig_InitIsolatedConfig(&config);
     config.parse_argv = 0;
+    config.write_bytecode = 0;
     config.install_signal_handlers = 0;
     status = set_paths(&config, archive);
     if (!PyStatus_Exception(status))
@@ -147,12 +149,14 @@ int interp_stop(void)
     return Py_FinalizeEx();
 }
 
-// PYTHONPATH, as PyConfig_Read found it: we set the search path ourselves, so this part is ours too.
-static PyStatus append_environment_path(PyConfig *config)
+// PYTHONPATH, as PyConfig_Read found it: we set the search path ourselves, so this part is ours
+// too. An empty part of it is the working folder.
+static PyStatus append_environment_path(PyConfig *config, const wchar_t *rest)
 {
-    const wchar_t *rest = config->pythonpath_env;
     PyStatus status = PyStatus_Ok();
-    while (rest != NULL && *rest != L'\0' && !PyStatus_Exception(status)) {
+    if (rest != NULL && *rest == L'\0')
+        rest = NULL;
+    while (rest != NULL && !PyStatus_Exception(status)) {
         size_t size = wcscspn(rest, L":");
         wchar_t *one = PyMem_RawCalloc(size + 1, sizeof *one);
         if (one == NULL)
@@ -160,31 +164,18 @@ static PyStatus append_environment_path(PyConfig *config)
         wmemcpy(one, rest, size);
         status = PyWideStringList_Append(&config->module_search_paths, one);
         PyMem_RawFree(one);
-        rest += size;
-        rest += *rest == L':';
+        rest = rest[size] == L':' ? rest + size + 1 : NULL;
     }
     return status;
 }
 
-// The argument that Python takes for the script, as it was given; NULL: none. (Py_EncodeLocale would need an
-// interpreter, which is not there yet.)
-static const char *script_argument(const PyConfig *config, int argc, char **argv)
-{
-    const char *found = NULL;
-    for (int i = 1; i < argc && found == NULL && config->run_filename != NULL; i++) {
-        wchar_t *wide = Py_DecodeLocale(argv[i], NULL);
-        if (wide != NULL && wcscmp(wide, config->run_filename) == 0)
-            found = argv[i];
-        PyMem_RawFree(wide);
-    }
-    return found;
-}
-
-// "shop python manage.py migrate": a script that is not on disk is looked for in the packed application.
-static PyStatus find_packed_script(PyConfig *config, const struct archive *archive, const char *script)
+// "shop python manage.py migrate": a script that is not on disk is looked for in the packed
+// application.
+static PyStatus find_packed_script(PyConfig *config, const struct archive *archive,
+                                   const char *script)
 {
     _buf_ struct buf member = BUF_INIT(PATH_TEXT_MAX);
-    if (script == NULL || access(script, F_OK) == 0 || buf_printf(&member, "/app/%s", script) < 0)
+    if (access(script, F_OK) == 0 || buf_printf(&member, "/app/%s", script) < 0)
         return PyStatus_Ok();
     struct str inside = {member.data + 1, member.size - 1};
     if (archive_kind_of(archive, inside) != ARCHIVE_FILE)
@@ -192,22 +183,38 @@ static PyStatus find_packed_script(PyConfig *config, const struct archive *archi
     return set_path(config, &config->run_filename, archive_path(archive), buf_text(&member));
 }
 
-static PyStatus configure_python(PyConfig *config, const struct archive *archive, int argc, char **argv)
+// The parts of the configuration that arguments and environment decide, but we fill in. They are
+// read into a configuration of their own: CPython 3.14 forgets -X warn_default_encoding when one is
+// read and then used.
+static PyStatus configure_asked(PyConfig *config, const struct archive *archive, int argc,
+                                char **argv)
 {
-    config->parse_argv = 1;
+    PyConfig asked;
+    PyConfig_InitPythonConfig(&asked);
+    PyStatus status = PyConfig_SetBytesArgv(&asked, argc, argv);
+    if (!PyStatus_Exception(status))
+        status = PyConfig_Read(&asked);
+    if (!PyStatus_Exception(status))
+        status = append_environment_path(config, asked.pythonpath_env);
+    if (!PyStatus_Exception(status))
+        status = append_archive_folders(config, archive);
+    // What is left of the arguments begins with the script, if there is one.
+    if (!PyStatus_Exception(status) && asked.run_filename != NULL)
+        status = find_packed_script(config, archive, argv[argc - (int)asked.argv.length]);
+    PyConfig_Clear(&asked);
+    return status;
+}
+
+static PyStatus configure_python(PyConfig *config, const struct archive *archive, int argc,
+                                 char **argv)
+{
     PyStatus status = PyConfig_SetBytesArgv(config, argc, argv);
     if (!PyStatus_Exception(status))
         status = set_paths(config, archive);
     // The REPL's exit, help and history come from site; -S still leaves it out.
     config->site_import = 1;
     if (!PyStatus_Exception(status))
-        status = PyConfig_Read(config);
-    if (!PyStatus_Exception(status))
-        status = append_environment_path(config);
-    if (!PyStatus_Exception(status))
-        status = append_archive_folders(config, archive);
-    if (!PyStatus_Exception(status))
-        status = find_packed_script(config, archive, script_argument(config, argc, argv));
+        status = configure_asked(config, archive, argc, argv);
     if (!PyStatus_Exception(status))
         status = Py_InitializeFromConfig(config);
     return status;
@@ -219,7 +226,6 @@ int interp_python(const struct archive *archive, int argc, char **argv)
         return 1;
     PyPreConfig before;
     PyPreConfig_InitPythonConfig(&before);
-    before.utf8_mode = 1;
     PyStatus status = Py_PreInitializeFromBytesArgs(&before, argc, argv);
     if (!PyStatus_Exception(status)) {
         PyConfig config;

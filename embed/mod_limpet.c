@@ -1,5 +1,5 @@
-// mod_limpet.c - the built-in module _limpet: the archive's index and code for limpet.importer. All names are members'
-// names, relative to the archive.
+// mod_limpet.c - the built-in module _limpet: the archive's index and code for limpet.importer. All
+// names are members' names, relative to the archive.
 #include "mod_limpet.h"
 
 #include <marshal.h>
@@ -10,7 +10,7 @@
 
 enum {
     MEMBER_NAME_MAX = 4096,
-    PYC_HEADER = 16,  // bytes: magic, flags, hash (PEP 552)
+    PYC_HEADER = 16, // bytes: magic, flags, hash (PEP 552)
     PYC_HASH_BASED = 1,
 };
 
@@ -25,7 +25,8 @@ void mod_limpet_use_archive(const struct archive *ours)
     archive = ours;
 }
 
-PyDoc_STRVAR(archive_root_doc, "archive_root() -> str\n\nThe executable's path: members are below it.");
+PyDoc_STRVAR(archive_root_doc,
+             "archive_root() -> str\n\nThe executable's path: members are below it.");
 
 static PyObject *archive_root(PyObject *module, PyObject *unused)
 {
@@ -36,16 +37,17 @@ static PyObject *archive_root(PyObject *module, PyObject *unused)
 static int joined_kind(struct str folder, struct str name, const char *tail)
 {
     char text[MEMBER_NAME_MAX];
-    int size = snprintf(text, sizeof text, "%.*s/%.*s%s", (int)folder.size, folder.data, (int)name.size,
-                        name.data, tail);
+    int size = snprintf(text, sizeof text, "%.*s/%.*s%s", (int)folder.size, folder.data,
+                        (int)name.size, name.data, tail);
     if (size < 0 || (size_t)size >= sizeof text)
         return ARCHIVE_NOTHING;
     return (int)archive_kind_of(archive, (struct str){text, (size_t)size});
 }
 
 PyDoc_STRVAR(archive_locate_doc,
-             "archive_locate(folder, name) -> int\n\nWhat a module's last name stands for in a folder: 0 nothing, "
-             "1 NAME.py, 2 NAME/__init__.py, 3 a folder without (PEP 420).");
+             "archive_locate(folder, name) -> int\n\n"
+             "What a module's last name stands for in a folder: 0 nothing, 1 NAME.py, "
+             "2 NAME/__init__.py, 3 a folder without (PEP 420).");
 
 static PyObject *archive_locate(PyObject *module, PyObject *const *arguments, Py_ssize_t count)
 {
@@ -78,10 +80,11 @@ static PyObject *damaged(struct err *err)
     return NULL;
 }
 
-PyDoc_STRVAR(archive_code_doc,
-             "archive_code(member) -> code or None\n\nThe code object of a .pyc member, unmarshalled from the "
-             "executable's mapping; None when there is no such member or it is of another Python version.\n"
-             "Raises ImportError when the archive is damaged.");
+PyDoc_STRVAR(
+    archive_code_doc,
+    "archive_code(member) -> code or None\n\nThe code object of a .pyc member, unmarshalled from the "
+    "executable's mapping; None when there is no such member or it is of another Python version.\n"
+    "Raises ImportError when the archive is damaged.");
 
 static PyObject *archive_code(PyObject *module, PyObject *name)
 {
@@ -114,11 +117,12 @@ static PyObject *archive_code(PyObject *module, PyObject *name)
     memcpy(found, bytes.data, sizeof found);
     if (found[0] != magic || found[1] != PYC_HASH_BASED)
         Py_RETURN_NONE;
-    return PyMarshal_ReadObjectFromString(bytes.data + PYC_HEADER, (Py_ssize_t)bytes.size - PYC_HEADER);
+    return PyMarshal_ReadObjectFromString(bytes.data + PYC_HEADER,
+                                          (Py_ssize_t)bytes.size - PYC_HEADER);
 }
 
-PyDoc_STRVAR(archive_children_doc,
-             "archive_children(folder) -> list of (name, is a folder)\n\nThe direct children of a folder, sorted.");
+PyDoc_STRVAR(archive_children_doc, "archive_children(folder) -> list of (name, is a folder)\n\n"
+                                   "The direct children of a folder, sorted.");
 
 static PyObject *archive_children(PyObject *module, PyObject *folder)
 {
@@ -142,7 +146,8 @@ static PyObject *archive_children(PyObject *module, PyObject *folder)
 
 static PyMethodDef methods[] = {
     {"archive_root", archive_root, METH_NOARGS, archive_root_doc},
-    {"archive_locate", (PyCFunction)(void (*)(void))archive_locate, METH_FASTCALL, archive_locate_doc},
+    {"archive_locate", (PyCFunction)(void (*)(void))archive_locate, METH_FASTCALL,
+     archive_locate_doc},
     {"archive_code", archive_code, METH_O, archive_code_doc},
     {"archive_children", archive_children, METH_O, archive_children_doc},
     {NULL, NULL, 0, NULL},

@@ -1,5 +1,5 @@
-// py.h - Python.h and the owners that release a reference at the end of their scope. Everything declared in embed/
-// that touches Python wants the GIL held unless it says otherwise.
+// py.h - Python.h and the owners that release a reference at the end of their scope. Everything
+// declared in embed/ that touches Python wants the GIL held unless it says otherwise.
 #pragma once
 
 #define PY_SSIZE_T_CLEAN
@@ -23,7 +23,8 @@ static inline PyObject *py_steal(PyObject **owner)
     return object;
 }
 
-// Turn the exception that is set into an error: "TypeError: text". The exception is cleared. Returns -1.
+// Turn the exception that is set into an error: "TypeError: text". The exception is cleared.
+// Returns -1.
 int pyerr_take(struct err *err);
 
 // As pyerr_take, and write the traceback to sys.stderr first.

@@ -3,7 +3,8 @@
 
 #include "err.h"
 
-// "ModuleNotFoundError: No module named 'flask'"; the type's name alone where str() fails or is empty.
+// "ModuleNotFoundError: No module named 'flask'"; the type's name alone where str() fails or is
+// empty.
 static void describe(PyObject *exception, struct err *err)
 {
     const char *type = Py_TYPE(exception)->tp_name;

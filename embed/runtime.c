@@ -1,4 +1,5 @@
-// runtime.c - fills in the appliance's runtime table: which process starts an interpreter, for what, and who holds the GIL.
+// runtime.c - fills in the appliance's runtime table: which process starts an interpreter, for
+// what, and who holds the GIL.
 #include "runtime.h"
 
 #include <string.h>
@@ -10,6 +11,19 @@
 #include "reactor.h"
 #include "wsgi.h"
 
+// A file that cannot be read, or what limpet.settings says about its content.
+static int settings_failed(const char *file, struct err *err)
+{
+    _pyref_ PyObject *exception = PyErr_GetRaisedException();
+    bool unreadable = PyObject_TypeCheck(exception, (PyTypeObject *)PyExc_OSError);
+    _pyref_ PyObject *text =
+        unreadable ? PyObject_GetAttrString(exception, "strerror") : PyObject_Str(exception);
+    const char *utf8 = text != NULL && PyUnicode_Check(text) ? PyUnicode_AsUTF8(text) : NULL;
+    PyErr_Clear();
+    return err_set(err, unreadable ? ERR_FAILED : ERR_USAGE, "%s: %s", file,
+                   utf8 != NULL ? utf8 : "cannot be read");
+}
+
 // limpet.settings.read(file, table) -> lines
 static int settings_lines(const char *file, const char *table, struct buf *out, struct err *err)
 {
@@ -17,17 +31,8 @@ static int settings_lines(const char *file, const char *table, struct buf *out, 
     if (module == NULL)
         return pyerr_report(err);
     _pyref_ PyObject *lines = PyObject_CallMethod(module, "read", "ss", file, table);
-    if (lines == NULL) {
-        _pyref_ PyObject *exception = PyErr_GetRaisedException();
-        _pyref_ PyObject *text = NULL;
-        if (PyObject_TypeCheck(exception, (PyTypeObject *)PyExc_OSError))
-            text = PyObject_GetAttrString(exception, "strerror");
-        else
-            text = PyObject_Str(exception);
-        const char *utf8 = text != NULL && PyUnicode_Check(text) ? PyUnicode_AsUTF8(text) : NULL;
-        PyErr_Clear();
-        return err_set(err, ERR_USAGE, "%s: %s", file, utf8 != NULL ? utf8 : "cannot be read");
-    }
+    if (lines == NULL)
+        return settings_failed(file, err);
     Py_ssize_t size;
     const char *text = PyUnicode_AsUTF8AndSize(lines, &size);
     if (text == NULL)
@@ -37,8 +42,8 @@ static int settings_lines(const char *file, const char *table, struct buf *out, 
     return 0;
 }
 
-static int read_settings(const struct archive *archive, const char *file, const char *table, struct buf *out,
-                         struct err *err)
+static int read_settings(const struct archive *archive, const char *file, const char *table,
+                         struct buf *out, struct err *err)
 {
     if (interp_start(archive, 0, NULL, err) < 0)
         return -1;
@@ -47,17 +52,22 @@ static int read_settings(const struct archive *archive, const char *file, const 
     return result;
 }
 
-// What limpet.loader says about a target: its own errors as they are, the application's with their traceback.
+// What limpet.loader says about a target: its own errors as they are, the application's with their
+// traceback.
 static int load_failed(const char *target, struct err *err)
 {
     _pyref_ PyObject *exception = PyErr_GetRaisedException();
     _pyref_ PyObject *loader = PyImport_ImportModule("limpet.loader");
-    _pyref_ PyObject *load_error = loader != NULL ? PyObject_GetAttrString(loader, "LoadError") : NULL;
+    _pyref_ PyObject *load_error =
+        loader != NULL ? PyObject_GetAttrString(loader, "LoadError") : NULL;
     if (load_error != NULL && PyObject_IsInstance(exception, load_error) == 1) {
         _pyref_ PyObject *text = PyObject_Str(exception);
         const char *utf8 = text != NULL ? PyUnicode_AsUTF8(text) : NULL;
         return err_set(err, ERR_FAILED, "%s", utf8 != NULL ? utf8 : "cannot be loaded");
     }
+    // The operator looks for what the application did, not for how we came to call it.
+    _pyref_ PyObject *stripped =
+        loader != NULL ? PyObject_CallMethod(loader, "strip_own_frames", "O", exception) : NULL;
     PyErr_Clear();
     PyErr_SetRaisedException(py_steal(&exception));
     pyerr_report(err);
@@ -97,10 +107,8 @@ static int start(const struct runtime_setup *setup, char *description, size_t si
 static void run(struct reactor *reactor)
 {
     while (!reactor_finished(reactor)) {
-        Py_BEGIN_ALLOW_THREADS
-        reactor_wait(reactor);
-        Py_END_ALLOW_THREADS
-        reactor_turn(reactor);
+        Py_BEGIN_ALLOW_THREADS reactor_wait(reactor);
+        Py_END_ALLOW_THREADS reactor_turn(reactor);
     }
 }
 

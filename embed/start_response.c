@@ -1,5 +1,6 @@
-// start_response.c - start_response and the write callable it returns; turns the status and the header list into what
-// request.h takes. The answer is sent when the application is done, so exc_info may always replace what was set.
+// start_response.c - start_response and the write callable it returns; turns the status and the
+// header list into what request.h takes. The answer is sent when the application is done, so
+// exc_info may always replace what was set.
 #include "start_response.h"
 
 #include <stddef.h>
@@ -9,8 +10,7 @@
 #include "cleanup.h"
 
 struct start_response {
-    PyObject_HEAD
-    vectorcallfunc vectorcall;
+    PyObject_HEAD vectorcallfunc vectorcall;
     PyObject *status;  // str, NULL until called
     PyObject *headers; // list of (str, str)
     PyObject *written; // list of bytes
@@ -30,15 +30,19 @@ static struct start_response *self_of(PyObject *object)
 }
 
 // start_response(status, headers, exc_info): the last may come by position or by name.
-static int parse_arguments(PyObject *const *arguments, size_t flags, PyObject *names, PyObject **exc_info)
+static int parse_arguments(PyObject *const *arguments, size_t flags, PyObject *names,
+                           PyObject **exc_info)
 {
     Py_ssize_t count = PyVectorcall_NARGS(flags);
     Py_ssize_t named = names != NULL ? PyTuple_GET_SIZE(names) : 0;
     *exc_info = Py_None;
     if (count + named < 2 || count + named > 3 || count < 2 || named > 1)
-        return PyErr_SetString(PyExc_TypeError, "start_response takes a status, headers and maybe exc_info"), -1;
+        return PyErr_SetString(PyExc_TypeError,
+                               "start_response takes a status, headers and maybe exc_info"),
+               -1;
     if (named == 1 && PyUnicode_CompareWithASCIIString(PyTuple_GET_ITEM(names, 0), "exc_info") != 0)
-        return PyErr_SetString(PyExc_TypeError, "start_response's only named argument is exc_info"), -1;
+        return PyErr_SetString(PyExc_TypeError, "start_response's only named argument is exc_info"),
+               -1;
     if (count + named == 3)
         *exc_info = arguments[2];
     return 0;
@@ -53,16 +57,19 @@ static PyObject *start_response_write(PyObject *object, PyObject *data)
     Py_RETURN_NONE;
 }
 
-static PyMethodDef write_method = {"write", start_response_write, METH_O, "write(bytes): a piece of the body."};
+static PyMethodDef write_method = {"write", start_response_write, METH_O,
+                                   "write(bytes): a piece of the body."};
 
-static PyObject *start_response_call(PyObject *object, PyObject *const *arguments, size_t flags, PyObject *names)
+static PyObject *start_response_call(PyObject *object, PyObject *const *arguments, size_t flags,
+                                     PyObject *names)
 {
     struct start_response *self = self_of(object);
     PyObject *exc_info;
     if (parse_arguments(arguments, flags, names, &exc_info) < 0)
         return NULL;
     if (self->status != NULL && exc_info == Py_None) {
-        PyErr_SetString(PyExc_AssertionError, "start_response was called a second time without exc_info");
+        PyErr_SetString(PyExc_AssertionError,
+                        "start_response was called a second time without exc_info");
         return NULL;
     }
     if (!PyUnicode_Check(arguments[0]))
@@ -113,27 +120,37 @@ static int parse_status(PyObject *status, unsigned *out)
         return -1;
     for (int i = 0; i < 3; i++) {
         if (!Py_ISDIGIT(text[i]))
-            return PyErr_Format(PyExc_ValueError, "status %R does not begin with three digits", status), -1;
+            return PyErr_Format(PyExc_ValueError, "status %R does not begin with three digits",
+                                status),
+                   -1;
     }
-    *out = (unsigned)(text[0] - '0') * 100 + (unsigned)(text[1] - '0') * 10 + (unsigned)(text[2] - '0');
+    *out = (unsigned)(text[0] - '0') * 100 + (unsigned)(text[1] - '0') * 10 +
+           (unsigned)(text[2] - '0');
     if (*out < 200 || *out > 599 || (text[3] != ' ' && text[3] != '\0'))
-        return PyErr_Format(PyExc_ValueError, "status %R: must be 200 to 599, then a space and a reason", status), -1;
+        return PyErr_Format(PyExc_ValueError,
+                            "status %R: must be 200 to 599, then a space and a reason", status),
+               -1;
     return 0;
 }
 
-// The bytes of a header's name or value: latin-1 text, in the object itself. Control characters have no place in either
-// (RFC 9110 section 5.5).
+// The bytes of a header's name or value: latin-1 text, in the object itself. Control characters
+// have no place in either (RFC 9110 section 5.5).
 static int latin1(PyObject *text, const char *what, struct str *out)
 {
     if (!PyUnicode_Check(text))
         return PyErr_Format(PyExc_TypeError, "a header's %s is a str, not %T", what, text), -1;
     if (PyUnicode_KIND(text) != PyUnicode_1BYTE_KIND)
-        return PyErr_Format(PyExc_ValueError, "header %s %R has characters beyond latin-1", what, text), -1;
-    *out = (struct str){(const char *)PyUnicode_1BYTE_DATA(text), (size_t)PyUnicode_GET_LENGTH(text)};
+        return PyErr_Format(PyExc_ValueError, "header %s %R has characters beyond latin-1", what,
+                            text),
+               -1;
+    *out =
+        (struct str){(const char *)PyUnicode_1BYTE_DATA(text), (size_t)PyUnicode_GET_LENGTH(text)};
     for (size_t i = 0; i < out->size; i++) {
         unsigned char c = (unsigned char)out->data[i];
         if ((c < 0x20 && c != '\t') || c == 0x7f)
-            return PyErr_Format(PyExc_ValueError, "header %s %R has control characters", what, text), -1;
+            return PyErr_Format(PyExc_ValueError, "header %s %R has control characters", what,
+                                text),
+                   -1;
     }
     return 0;
 }
@@ -169,8 +186,10 @@ static int take_header(PyObject *pair, struct started *out)
         return -1;
     for (size_t i = 0; i < sizeof hop_by_hop / sizeof hop_by_hop[0]; i++) {
         if (name_is(header.name, hop_by_hop[i]))
-            return PyErr_Format(PyExc_ValueError, "header %R is hop-by-hop: the server's, not the application's",
-                                PyTuple_GET_ITEM(pair, 0)), -1;
+            return PyErr_Format(PyExc_ValueError,
+                                "header %R is hop-by-hop: the server's, not the application's",
+                                PyTuple_GET_ITEM(pair, 0)),
+                   -1;
     }
     if (name_is(header.name, "content-length"))
         return parse_length(header.value, &out->content_length);
@@ -209,7 +228,8 @@ PyObject *start_response_written(PyObject *object)
 }
 
 static PyMemberDef members[] = {
-    {"__vectorcalloffset__", Py_T_PYSSIZET, offsetof(struct start_response, vectorcall), Py_READONLY, NULL},
+    {"__vectorcalloffset__", Py_T_PYSSIZET, offsetof(struct start_response, vectorcall),
+     Py_READONLY, NULL},
     {NULL, 0, 0, 0, NULL},
 };
 

@@ -1,5 +1,5 @@
-// start_response.h - the callable that a WSGI application is given, and what it was told by it (PEP 3333, "The
-// start_response() Callable").
+// start_response.h - the callable that a WSGI application is given, and what it was told by it (PEP
+// 3333, "The start_response() Callable").
 #pragma once
 
 #include "py.h"
@@ -14,9 +14,9 @@ void start_response_fini(void);
 
 PyObject *start_response_new(void);
 
-// The status and headers, checked: headers point into objects that start_response owns. The caller frees the array.
-// content_length: the application's own, or -1. -1 with an exception when it was never called or was given what HTTP or
-// PEP 3333 does not allow.
+// The status and headers, checked: headers point into objects that start_response owns. The caller
+// frees the array. content_length: the application's own, or -1. -1 with an exception when it was
+// never called or was given what HTTP or PEP 3333 does not allow.
 struct started {
     unsigned status;
     struct header *headers; // malloc'ed; Content-Length is left out

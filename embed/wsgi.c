@@ -72,7 +72,8 @@ static int close_iterable(PyObject *iterable)
 static PyObject *collect_body(PyObject *iterable, PyObject *written)
 {
     // The common answer, a list of one piece, is sent from where it is.
-    if (PyList_CheckExact(iterable) && PyList_GET_SIZE(iterable) == 1 && PyList_GET_SIZE(written) == 0) {
+    if (PyList_CheckExact(iterable) && PyList_GET_SIZE(iterable) == 1 &&
+        PyList_GET_SIZE(written) == 0) {
         PyObject *piece = PyList_GET_ITEM(iterable, 0);
         return check_piece(piece) < 0 ? NULL : Py_NewRef(piece);
     }
@@ -142,8 +143,8 @@ static int respond(struct request *request, PyObject *start_response, PyObject *
 static void report_failure(struct request *request)
 {
     const struct request_head *head = request_head(request);
-    log_error("wsgi", "exception while answering %.*s %.*s", (int)head->method.size, head->method.data,
-              (int)head->target.size, head->target.data);
+    log_error("wsgi", "exception while answering %.*s %.*s", (int)head->method.size,
+              head->method.data, (int)head->target.size, head->target.data);
     struct err err;
     pyerr_report(&err);
     request_fail(request, 500);

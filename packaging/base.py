@@ -16,6 +16,7 @@ sys.path[:] = [folder for folder in sys.path if os.path.abspath(folder or ".") !
 limpet = type(sys)("limpet")
 limpet.__path__ = [HERE]
 sys.modules.setdefault("limpet", limpet)
+sys.dont_write_bytecode = True  # the build leaves no traces among the sources
 
 import argparse  # noqa: E402
 import fnmatch  # noqa: E402

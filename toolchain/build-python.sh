@@ -9,9 +9,10 @@ configure_python() { # FOLDER OPTIMISATION [configure option...]
     shift 2
     mkdir -p "$folder"
     cd "$folder"
-    # Every library by name: there is no pkg-config in the target's world.
+    # Every library by name: there is no pkg-config in the target's world. The optimisation stands in OPT alone: one in
+    # CFLAGS would come after it and win.
     env OPT="-DNDEBUG $optimisation" MODULE_BUILDTYPE=static LINKFORSHARED=" " \
-        CFLAGS="$CFLAGS -fno-semantic-interposition" \
+        CFLAGS="${CFLAGS//-O[0-3]/} -fno-semantic-interposition" \
         LDFLAGS="$LDFLAGS -Wl,-z,stack-size=1048576" \
         ZLIB_CFLAGS=" " ZLIB_LIBS="-lz" BZIP2_CFLAGS=" " BZIP2_LIBS="-lbz2" \
         LIBLZMA_CFLAGS=" " LIBLZMA_LIBS="-llzma" LIBZSTD_CFLAGS=" " LIBZSTD_LIBS="-lzstd" \

@@ -1,6 +1,8 @@
 #!/bin/bash
 # host-packages.sh GROUP... - install the Debian packages that a verb needs and the machine lacks.
 # Groups: build, check, test, browser, bench, fuzz. Uses sudo when not root; does nothing when all are there.
+# The lists are read by name:
+# shellcheck disable=SC2034
 set -euo pipefail
 
 packages_build="gcc g++ make binutils patch tar gzip bzip2 xz-utils curl ca-certificates file
@@ -9,7 +11,7 @@ packages_check="clang-format shellcheck python3"
 packages_test="python3-pytest curl file binutils procps iproute2 util-linux python3 debootstrap"
 packages_browser="chromium chromium-driver python3-selenium"
 packages_bench="wrk nginx-light gunicorn python3-flask"
-packages_fuzz="clang"
+packages_fuzz="clang libclang-rt-dev zlib1g-dev"
 
 missing=()
 for group in "$@"; do

@@ -33,7 +33,7 @@ LIBRARIES := -lmicrohttpd -lsqlite3 -lz -lbz2 -llzma -lzstd -lffi -lm -lpthread 
 # musl gives threads the stack size that stands in the program header; CPython needs more than its default.
 LINK := $(LINK_FLAGS) -Wl,--gc-sections -Wl,-z,stack-size=1048576 -Wl,--build-id
 
-.PHONY: all unit fuzz
+.PHONY: all unit
 all: $(OUT)/limpet
 
 # --- generated ------------------------------------------------------------------------------------------------
@@ -96,7 +96,7 @@ $(OUT)/limpet: $(OUT)/limpet.stripped $(OUT)/gen/parts $(wildcard packaging/*.py
 # --- unit tests: every module in one library, so that a test takes what it needs and may fake the rest ------------------
 
 UNIT := $(basename $(notdir $(wildcard tests/unit/test_*.c)))
-SHIM_UNIT := test_malloc test_memory test_dl
+SHIM_UNIT := test_malloc test_dl
 UNIT := $(if $(filter 1,$(TARGET_STATIC)),$(UNIT),$(filter-out $(SHIM_UNIT),$(UNIT)))
 
 $(OUT)/unit/libappliance.a: $(APPLIANCE_OBJECTS)
@@ -114,6 +114,22 @@ $(OUT)/unit/%: $(OUT)/unit/%.o $(OUT)/unit/libappliance.a
 $(OUT)/unit/test_mount: $(OUT)/unit/test_mount.o $(OUT)/unit/libappliance.a
 	@$(CC) $(COMPILE_FLAGS) -o $@ $< $(OUT)/unit/libappliance.a $(LIBRARY_PATHS) -lz -lpthread $(MOUNT_FLAGS) $(LINK)
 
-unit: $(addprefix $(OUT)/unit/,$(UNIT))
+# The shims beside what they stand on: CPython's allocator, and the functions in dl's table (the test includes dl.c).
+$(OUT)/unit/test_malloc: $(OUT)/obj/toolchain/shims/malloc.o
+$(OUT)/unit/test_malloc $(OUT)/unit/test_dl: $(OUT)/unit/%: $(OUT)/unit/%.o
+	@$(CC) $(COMPILE_FLAGS) -o $@ $^ $(PYTHON_LIBRARIES) $(LIBRARY_PATHS) $(LIBRARIES) $(LINK)
+
+# The fuzzers' entries with a main that replays their corpora (tests/fuzz).
+FUZZERS := $(patsubst tests/fuzz/fuzz_%.c,%,$(wildcard tests/fuzz/fuzz_*.c))
+
+$(OUT)/unit/fuzz_%.o $(OUT)/unit/replay.o: FLAGS += -Wno-missing-prototypes
+$(OUT)/unit/%.o: tests/fuzz/%.c | $(OUT)/gen/version.h
+	@mkdir -p $(@D)
+	@$(CC) $(FLAGS) -MMD -MP -c $< -o $@
+
+$(OUT)/unit/replay_%: $(OUT)/unit/fuzz_%.o $(OUT)/unit/replay.o $(OUT)/unit/libappliance.a
+	@$(CC) $(COMPILE_FLAGS) -o $@ $^ $(LIBRARY_PATHS) -lz -lpthread $(LINK)
+
+unit: $(addprefix $(OUT)/unit/,$(UNIT) $(addprefix replay_,$(FUZZERS)))
 
 -include $(wildcard $(OUT)/obj/*/*.d $(OUT)/obj/*/*/*.d $(OUT)/unit/*.d)

@@ -25,7 +25,7 @@ make_limpet() { # MAKE-TARGET
     for part in $limpet_parts $further_parts; do parts+=("$(recipe_prefix "$part")"); done
     recipe_environment "${parts[@]}"
     case $target/$profile in
-        sanitize/*) compile="$TARGET_CFLAGS $TARGET_SANITIZE $TARGET_SANITIZE_OWN" link="$TARGET_SANITIZE $TARGET_SANITIZE_OWN" ;;
+        sanitize/*) compile="$TARGET_CFLAGS $TARGET_SANITIZE $TARGET_SANITIZE_OWN" link="$TARGET_SANITIZE $TARGET_SANITIZE_OWN -rdynamic" ;;
         */release) compile="-O2 -g1 -fno-pie -flto=auto -fno-semantic-interposition" link="-O3 -flto=auto" ;;
         *) compile="-O2 -g1 -fno-pie" link="" ;;
     esac

@@ -30,9 +30,9 @@ test_failures=0
 run_unit() {
     local test
     step "unit tests ($(basename "$out"))" "$out/logs/unit.log" make_limpet unit
-    for test in "$out"/unit/test_*; do
+    for test in "$out"/unit/test_* "$out"/unit/replay_*; do
         case $test in *.o | *.d | *.log) continue ;; esac
-        if timeout 120 "$test" >"$test.log" 2>&1; then
+        if timeout 120 "$test" "tests/fuzz/corpus/${test##*/replay_}" >"$test.log" 2>&1; then
             tail -n 1 "$test.log"
         else
             cat "$test.log"

@@ -10,7 +10,7 @@ import os
 import sys
 
 _DEFAULT_ATTRIBUTES = ("app", "application")
-_OWN_FRAMES = ("<frozen limpet.", "<frozen importlib.")
+_OWN_FRAMES = ("<frozen limpet.", "<frozen importlib")
 
 
 class LoadError(Exception):
@@ -22,8 +22,7 @@ def load(target, interface):
 
     target: see above. interface: "auto" or "wsgi".
     Returns (callable, "module:attribute", interface name).
-    Raises LoadError where the operator can mend it; whatever the application raises at import comes through, without
-    our own frames in its traceback.
+    Raises LoadError where the operator can mend it; whatever the application raises at import comes through.
     """
     module_name, _, attribute = _module_target(target).partition(":")
     module = _import(module_name)
@@ -95,16 +94,15 @@ def _import(name):
     except ModuleNotFoundError as error:
         if error.name is not None and (name == error.name or name.startswith(error.name + ".")):
             raise LoadError(f"there is no module {error.name!r}; it was looked for in {_places()}") from None
-        raise _without_own_frames(error)
-    except BaseException as error:
-        raise _without_own_frames(error)
+        raise
 
 
-def _without_own_frames(error):
+def strip_own_frames(error):
+    """Take the frames that led to the application's own code off an exception's traceback."""
     trace = error.__traceback__
     while trace is not None and trace.tb_frame.f_code.co_filename.startswith(_OWN_FRAMES):
         trace = trace.tb_next
-    return error.with_traceback(trace)
+    error.__traceback__ = trace
 
 
 def _places():

@@ -379,8 +379,8 @@ def test_text_stands_out_from_its_paper(browser, keep, scheme):
         assert browser.driver.execute_script(FAINT_TEXTS) == [], path
 
 
-# Returns [text, ratio] of the shown texts whose contrast is too low. Colours are drawn on a canvas layer by layer, which
-# also understands color-mix() and transparency.
+# Returns [text, ratio] of the shown texts whose contrast is too low. Colours are drawn on a canvas layer by layer: it
+# understands color-mix() and transparency, too.
 FAINT_TEXTS = """
 const canvas = Object.assign(document.createElement("canvas"), { width: 1, height: 1 });
 const context = canvas.getContext("2d", { willReadFrequently: true });

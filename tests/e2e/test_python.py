@@ -114,7 +114,7 @@ def test_multiprocessing(python, tmp_path, method):
     ("import xml.etree.ElementTree as e; print(e.fromstring('<a><b/></a>')[0].tag)", "b"),
     ("import uuid, secrets, tempfile, socket, email, http.server, unittest.mock, pydoc; print('ok')", "ok"),
     ("import socket; print(socket.getaddrinfo('localhost', 80, type=socket.SOCK_STREAM)[0][4][1])", "80"),
-    ("import sys; print(sys.getfilesystemencoding(), sys.flags.utf8_mode)", "utf-8 1"),
+    ("import sys; print(sys.getfilesystemencoding(), sys.stdout.encoding)", "utf-8 utf-8"),
     ("import sys; sys.setrecursionlimit(20000)\ndef f(n): return n and 1 + f(n - 1)\nprint(f(15000))", "15000"),
     ("import re, threading\nr = []\ndef f():\n  try: re.compile('(' * 3000 + ')' * 3000)\n"
      "  except RecursionError: pass\n  r.append(1)\nt = threading.Thread(target=f); t.start(); t.join(); print(r)", "[1]"),

@@ -301,8 +301,14 @@ def test_serve_a_folder_a_file_and_a_zip(application, serve):
     assert server.get("/").read() == b"hello" and "serving other:served (wsgi)" in server.log
 
 
-def test_default_level_says_little(application, serve):
-    server = serve("app:app", "--log-level", "error", "--working-dir", application(INSPECTOR), expect_start=False)
-    server.process.send_signal(signal.SIGTERM)
+def test_quiet_log(application, serve, tmp_path):
+    path = tmp_path / "s"
+    server = serve("app:app", "--log-level", "error", "--uds", path, "--working-dir", application(INSPECTOR), port=None,
+                   expect_start=False)
+    eventually(path.exists)
+    with socket.socket(socket.AF_UNIX) as peer:
+        peer.connect(str(path))
+        peer.sendall(b"GET / HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n")
+        assert b"".join(iter(lambda: peer.recv(65536), b"")).endswith(b"hello")
     assert server.stop() == 0
     assert server.log == ""

@@ -27,7 +27,7 @@ refuse() {
     # gcc-nm reads the objects of link-time optimisation too.
     found=$(gcc-nm --undefined-only --format=posix "$objects/$1" | awk -v p="$2" '$1 ~ p { print $1 }')
     if [ -n "$found" ]; then
-        echo "$1 refers to $3:" $found
+        echo "$1 refers to $3:" "${found//$'\n'/ }"
         failed=1
     fi
 }

@@ -260,10 +260,27 @@ static void test_bad_names(void)
     for (size_t i = 0; i < sizeof long_name; i++)
         long_name[i] = i % 100 == 99 ? '/' : 'n';
     const struct str names[] = {
-        STR(""), STR("/a"), STR("a/"), STR("a//b"), STR("."), STR(".."), STR("a/./b"),
-        STR("a/../b"), STR("a/.."), STR("a\\b"), STR("a\0b"), STR("\x80"), STR("\xc3"),
-        STR("\xc0\xaf"), STR("\xe0\x80\xaf"), STR("\xed\xa0\x80"), STR("\xf4\x90\x80\x80"),
-        STR("\xf0\x80\x80\xaf"), STR("\xff"), STR("\xc3/"), {long_name, sizeof long_name},
+        STR(""),
+        STR("/a"),
+        STR("a/"),
+        STR("a//b"),
+        STR("."),
+        STR(".."),
+        STR("a/./b"),
+        STR("a/../b"),
+        STR("a/.."),
+        STR("a\\b"),
+        STR("a\0b"),
+        STR("\x80"),
+        STR("\xc3"),
+        STR("\xc0\xaf"),
+        STR("\xe0\x80\xaf"),
+        STR("\xed\xa0\x80"),
+        STR("\xf4\x90\x80\x80"),
+        STR("\xf0\x80\x80\xaf"),
+        STR("\xff"),
+        STR("\xc3/"),
+        {long_name, sizeof long_name},
         {long_part, sizeof long_part},
     };
     for (size_t i = 0; i < UNIT_COUNT(names); i++) {
@@ -427,7 +444,24 @@ static void test_view_unchecked(void)
     CHECK(archive_view(archive, member, true, &view, &err) == -1);
     zip.data[zip.members[0].header_offset + 30 + 8] ^= 1;
     CHECK(archive_view(archive, member, true, &view, &err) == 0);
+    // Once found right it is not summed up again.
+    zip.data[zip.members[0].header_offset + 30 + 8] ^= 1;
+    CHECK(archive_view(archive, member, true, &view, &err) == 0);
     archive_close(archive);
+    zip_fini(&zip);
+}
+
+// Bytes hidden in a member, behind the end of what inflates.
+static void test_hidden_bytes(void)
+{
+    struct zip_builder zip;
+    zip_init(&zip);
+    zip_add(&zip, STR("a"), long_text, true);
+    zip_put(&zip, "hidden", 6);
+    zip.members[0].stored_size += 6;
+    zip_poke(&zip, zip.members[0].header_offset + 18, zip.members[0].stored_size, 4);
+    zip_end(&zip);
+    check_unreadable(&zip, 0, "damaged archive: a: does not inflate to its size");
     zip_fini(&zip);
 }
 
@@ -506,6 +540,7 @@ static const struct unit_case cases[] = {
     UNIT_CASE(test_headers_disagree),
     UNIT_CASE(test_content_damaged),
     UNIT_CASE(test_view_unchecked),
+    UNIT_CASE(test_hidden_bytes),
     UNIT_CASE(test_open),
     UNIT_CASE(test_open_errors),
 };

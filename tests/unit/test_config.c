@@ -71,12 +71,14 @@ static void read_input(struct input input)
 #define ENVIRONMENT(...) .environment = {__VA_ARGS__}
 
 // The configuration is refused with that very line, as a mistake of usage.
-#define CHECK_REFUSED(expected)        \
-    do {                               \
-        CHECK(result == -1);           \
-        CHECK(err.kind == ERR_USAGE);  \
-        CHECK_STR(err.text, expected); \
+#define CHECK_FAILED(failure, expected) \
+    do {                                \
+        CHECK(result == -1);            \
+        CHECK(err.kind == (failure));   \
+        CHECK_STR(err.text, expected);  \
     } while (0)
+
+#define CHECK_REFUSED(expected) CHECK_FAILED(ERR_USAGE, expected)
 
 #define CHECK_READ()             \
     do {                         \
@@ -407,7 +409,8 @@ static void test_packed_settings(void)
     READ(.packed = "port = x");
     CHECK_REFUSED("packed settings: port = x: not a whole number, must be between 0 and 65535");
     READ(.packed = "config = /nowhere/shop.toml");
-    CHECK_REFUSED("packed settings: config = /nowhere/shop.toml: No such file or directory");
+    CHECK_FAILED(ERR_FAILED,
+                 "packed settings: config = /nowhere/shop.toml: No such file or directory");
 }
 
 static void test_file_errors(void)
@@ -433,9 +436,9 @@ static void test_file_errors(void)
     CHECK_FILE_REFUSED("host = a\nhost = b", "\"host\" has several values, and takes one");
     CHECK_FILE_REFUSED("host =", "host = \"\": must not be empty");
     READ(ARGUMENTS("--config", "/nowhere/shop.toml"));
-    CHECK_REFUSED("--config /nowhere/shop.toml: No such file or directory");
+    CHECK_FAILED(ERR_FAILED, "--config /nowhere/shop.toml: No such file or directory");
     READ(ENVIRONMENT("LIMPET_CONFIG=/nowhere/shop.toml"));
-    CHECK_REFUSED("LIMPET_CONFIG=/nowhere/shop.toml: No such file or directory");
+    CHECK_FAILED(ERR_FAILED, "LIMPET_CONFIG=/nowhere/shop.toml: No such file or directory");
     READ(.fails = "shop.toml: line 3: no value", ARGUMENTS("--config", file));
     CHECK(result == -1 && err.kind == ERR_FAILED);
     CHECK_STR(err.text, "shop.toml: line 3: no value");

@@ -1,6 +1,6 @@
-// test_malloc.c - toolchain/shims/malloc.c as it is used: the whole program, the C library included,
-// allocates through it. Statically linked with musl, libpython and what libpython needs (see
-// toolchain/shims/README.md); it starts no interpreter.
+// test_malloc.c - toolchain/shims/malloc.c as it is used: the whole program, the C library
+// included, allocates through it. Statically linked with musl, libpython and what libpython needs
+// (see toolchain/shims/README.md); it starts no interpreter.
 #include "unit.h"
 
 #include <errno.h>

@@ -11,6 +11,7 @@
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/stat.h>
+#include <sys/xattr.h>
 #include <unistd.h>
 
 #include "archive.h"
@@ -61,11 +62,11 @@ static const char *at(const char *tail)
     return path;
 }
 
-#define CHECK_FAILS(call, expected)      \
-    do {                                 \
-        errno = 0;                       \
-        CHECK((call) == -1);             \
-        CHECK(errno == (expected));      \
+#define CHECK_FAILS(call, expected) \
+    do {                            \
+        errno = 0;                  \
+        CHECK((call) == -1);        \
+        CHECK(errno == (expected)); \
     } while (0)
 
 static const char *read_all(int fd)
@@ -178,8 +179,9 @@ static void test_stat(void)
 
 static void test_inodes_differ(void)
 {
-    static const char *const paths[] = {"/", "/app", "/app/a.py", "/app/b", "/app/b/c",
-                                        "/app/b/c/d.txt", "/app/b/e", "/lib", "/lib/z"};
+    static const char *const paths[] = {"/",        "/app",     "/app/a.py",
+                                        "/app/b",   "/app/b/c", "/app/b/c/d.txt",
+                                        "/app/b/e", "/lib",     "/lib/z"};
     struct stat first, second;
     for (size_t i = 0; i < UNIT_COUNT(paths); i++) {
         for (size_t j = i + 1; j < UNIT_COUNT(paths); j++) {
@@ -227,6 +229,10 @@ static void test_links_and_folders(void)
     CHECK_FAILS(mkdir(at("/app"), 0755), EEXIST);
     CHECK_FAILS(mkdir(at("/new"), 0755), EROFS);
     CHECK_FAILS(mkdirat(AT_FDCWD, at("/app/a.py/x"), 0755), ENOTDIR);
+    CHECK_FAILS(listxattr(at("/app/a.py"), target, sizeof target), ENOTSUP);
+    CHECK_FAILS(llistxattr(at("/app"), target, sizeof target), ENOTSUP);
+    CHECK_FAILS(getxattr(at("/app/a.py"), "user.x", target, sizeof target), ENOTSUP);
+    CHECK_FAILS(lgetxattr(at("/none"), "user.x", target, sizeof target), ENOENT);
 }
 
 static void test_fopen(void)

@@ -53,8 +53,7 @@ static void test_workers_inherit_little(void)
     CHECK(exited_with(0));
     for (int number = 1; number <= 3; number++) {
         char line[128];
-        snprintf(line, sizeof line, "sockets=2 input=/dev/null name=limpet: w %d raised=1\n",
-                 number);
+        snprintf(line, sizeof line, "sockets=2 input=ended name=limpet: w %d raised=1\n", number);
         CHECK(count_in_log(line) == 1);
     }
 }

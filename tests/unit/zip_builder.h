@@ -10,6 +10,8 @@
 #include <string.h>
 #include <zlib.h>
 
+#include "str.h"
+
 enum { ZIP_BUILDER_MEMBERS = 64, ZIP_BUILDER_ROOM = 1 << 20, ZIP_BUILDER_ELF = 64 };
 
 struct zip_builder_member {
