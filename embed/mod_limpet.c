@@ -82,8 +82,9 @@ static PyObject *damaged(struct err *err)
 
 PyDoc_STRVAR(
     archive_code_doc,
-    "archive_code(member) -> code or None\n\nThe code object of a .pyc member, unmarshalled from the "
-    "executable's mapping; None when there is no such member or it is of another Python version.\n"
+    "archive_code(member) -> code or None\n\n"
+    "The code object of a .pyc member, unmarshalled from the executable's mapping; None when there "
+    "is no such member or it is of another Python version.\n"
     "Raises ImportError when the archive is damaged.");
 
 static PyObject *archive_code(PyObject *module, PyObject *name)

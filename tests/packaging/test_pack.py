@@ -2,6 +2,7 @@
 
 import ctypes
 import os
+import resource
 import shutil
 import socket
 import stat
@@ -216,6 +217,15 @@ def test_a_failure_leaves_the_old_file(refuse, folder, tmp_path):
     (tmp_path / "out").write_text("old")
     refuse(folder("shop", {"other.py": ""}))
     assert (tmp_path / "out").read_text() == "old"
+
+
+def test_a_full_disk_leaves_nothing(refuse, folder, tmp_path):
+    shop = folder("shop", {"app.py": "app = 1", "large": os.urandom(200_000)})
+
+    def small_files_only():
+        resource.setrlimit(resource.RLIMIT_FSIZE, (100_000, 100_000))
+
+    assert refuse(shop, prepare=small_files_only) == f"{tmp_path}/out: File too large"
 
 
 def test_own_executable_without_archive(refuse, folder, tmp_path):
