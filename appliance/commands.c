@@ -29,9 +29,13 @@ static int run_inspect(const struct program *program, const struct command *comm
     struct config config;
     int result = command_configure(program, command, argc, argv, &config, err);
     if (result == 0) {
-        char *arguments[] = {config.settings[CONFIG_OPTION_target].text, NULL};
-        result = program->runtime->tool(program->archive, "limpet.inspect", arguments[0] != NULL,
-                                        arguments);
+        char licences[] = "--licences", *arguments[2];
+        int count = 0;
+        if (config.licences)
+            arguments[count++] = licences;
+        if (config.target != NULL)
+            arguments[count++] = config.settings[CONFIG_OPTION_target].text;
+        result = program->runtime->tool(program->archive, "limpet.inspect", count, arguments);
     } else if (result > 0) {
         result = 0;
     }
@@ -73,7 +77,7 @@ static const struct command commands[] = {
      SCOPE_NONE, run_python},
     {"check", "[TARGET] [options]", "TARGET",
      "load options and application, and say if they are good", "", SCOPE_CHECK, command_check},
-    {"inspect", "[FILE]", "FILE", "show what is inside this binary, or inside FILE", "",
+    {"inspect", "[FILE] [options]", "FILE", "show what is inside this binary, or inside FILE", "",
      SCOPE_INSPECT, run_inspect},
     {"version", "", NULL, "print the versions of limpet and its parts", "", SCOPE_NONE,
      run_version},

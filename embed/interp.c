@@ -170,17 +170,23 @@ static PyStatus append_environment_path(PyConfig *config, const wchar_t *rest)
 }
 
 // "shop python manage.py migrate": a script that is not on disk is looked for in the packed
-// application.
-static PyStatus find_packed_script(PyConfig *config, const struct archive *archive,
-                                   const char *script)
+// application, and then called by its place there, as sys.argv[0] and sys.path[0] must lead to it.
+static PyStatus find_packed_script(const struct archive *archive, char **script)
 {
-    _buf_ struct buf member = BUF_INIT(PATH_TEXT_MAX);
-    if (access(script, F_OK) == 0 || buf_printf(&member, "/app/%s", script) < 0)
+    _buf_ struct buf path = BUF_INIT(PATH_TEXT_MAX);
+    size_t root = strlen(archive_path(archive)) + 1;
+    if (access(*script, F_OK) == 0 ||
+        buf_printf(&path, "%s/app/%s", archive_path(archive), *script) < 0)
         return PyStatus_Ok();
-    struct str inside = {member.data + 1, member.size - 1};
-    if (archive_kind_of(archive, inside) != ARCHIVE_FILE)
+    struct str member = {buf_text(&path) + root, path.size - root};
+    if (archive_kind_of(archive, member) != ARCHIVE_FILE)
         return PyStatus_Ok();
-    return set_path(config, &config->run_filename, archive_path(archive), buf_text(&member));
+    // It takes the place of an argument, which nobody frees either.
+    char *name = strdup(buf_text(&path));
+    if (name == NULL)
+        return PyStatus_NoMemory();
+    *script = name;
+    return PyStatus_Ok();
 }
 
 // The parts of the configuration that arguments and environment decide, but we fill in. They are
@@ -200,7 +206,7 @@ static PyStatus configure_asked(PyConfig *config, const struct archive *archive,
         status = append_archive_folders(config, archive);
     // What is left of the arguments begins with the script, if there is one.
     if (!PyStatus_Exception(status) && asked.run_filename != NULL)
-        status = find_packed_script(config, archive, argv[argc - (int)asked.argv.length]);
+        status = find_packed_script(archive, &argv[argc - (int)asked.argv.length]);
     PyConfig_Clear(&asked);
     return status;
 }
@@ -208,13 +214,13 @@ static PyStatus configure_asked(PyConfig *config, const struct archive *archive,
 static PyStatus configure_python(PyConfig *config, const struct archive *archive, int argc,
                                  char **argv)
 {
-    PyStatus status = PyConfig_SetBytesArgv(config, argc, argv);
+    PyStatus status = configure_asked(config, archive, argc, argv);
+    if (!PyStatus_Exception(status))
+        status = PyConfig_SetBytesArgv(config, argc, argv);
     if (!PyStatus_Exception(status))
         status = set_paths(config, archive);
     // The REPL's exit, help and history come from site; -S still leaves it out.
     config->site_import = 1;
-    if (!PyStatus_Exception(status))
-        status = configure_asked(config, archive, argc, argv);
     if (!PyStatus_Exception(status))
         status = Py_InitializeFromConfig(config);
     return status;
@@ -239,5 +245,6 @@ int interp_python(const struct archive *archive, int argc, char **argv)
         Py_ExitStatusException(status);
     if (install_importer() < 0)
         PyErr_Print();
-    return Py_RunMain();
+    // sys.exit(-1) is the status 255.
+    return Py_RunMain() & 0xff;
 }

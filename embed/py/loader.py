@@ -1,13 +1,15 @@
 """From a target as the operator writes it to the application object.
 
-A target is "module", "module:attribute", a folder, a .py file or a zip. Without an attribute, "app" and then
-"application" is taken.
+A target is "module", "module:attribute", a folder, a .py file or a zip; behind a folder, file or zip may stand
+":module:attribute" (":attribute" for a file). Without an attribute, "app" and then "application" is taken.
 """
 
 import importlib
 import inspect
 import os
 import sys
+
+import _limpet
 
 _DEFAULT_ATTRIBUTES = ("app", "application")
 _OWN_FRAMES = ("<frozen limpet.", "<frozen importlib")
@@ -35,26 +37,28 @@ def load(target, interface):
 
 def _module_target(target):
     """The "module[:attribute]" of any target; a folder, file or zip is put on sys.path first."""
-    path, _, attribute = target.partition(":")
-    if os.path.isdir(path) or path.endswith(".zip"):
-        if not os.path.exists(path):
-            raise LoadError(f"{path}: there is no such file")
-        sys.path.insert(0, os.path.abspath(path))
-        if attribute:
-            raise LoadError(f"{target}: a folder takes no attribute; name the module in it with --working-dir {path}")
-        return _discover(path)
+    path, colon, _ = target.partition(":")
+    if _is_packed(path.partition(".")[0]):
+        # What lies in the folder that the binary happens to be started in cannot take its place.
+        return target
     if path.endswith(".py"):
         if not os.path.isfile(path):
             raise LoadError(f"{path}: there is no such file")
         folder, name = os.path.split(os.path.abspath(path))
         sys.path.insert(0, folder)
-        return f"{name[:-3]}:{attribute}"
-    if "/" in path:
-        raise LoadError(f"{path}: there is no such folder or file")
-    if os.getcwd() not in sys.path:
-        # The application packed in goes first, then what lies in the working folder.
-        sys.path.append(os.getcwd())
+        return name[:-3] + target[len(path):]
+    if path.endswith(".zip") or (not colon and os.path.isdir(path)) or "/" in path:
+        if not os.path.exists(path):
+            raise LoadError(f"{path}: there is no such folder or file")
+        sys.path.insert(0, os.path.abspath(path))
+        return target[len(path) + 1:] or _discover(path)
+    # The application packed in goes first, then what lies in the working folder.
+    sys.path.append(os.getcwd())
     return target
+
+
+def _is_packed(module):
+    return any(_limpet.archive_locate(folder, module) for folder in ("app", "site"))
 
 
 def _discover(place):
