@@ -16,9 +16,9 @@ import tempfile
 from limpet import analysis, collect, writer
 from limpet.writer import FormatError, shown
 
-SETTINGS, LEFT_OUT = "limpet/settings", "limpet/left-out"
+SETTINGS, LEFT_OUT, PARTS = "limpet/settings", "limpet/left-out", "limpet/parts"
 # What an appliance takes over from the executable that packs it. pip is of no use in it.
-KEPT = re.compile(r"limpet/(parts|licences/.*)|lib/(?!pip/|pip-[^/]*\.dist-info/).*", re.DOTALL)
+KEPT = re.compile(r"limpet/licences/.*|lib/(?!pip/|pip-[^/]*\.dist-info/).*", re.DOTALL)
 # Told by each installer in its own way, and read by nobody at run time: the first one stays.
 BOOKKEEPING = re.compile(r"site/[^/]*\.dist-info/(RECORD|INSTALLER|REQUESTED|direct_url\.json)")
 MODULE = re.compile(r"\w+(\.\w+)*")
@@ -67,6 +67,8 @@ def pack(options):
     for name, member in own.items():
         if KEPT.fullmatch(name):
             tree.keep(member)
+        elif name == PARTS:
+            tree.add(name, parts_text(member.content()), name)
     natives = add_source(tree, options, report)
     for folder in options.folders:
         natives += add_packages(tree, folder, options, report)
@@ -83,6 +85,11 @@ def pack(options):
     for line in report:
         print(line)
     print(summary(tree, count, options))
+
+
+def parts_text(lines):
+    """The list of parts, "name version licence" lines, without pip."""
+    return b"".join(line for line in lines.splitlines(keepends=True) if not line.startswith(b"pip "))
 
 
 def settings_text(target, settings):

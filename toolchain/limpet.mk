@@ -91,7 +91,7 @@ $(OUT)/limpet.stripped: $(OUT)/limpet.elf
 
 $(OUT)/limpet: $(OUT)/limpet.stripped $(OUT)/gen/parts $(wildcard packaging/*.py)
 	@$(BUILD_PYTHON) packaging/base.py --output $@ --elf $< --parts $(OUT)/gen/parts --wheel $(PIP_WHEEL) \
-	    --lib $(OUT)/gen/lib $(foreach licence,$(wildcard $(LICENCES)/*),--licence $(notdir $(licence))=$(licence))
+	    --sources $(OUT)/gen/lib $(foreach licence,$(wildcard $(LICENCES)/*),--licence $(notdir $(licence))=$(licence))
 
 # --- unit tests: every module in one library, so that a test takes what it needs and may fake the rest ------------------
 

@@ -3,12 +3,15 @@
 The folders app, site and lib of the archive stand on sys.path as EXECUTABLE/app and so on. A path hook claims what is
 below the executable; its finder asks the C index, its loader unmarshals code from the mapping. Everything else (source
 text, data files, importlib.resources) goes through ordinary file functions, which see the archive as files.
+
+The standard library is frozen or built in, which Python asks before sys.path. An application may have a calendar.py or a
+resource.py all the same, so another finder gives what comes first on sys.path its due.
 """
 
 import _imp
 import sys
 from _frozen_importlib import ModuleSpec
-from _frozen_importlib_external import SourceFileLoader
+from _frozen_importlib_external import PathFinder, SourceFileLoader
 
 import _limpet
 
@@ -16,6 +19,10 @@ import _limpet
 _MODULE, _PACKAGE, _FOLDER = 1, 2, 3
 _ROOT = _limpet.archive_root() + "/"
 _CODE_TAIL = f".{sys.implementation.cache_tag}.pyc"
+# Where the standard library would be on sys.path: what lies behind does not hide its modules.
+_STANDARD_LIBRARY = {_ROOT + "site", _ROOT + "lib"}
+# Modules that no file hides in any Python: the interpreter has them inside.
+_NEVER_HIDDEN = {"atexit", "builtins", "errno", "faulthandler", "gc", "itertools", "marshal", "posix", "pwd", "sys", "time"}
 
 
 class ArchiveLoader(SourceFileLoader):
@@ -76,8 +83,29 @@ class ArchiveFinder:
         """The archive does not change."""
 
 
+class HidingFinder:
+    """A meta path finder (PEP 451) for modules that hide one of the standard library, as they do where that is files."""
+
+    @staticmethod
+    def find_spec(fullname, path=None, target=None):
+        """The spec of a module on sys.path before the standard library that has the name of one in there, or None."""
+        if path is not None or fullname[:1] == "_" or fullname in _NEVER_HIDDEN:
+            return None
+        if not (_imp.is_frozen(fullname) or _imp.is_builtin(fullname)):
+            return None
+        before = []
+        for entry in sys.path:
+            if entry in _STANDARD_LIBRARY:
+                break
+            before.append(entry)
+        spec = PathFinder.find_spec(fullname, before, target)
+        # A folder without __init__.py is no package unless nothing else has the name.
+        return spec if spec is not None and spec.loader is not None else None
+
+
 def install():
-    """Claim the archive's folders, before zipimport and the file finder look at them."""
+    """Claim the archive's folders, before zipimport and the file finder look at them, and go before the frozen modules."""
+    sys.meta_path.insert(0, HidingFinder)
     sys.path_hooks.insert(0, ArchiveFinder)
     for path in [path for path in sys.path_importer_cache if path.startswith(_ROOT)]:
         del sys.path_importer_cache[path]

@@ -37,5 +37,7 @@ for name in "$@"; do
     deb=$(find "$cache/debs" -name "${name}_*.deb" -printf '%T@ %p\n' | sort -n | tail -n 1 | cut -d' ' -f2-)
     dpkg-deb --fsys-tarfile "$deb" | tar x -C "$part" --strip-components=5 --wildcards './usr/lib/python3/dist-packages/*'
 done
+# Debian links what other packages have (fonts, jQuery): not part of these modules.
+find "$part" -xtype l -delete
 mv "$part" "$folder"
 echo "$folder"

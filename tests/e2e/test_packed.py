@@ -132,6 +132,7 @@ def test_inspect(explorer, run):
     assert done.returncode == 0, done.stderr
     for part in ("app:app", "workers = 1", "shape", "1.2", "python", "3.14", "libmicrohttpd", "sha256"):
         assert part in done.stdout
+    assert "pip" not in done.stdout
     assert "PYTHON SOFTWARE FOUNDATION LICENSE" in run("inspect", "--licences", binary=explorer).stdout
 
 
