@@ -7,8 +7,8 @@ set -euo pipefail
 
 packages_build="gcc g++ make binutils patch tar gzip bzip2 xz-utils curl ca-certificates file
     autoconf automake libtool libltdl-dev python3 libc6-dev linux-libc-dev libc-bin util-linux"
-packages_check="clang-format shellcheck python3"
-packages_test="python3-pytest curl file binutils procps iproute2 util-linux python3 debootstrap"
+packages_check="clang-format shellcheck python3 zlib1g-dev"
+packages_test="python3-pytest zlib1g-dev curl file binutils procps iproute2 util-linux python3 debootstrap"
 packages_browser="chromium chromium-driver python3-selenium"
 packages_bench="wrk nginx-light gunicorn python3-flask"
 packages_fuzz="clang libclang-rt-dev zlib1g-dev"

@@ -10,7 +10,8 @@ import urllib.request
 
 import pytest
 from selenium import webdriver
-from selenium.common.exceptions import ElementNotInteractableException, StaleElementReferenceException
+from selenium.common.exceptions import (
+    ElementNotInteractableException, StaleElementReferenceException, TimeoutException)
 from selenium.webdriver.chrome.service import Service
 from selenium.webdriver.common.by import By
 from selenium.webdriver.common.keys import Keys
@@ -69,6 +70,13 @@ class Browser:
     def text(self, selector):
         """Return the text of the first element found, "" when there is none."""
         return next((element.text for element in self.all(selector)), "")
+
+    def picture(self, path):
+        """Save a screenshot. A Chromium that is still swapping two pages gives up on the first: it is asked again."""
+        try:
+            self.driver.save_screenshot(str(path))
+        except TimeoutException:
+            self.driver.save_screenshot(str(path))
 
     def press(self, *keys):
         """Send keys to whatever has the focus, as soon as it takes them."""
@@ -363,7 +371,7 @@ def test_no_page_is_wider_than_its_screen(browser, keep, tmp_path, scheme):
         for device, size in (("phone", PHONE), ("desk", DESK)):
             browser.size(size, scheme)
             browser.open(path)
-            browser.driver.save_screenshot(str(tmp_path / f"{name}-{device}-{scheme}.png"))
+            browser.picture(tmp_path / f"{name}-{device}-{scheme}.png")
             excess = "return document.documentElement.scrollWidth - document.documentElement.clientWidth"
             assert browser.driver.execute_script(excess) == 0, (name, device)
 

@@ -2,7 +2,6 @@
 
 import pathlib
 import re
-import subprocess
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 
@@ -21,13 +20,10 @@ def files(*suffixes, below="."):
 
 
 def all_files():
-    """Every file that git has or would take, relative to the top."""
-    output = subprocess.run(
-        ["git", "-C", ROOT, "ls-files", "-z", "--cached", "--others", "--exclude-standard"],
-        capture_output=True, text=True, check=True,
-    ).stdout
-    paths = [pathlib.Path(name) for name in output.split("\0") if name]
-    return sorted(p for p in paths if (ROOT / p).is_file() and not FOREIGN & set(p.parts))
+    """Every file of the project, relative to the top. Without git: what .gitignore names may lie in the tree and be
+    among them, but no file of the project is missed."""
+    paths = (path.relative_to(ROOT) for path in ROOT.rglob("*"))
+    return sorted(p for p in paths if (ROOT / p).is_file() and not FOREIGN & set(p.parts) and p.suffix != ".pyc")
 
 
 def read(path):
