@@ -3,10 +3,12 @@
 
     run.py BINARY STDLIB [TEST...]
 
-STDLIB is the folder of the standard library's sources, with its test package. Without names, the tests of tests.txt are
-run. Each failure must stand in expected.txt ("test id<two spaces>reason"); one that stands there and passes is an error
-as well, so that the list stays true. A reason that begins with "sometimes:" is of a test that the machine decides: it may
-pass. What fails and is not expected to is tried once more by itself. Closes with "N passed, N failed".
+STDLIB is the folder of the standard library's sources, with its test package. Without names, the tests of tests.txt
+are run; a line "!PATTERN<two spaces>reason" there leaves out the tests of that id.
+
+Each failure must stand in expected.txt ("test id<two spaces>reason"); one that stands there and does not happen is an
+error as well, so that the list stays true. A reason that begins with "sometimes:" is of a test that the machine
+decides: it may pass. What fails and is not expected to is tried once more by itself. Closes with "N passed, N failed".
 """
 
 import ctypes
@@ -30,20 +32,32 @@ FIRST = ("test_multiprocessing_spawn.test_processes", "test_multiprocessing_fork
 # "0:00:38 load avg: 1.79 [36/68/2] test_importlib failed (2 errors)"
 FINISHED = re.compile(r"\d+:\d\d:\d\d load avg: \S+ \[ *\d+/\d+(?:/\d+)?\] (\S+) (.*)")
 BROKEN = re.compile(r"failed(?! \(env changed\))|crashed|timed out|worker |interrupted|ran no tests")
-# "FAIL: test_flags (test.test_misc.TestFlags.test_flags) (method='fork')", "ERROR: setUpClass (test.test_misc.TestFlags)"
+# "FAIL: test_flags (test.test_misc.TestFlags.test_flags) (method='fork')", "ERROR: setUpClass (test.test_misc.Other)"
 BAD_CASE = re.compile(r"(?:FAIL|ERROR|UNEXPECTED SUCCESS): (\S+) \(([\w.]+)\)")
 
 
-def read_expected():
+def read_lines(name):
+    """The lines of a file beside this one that are neither empty nor a comment."""
+    lines = (HERE / name).read_text().splitlines()
+    return [line for line in lines if line and not line.startswith("#")]
+
+
+def split_reasons(lines, name):
     """{test id: reason}"""
-    expected = {}
-    for line in (HERE / "expected.txt").read_text().splitlines():
-        if line and not line.startswith("#"):
-            name, _, reason = line.partition("  ")
-            assert reason.strip(), f"expected.txt: {name} has no reason"
-            assert name not in expected, f"expected.txt: {name} stands there twice"
-            expected[name] = reason.strip()
-    return expected
+    reasons = {}
+    for line in lines:
+        test, _, reason = line.partition("  ")
+        assert reason.strip(), f"{name}: {test} has no reason"
+        assert test not in reasons, f"{name}: {test} stands there twice"
+        reasons[test] = reason.strip()
+    return reasons
+
+
+def read_tests():
+    """Names of test files, and {pattern of what is left out: reason}"""
+    lines = read_lines("tests.txt")
+    names = [line for line in lines if not line.startswith("!")]
+    return names, split_reasons([line[1:] for line in lines if line.startswith("!")], "tests.txt")
 
 
 class Results:
@@ -102,6 +116,8 @@ def run(binary, names, folder, environment, jobs):
     command = [binary, "python", "-m", "test", f"-j{jobs}", "-W", "--timeout", "600", "--junit-xml", str(report)]
     first = [name for name in FIRST if name.partition(".")[0] in names]
     command += ["--prioritize", ",".join(first)] if first else []
+    for pattern in read_tests()[1]:
+        command += ["--ignore", pattern]
     process = subprocess.Popen(command + names, cwd=folder, env=environment, stdin=subprocess.DEVNULL,
                                stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, errors="replace")
     lines = []
@@ -164,16 +180,16 @@ def judge(results, expected, all_run):
         print(f"passed, so it has no place in expected.txt: {name}")
     for name in missed:
         print(f"did not fail, so it has no place in expected.txt: {name}")
-    print(f"{len(results.failed) - len(unexpected)} known failures, each with its reason in tests/cpython/expected.txt; "
-          f"{len(results.skipped)} skipped")
+    known = len(results.failed) - len(unexpected)
+    print(f"{known} known failures, each with its reason in tests/cpython/expected.txt; {len(results.skipped)} skipped")
     return len(unexpected) + len(mended) + len(missed)
 
 
 def main():
     binary, stdlib, *names = sys.argv[1:]
     binary = os.path.abspath(binary)
-    chosen = names or (HERE / "tests.txt").read_text().split()
-    expected = read_expected()
+    chosen = names or read_tests()[0]
+    expected = split_reasons(read_lines("expected.txt"), "expected.txt")
     adopt_orphans()
     with tempfile.TemporaryDirectory(prefix="limpet-") as path:
         folder = pathlib.Path(path)
