@@ -3,7 +3,8 @@ NEEDS="musl"
 
 build() {
     [ -x configure ] || autoreconf -fi
-    ./configure -q --prefix="$PREFIX" --disable-shared --disable-docs --disable-multi-os-directory
+    # Without a build folder of its own making, which newer autotools name otherwise than its Makefile expects.
+    ./configure -q --prefix="$PREFIX" --disable-shared --disable-docs --disable-multi-os-directory --disable-builddir
     make -j"$jobs"
     make install
 }
