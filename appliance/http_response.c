@@ -1,16 +1,21 @@
-// http_response.c - struct response into libmicrohttpd's, and the plain answers that are our own.
+// http_response.c - struct response into libmicrohttpd's: a body in memory, in pieces or from a
+// file; and the plain answers that are our own.
 #include <errno.h>
 #include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "check.h"
 #include "cleanup.h"
 #include "http_priv.h"
 #include "log.h"
 
-enum { HEADER_TEXT_MAX = 16 * 1024 };
+enum {
+    HEADER_TEXT_MAX = 16 * 1024,
+    STREAM_BLOCK = 64 * 1024, // bytes that one answer in pieces buffers
+};
 
 // libmicrohttpd takes NUL-terminated text.
 static int add_header(struct MHD_Response *out, const struct header *header, struct buf *scratch,
@@ -51,7 +56,7 @@ static int tell_length(struct MHD_Response *out, const struct response *response
     char text[24];
     int64_t length = response->content_length;
     MHD_set_response_options(out, MHD_RF_HEAD_ONLY_RESPONSE, MHD_RO_END);
-    if (length < 0 && response->status != 304)
+    if (length < 0 && response->status != 304 && response->source == NULL)
         length = (int64_t)response->body.size;
     if (length < 0 || response->status == 204)
         return 0;
@@ -59,19 +64,114 @@ static int tell_length(struct MHD_Response *out, const struct response *response
     return MHD_add_response_header(out, "Content-Length", text) == MHD_YES ? 0 : -1;
 }
 
-// Takes response's body along; on failure it is still the caller's.
+// A body in pieces on its way through libmicrohttpd.
+struct stream {
+    struct body_source source;
+    void (*release)(void *owner);
+    void *owner;
+    struct str piece;  // what is left of the source's latest
+    int64_t announced; // bytes, -1: not known
+};
+
+// The next piece that is there to be sent: 1, 0 at the end, -1.
+static int stream_fill(struct stream *stream, uint64_t sent)
+{
+    if (stream->piece.size > 0)
+        return 1;
+    int more = stream->source.next(stream->owner, &stream->piece);
+    if (more == 0 && stream->announced > (int64_t)sent) {
+        log_warning("http",
+                    "the body ended after %" PRIu64 " of %" PRId64 " bytes, connection closed",
+                    sent, stream->announced);
+        return -1;
+    }
+    return more;
+}
+
+// MHD_ContentReaderCallback: as much as the client takes now.
+static ssize_t stream_read(void *owner, uint64_t sent, char *out, size_t size)
+{
+    struct stream *stream = owner;
+    int more = stream_fill(stream, sent);
+    if (more <= 0)
+        return more == 0 ? MHD_CONTENT_READER_END_OF_STREAM : MHD_CONTENT_READER_END_WITH_ERROR;
+    size_t count = stream->piece.size < size ? stream->piece.size : size;
+    memcpy(out, stream->piece.data, count);
+    stream->piece.data += count;
+    stream->piece.size -= count;
+    if (stream->announced == (int64_t)(sent + count) && stream->piece.size > 0)
+        log_warning("http",
+                    "the body is longer than the %" PRId64 " bytes announced, the rest is dropped",
+                    stream->announced);
+    return (ssize_t)count;
+}
+
+static void stream_free(void *owner)
+{
+    struct stream *stream = owner;
+    if (stream->release != NULL)
+        stream->release(stream->owner);
+    free(stream);
+}
+
+static struct MHD_Response *stream_response(const struct response *response)
+{
+    struct stream *stream = malloc(sizeof *stream);
+    if (stream == NULL)
+        return NULL;
+    *stream = (struct stream){
+        .source = *response->source,
+        .release = response->release,
+        .owner = response->owner,
+        .announced = response->content_length,
+    };
+    uint64_t size =
+        response->content_length < 0 ? MHD_SIZE_UNKNOWN : (uint64_t)response->content_length;
+    struct MHD_Response *out =
+        MHD_create_response_from_callback(size, STREAM_BLOCK, stream_read, stream, stream_free);
+    if (out == NULL)
+        free(stream);
+    return out;
+}
+
+static bool is_file(const struct response *response)
+{
+    return response->source != NULL && response->source->fd >= 0;
+}
+
+// A response with the body that the status and method allow. *taken: it calls release when it is
+// destroyed, else that is left to the caller.
+static struct MHD_Response *body_response(const struct response *response, bool *taken)
+{
+    *taken = !is_file(response);
+    if (is_file(response))
+        return MHD_create_response_from_fd_at_offset64(
+            (uint64_t)response->content_length, response->source->fd, response->source->offset);
+    if (response->source != NULL)
+        return stream_response(response);
+    return MHD_create_response_from_buffer_with_free_callback_cls(
+        response->body.size, (void *)(uintptr_t)response->body.data, response->release,
+        response->owner);
+}
+
+static bool is_empty(const struct response *response)
+{
+    return response->source == NULL ? response->body.size == 0 : response->content_length == 0;
+}
+
 static struct MHD_Response *make_response(const struct request *request,
-                                          const struct response *response, struct err *err)
+                                          const struct response *response, bool *taken,
+                                          struct err *err)
 {
     bool with_body = has_body(request, response->status);
     struct MHD_Response *out;
-    if (with_body && response->body.size > 0)
-        out = MHD_create_response_from_buffer_with_free_callback_cls(
-            response->body.size, (void *)(uintptr_t)response->body.data, response->release,
-            response->owner);
+    *taken = false;
+    if (with_body && !is_empty(response))
+        out = body_response(response, taken);
     else
         out = MHD_create_response_from_buffer_static(0, "");
     if (out == NULL) {
+        *taken = false;
         err_system(err, ENOMEM, "response");
         return NULL;
     }
@@ -97,14 +197,18 @@ static int queue(struct request *request, unsigned status, struct MHD_Response *
 int request_respond(struct request *request, const struct response *response, struct err *err)
 {
     must(!request->answered);
-    struct MHD_Response *out = make_response(request, response, err);
-    // What libmicrohttpd did not take along is released here.
-    bool taken = out != NULL && has_body(request, response->status) && response->body.size > 0;
+    bool taken;
+    struct MHD_Response *out = make_response(request, response, &taken, err);
+    bool file_left = is_file(response) &&
+                     (out == NULL || !has_body(request, response->status) || is_empty(response));
     int result = -1;
     if (out != NULL && add_headers(out, response, err) < 0)
         MHD_destroy_response(out);
     else if (out != NULL)
         result = queue(request, response->status, out, err);
+    // What libmicrohttpd did not take along is released here.
+    if (file_left)
+        close(response->source->fd);
     if (!taken && response->release != NULL)
         response->release(response->owner);
     return result;

@@ -40,15 +40,29 @@ const struct request_head *request_head(const struct request *request);
 // The whole body, already received; empty where there is none.
 struct str request_body(const struct request *request);
 
+// Where a body comes from that is not in memory as a whole.
+struct body_source {
+    // The next piece, not empty, valid until the next call. 1: there is one, 0: that was all, -1:
+    // the body cannot be finished (whoever fails says why): the connection is cut. Called by the
+    // reactor when the client can take more, so a slow one holds the source back.
+    int (*next)(void *owner, struct str *piece);
+    // Or a regular file: a descriptor that is the response's from here on, -1: none. Sent by the
+    // kernel from offset, as many bytes as the response's content_length says.
+    int fd;
+    uint64_t offset;
+};
+
 struct response {
     unsigned status;
     const struct header *headers; // copied by request_respond
     size_t header_count;
-    // Bytes; what an answer without a body tells (HEAD, 304). -1: the body's own.
+    // Bytes. What an answer without a body tells (HEAD, 304), and what a source will give; -1: the
+    // body's own, or not known.
     int64_t content_length;
-    struct str body; // must stay valid until release is called
-    void (*release)(
-        void *owner); // called exactly once when the body is no longer needed; may be NULL
+    struct str body;                  // must stay valid until release is called
+    const struct body_source *source; // in place of body; copied. NULL: none
+    // Called exactly once when the body is no longer needed; may be NULL. The owner is next's, too.
+    void (*release)(void *owner);
     void *owner;
 };
 

@@ -14,8 +14,9 @@ enum {
 
 // What a process has one of: its interpreter is one.
 static struct {
-    PyObject *base;     // dict
-    PyObject *bytes_io; // io.BytesIO
+    PyObject *base;         // dict
+    PyObject *bytes_io;     // io.BytesIO
+    PyObject *file_wrapper; // wsgiref.util.FileWrapper
 } shared;
 
 static int set_new(PyObject *environ, PyObject *key, PyObject *value_take)
@@ -41,6 +42,11 @@ int environ_init(bool multiprocess)
     if (io == NULL || base == NULL ||
         (shared.bytes_io = PyObject_GetAttrString(io, "BytesIO")) == NULL)
         return -1;
+    // Its pieces are of no use to us: what it wraps is sent by the kernel where it is a file
+    // (wsgi_body.c).
+    _pyref_ PyObject *util = PyImport_ImportModule("wsgiref.util");
+    if (util == NULL || (shared.file_wrapper = PyObject_GetAttrString(util, "FileWrapper")) == NULL)
+        return -1;
     PyObject *errors = PySys_GetObject("stderr"); // borrowed
     struct {
         PyObject *key;
@@ -52,6 +58,7 @@ int environ_init(bool multiprocess)
         {names.wsgi_multiprocess, PyBool_FromLong(multiprocess)},
         {names.wsgi_run_once, Py_NewRef(Py_False)},
         {names.wsgi_input_terminated, Py_NewRef(Py_True)},
+        {names.wsgi_file_wrapper, Py_NewRef(shared.file_wrapper)},
         {names.SERVER_SOFTWARE, PyUnicode_FromString("limpet/" LIMPET_VERSION)},
         {names.GATEWAY_INTERFACE, PyUnicode_FromString("CGI/1.1")},
         {names.SCRIPT_NAME, Py_NewRef(names.empty)},
@@ -68,6 +75,12 @@ void environ_fini(void)
 {
     Py_CLEAR(shared.base);
     Py_CLEAR(shared.bytes_io);
+    Py_CLEAR(shared.file_wrapper);
+}
+
+PyObject *environ_file_wrapper(void)
+{
+    return shared.file_wrapper;
 }
 
 // absolute-form ("http://host/path", RFC 9112 section 3.2.2) stands for its path and query.

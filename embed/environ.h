@@ -10,5 +10,8 @@
 int environ_init(bool multiprocess);
 void environ_fini(void);
 
+// The type of environ["wsgi.file_wrapper"], borrowed.
+PyObject *environ_file_wrapper(void);
+
 // A new dict for this request, or NULL with an exception set.
 PyObject *environ_new(const struct request *request);

@@ -14,6 +14,7 @@ struct start_response {
     PyObject *status;  // str, NULL until called
     PyObject *headers; // list of (str, str)
     PyObject *written; // list of bytes
+    bool sent;
 };
 
 static PyTypeObject *start_response_type;
@@ -67,6 +68,10 @@ static PyObject *start_response_call(PyObject *object, PyObject *const *argument
     PyObject *exc_info;
     if (parse_arguments(arguments, flags, names, &exc_info) < 0)
         return NULL;
+    if (self->sent && PyTuple_Check(exc_info) && PyTuple_GET_SIZE(exc_info) == 3) {
+        PyErr_SetRaisedException(Py_NewRef(PyTuple_GET_ITEM(exc_info, 1)));
+        return NULL;
+    }
     if (self->status != NULL && exc_info == Py_None) {
         PyErr_SetString(PyExc_AssertionError,
                         "start_response was called a second time without exc_info");
@@ -93,6 +98,7 @@ PyObject *start_response_new(void)
     self->vectorcall = start_response_call;
     self->status = NULL;
     self->headers = NULL;
+    self->sent = false;
     self->written = PyList_New(0);
     if (self->written == NULL) {
         Py_DECREF(self);
@@ -220,6 +226,11 @@ int start_response_result(PyObject *object, struct started *out)
     }
     steal_ptr(&headers);
     return 0;
+}
+
+void start_response_sent(PyObject *object)
+{
+    self_of(object)->sent = true;
 }
 
 PyObject *start_response_written(PyObject *object)

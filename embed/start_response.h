@@ -25,5 +25,8 @@ struct started {
 };
 int start_response_result(PyObject *start_response, struct started *out);
 
+// The answer is on its way: from now on a call with exc_info raises that exception (PEP 3333).
+void start_response_sent(PyObject *start_response);
+
 // What write() was given, in order: a list of bytes, borrowed.
 PyObject *start_response_written(PyObject *start_response);

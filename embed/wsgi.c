@@ -1,11 +1,14 @@
-// wsgi.c - calls the application for one request and turns what it yields into one answer.
+// wsgi.c - calls the application for one request and answers with what it returned.
 #include "wsgi.h"
+
+#include <unistd.h>
 
 #include "cleanup.h"
 #include "environ.h"
 #include "log.h"
 #include "names.h"
 #include "start_response.h"
+#include "wsgi_body.h"
 
 // What a process has one of: the application it serves.
 static PyObject *application;
@@ -26,63 +29,8 @@ void wsgi_fini(void)
     names_fini();
 }
 
-// One piece of the body: bytes, and only these (PEP 3333).
-static int check_piece(PyObject *piece)
-{
-    if (PyBytes_Check(piece))
-        return 0;
-    PyErr_Format(PyExc_TypeError, "the application yielded %T, not bytes", piece);
-    return -1;
-}
-
-static int append_pieces(PyObject *pieces, PyObject *iterable)
-{
-    _pyref_ PyObject *iterator = PyObject_GetIter(iterable);
-    if (iterator == NULL)
-        return -1;
-    for (;;) {
-        _pyref_ PyObject *piece = NULL;
-        int more = PyIter_NextItem(iterator, &piece);
-        if (more <= 0)
-            return more;
-        if (check_piece(piece) < 0 || PyList_Append(pieces, piece) < 0)
-            return -1;
-    }
-}
-
-// PEP 3333: close() is called whatever happened before; the first exception is the one that counts.
-static int close_iterable(PyObject *iterable)
-{
-    _pyref_ PyObject *pending = PyErr_GetRaisedException();
-    _pyref_ PyObject *close = NULL;
-    int failed = 0;
-    if (PyObject_GetOptionalAttr(iterable, names.close, &close) > 0) {
-        _pyref_ PyObject *result = PyObject_CallNoArgs(close);
-        failed = result == NULL;
-    }
-    if (pending != NULL) {
-        PyErr_Clear();
-        PyErr_SetRaisedException(py_steal(&pending));
-        return -1;
-    }
-    return failed || PyErr_Occurred() ? -1 : 0;
-}
-
-// The whole body as one bytes object: write()'s pieces, then the iterable's. A new reference.
-static PyObject *collect_body(PyObject *iterable, PyObject *written)
-{
-    // The common answer, a list of one piece, is sent from where it is.
-    if (PyList_CheckExact(iterable) && PyList_GET_SIZE(iterable) == 1 &&
-        PyList_GET_SIZE(written) == 0) {
-        PyObject *piece = PyList_GET_ITEM(iterable, 0);
-        return check_piece(piece) < 0 ? NULL : Py_NewRef(piece);
-    }
-    if (append_pieces(written, iterable) < 0)
-        return NULL;
-    return PyBytes_Join(Py_GetConstantBorrowed(Py_CONSTANT_EMPTY_BYTES), written);
-}
-
-static PyObject *call_application(const struct request *request, PyObject *start_response)
+// The application's answer, run up to its first piece; NULL with an exception set.
+static struct wsgi_body *call_application(const struct request *request, PyObject *start_response)
 {
     _pyref_ PyObject *environ = environ_new(request);
     if (environ == NULL)
@@ -92,16 +40,13 @@ static PyObject *call_application(const struct request *request, PyObject *start
         PyObject_Vectorcall(application, arguments + 1, 2 | PY_VECTORCALL_ARGUMENTS_OFFSET, NULL);
     if (iterable == NULL)
         return NULL;
-    _pyref_ PyObject *body = collect_body(iterable, start_response_written(start_response));
-    if (close_iterable(iterable) < 0)
+    struct wsgi_body *body =
+        wsgi_body_new(iterable, start_response_written(start_response), request);
+    if (body != NULL && wsgi_body_begin(body) < 0) {
+        wsgi_body_free(body);
         return NULL;
-    return py_steal(&body);
-}
-
-// Called by the reactor, which runs with the GIL held (runtime.c).
-static void release_body(void *owner)
-{
-    Py_DECREF((PyObject *)owner);
+    }
+    return body;
 }
 
 static bool has_body(const struct request_head *head, unsigned status)
@@ -109,35 +54,50 @@ static bool has_body(const struct request_head *head, unsigned status)
     return !str_equal(head->method, STR("HEAD")) && status != 204 && status != 304;
 }
 
-// 0, or -1 with an exception set.
-static int respond(struct request *request, PyObject *start_response, PyObject *body)
+// The length that the application announced is the one that its body has, as far as that is known
+// yet.
+static int check_length(const struct started *started, const struct response *response)
 {
-    struct started started;
-    if (start_response_result(start_response, &started) < 0)
-        return -1;
+    int64_t announced = started->content_length;
+    if (announced < 0 || (response->source != NULL && announced > 0))
+        return 0;
+    if (response->source == NULL && announced == (int64_t)response->body.size)
+        return 0;
+    PyErr_Format(PyExc_ValueError, "Content-Length says %lld, the body has %s%zu bytes",
+                 (long long)announced, response->source != NULL ? "more than " : "",
+                 response->body.size);
+    return -1;
+}
+
+// Takes the body along, on failure as well. 0, or -1 with an exception set.
+static int respond(struct request *request, PyObject *start_response, struct wsgi_body *body)
+{
+    struct started started = {.headers = NULL};
+    struct body_source source;
+    int result = start_response_result(start_response, &started);
     _free_ struct header *headers = started.headers;
-    int64_t size = PyBytes_GET_SIZE(body);
-    bool with_body = has_body(request_head(request), started.status);
-    if (with_body && started.content_length >= 0 && started.content_length != size) {
-        PyErr_Format(PyExc_ValueError, "Content-Length says %lld, the body has %lld bytes",
-                     (long long)started.content_length, (long long)size);
-        return -1;
-    }
     struct response response = {
         .status = started.status,
         .headers = headers,
         .header_count = started.header_count,
         .content_length = started.content_length,
-        .body = {PyBytes_AS_STRING(body), (size_t)size},
-        .release = release_body,
-        .owner = Py_NewRef(body),
     };
-    struct err err;
-    if (request_respond(request, &response, &err) < 0) {
-        PyErr_SetString(PyExc_ValueError, err.text);
+    if (result == 0)
+        wsgi_body_describe(body, &response, &source);
+    if (result == 0 && has_body(request_head(request), started.status))
+        result = check_length(&started, &response);
+    if (result < 0) {
+        if (response.source != NULL && source.fd >= 0)
+            close(source.fd);
+        wsgi_body_free(body);
         return -1;
     }
-    return 0;
+    start_response_sent(start_response);
+    struct err err;
+    if (request_respond(request, &response, &err) == 0)
+        return 0;
+    PyErr_SetString(PyExc_ValueError, err.text);
+    return -1;
 }
 
 static void report_failure(struct request *request)
@@ -153,7 +113,7 @@ static void report_failure(struct request *request)
 void wsgi_handle(struct request *request)
 {
     _pyref_ PyObject *start_response = start_response_new();
-    _pyref_ PyObject *body = NULL;
+    struct wsgi_body *body = NULL;
     if (start_response != NULL)
         body = call_application(request, start_response);
     if (body == NULL || respond(request, start_response, body) < 0)

@@ -1,0 +1,231 @@
+// wsgi_body.c - runs an application's iterable as the client takes what it yields. All of it is
+// called by the thread that runs the reactor, with the GIL held.
+#include "wsgi_body.h"
+
+#include <fcntl.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "cleanup.h"
+#include "environ.h"
+#include "log.h"
+#include "names.h"
+
+enum { LINE_MAX_SHOWN = 200 }; // bytes of a request line in the log
+
+struct wsgi_body {
+    PyObject *iterable;
+    PyObject *written; // pieces that come first
+    Py_ssize_t next_written;
+    PyObject *iterator; // NULL: not asked for yet
+    PyObject *piece;    // the latest bytes
+    bool begun;         // piece, if any, has not been given out yet
+    bool ended;
+    char line[LINE_MAX_SHOWN]; // "GET /path": the request may have gone when close() fails
+};
+
+// As much of text as fits, with a NUL behind it. Returns its size. (snprintf would cost more than
+// the rest of this file for a small answer.)
+static size_t copy_text(char *out, size_t size, struct str text)
+{
+    size_t count = text.size < size ? text.size : size - 1;
+    memcpy(out, text.data, count);
+    out[count] = '\0';
+    return count;
+}
+
+struct wsgi_body *wsgi_body_new(PyObject *iterable, PyObject *written,
+                                const struct request *request)
+{
+    const struct request_head *head = request_head(request);
+    struct wsgi_body *body = PyMem_Calloc(1, sizeof *body);
+    if (body == NULL) {
+        PyErr_NoMemory();
+        return NULL;
+    }
+    body->iterable = Py_NewRef(iterable);
+    body->written = Py_NewRef(written);
+    size_t used = copy_text(body->line, sizeof body->line - 1, head->method);
+    body->line[used++] = ' ';
+    copy_text(body->line + used, sizeof body->line - used, head->target);
+    return body;
+}
+
+static int check_piece(PyObject *piece)
+{
+    if (PyBytes_Check(piece))
+        return 0;
+    PyErr_Format(PyExc_TypeError, "the application yielded %T, not bytes", piece);
+    return -1;
+}
+
+// A new reference to what comes next, NULL at the end or with an exception set.
+static PyObject *take_next(struct wsgi_body *body)
+{
+    PyObject *piece = NULL;
+    if (body->next_written < PyList_GET_SIZE(body->written))
+        return Py_NewRef(PyList_GET_ITEM(body->written, body->next_written++));
+    if (body->iterator == NULL && (body->iterator = PyObject_GetIter(body->iterable)) == NULL)
+        return NULL;
+    PyIter_NextItem(body->iterator, &piece);
+    return piece;
+}
+
+// Advance to the next piece that is not empty: 1, 0 at the end, -1 with an exception set.
+static int advance(struct wsgi_body *body)
+{
+    Py_CLEAR(body->piece);
+    while (!body->ended) {
+        _pyref_ PyObject *piece = take_next(body);
+        if (piece == NULL) {
+            body->ended = true;
+            return PyErr_Occurred() ? -1 : 0;
+        }
+        if (check_piece(piece) < 0)
+            return -1;
+        if (PyBytes_GET_SIZE(piece) > 0) {
+            body->piece = py_steal(&piece);
+            return 1;
+        }
+    }
+    return 0;
+}
+
+// The pieces of a list or tuple are there already: one body, whose length is known.
+static int join(struct wsgi_body *body)
+{
+    body->ended = true;
+    if (PyList_CheckExact(body->iterable) && PyList_GET_SIZE(body->iterable) == 1 &&
+        PyList_GET_SIZE(body->written) == 0) {
+        // The common answer is sent from where it is.
+        body->piece = Py_NewRef(PyList_GET_ITEM(body->iterable, 0));
+        return check_piece(body->piece);
+    }
+    _pyref_ PyObject *pieces = PySequence_List(body->written);
+    if (pieces == NULL || PyList_Extend(pieces, body->iterable) < 0)
+        return -1;
+    for (Py_ssize_t i = 0; i < PyList_GET_SIZE(pieces); i++) {
+        if (check_piece(PyList_GET_ITEM(pieces, i)) < 0)
+            return -1;
+    }
+    body->piece = PyBytes_Join(Py_GetConstantBorrowed(Py_CONSTANT_EMPTY_BYTES), pieces);
+    return body->piece != NULL ? 0 : -1;
+}
+
+int wsgi_body_begin(struct wsgi_body *body)
+{
+    body->begun = true;
+    if (PyList_CheckExact(body->iterable) || PyTuple_CheckExact(body->iterable))
+        return join(body);
+    if (Py_TYPE(body->iterable) == (PyTypeObject *)environ_file_wrapper())
+        return 0; // its file may be sent without being read
+    return advance(body) < 0 ? -1 : 0;
+}
+
+static void report(const struct wsgi_body *body, const char *when)
+{
+    struct err err;
+    log_error("wsgi", "exception %s %s", when, body->line);
+    pyerr_report(&err);
+}
+
+// struct body_source
+static int source_next(void *owner, struct str *piece)
+{
+    struct wsgi_body *body = owner;
+    int more = body->begun && body->piece != NULL ? 1 : advance(body);
+    body->begun = false;
+    if (more < 0)
+        report(body, "in the middle of the answer to");
+    if (more == 1)
+        *piece =
+            (struct str){PyBytes_AS_STRING(body->piece), (size_t)PyBytes_GET_SIZE(body->piece)};
+    return more;
+}
+
+static int call_close(PyObject *iterable)
+{
+    _pyref_ PyObject *close = NULL;
+    int found = PyObject_GetOptionalAttr(iterable, names.close, &close);
+    if (found <= 0)
+        return found;
+    _pyref_ PyObject *result = PyObject_CallNoArgs(close);
+    return result != NULL ? 0 : -1;
+}
+
+void wsgi_body_free(struct wsgi_body *body)
+{
+    if (body == NULL)
+        return;
+    _pyref_ PyObject *pending = PyErr_GetRaisedException();
+    if (call_close(body->iterable) < 0)
+        report(body, "in close() after");
+    Py_XDECREF(body->iterator);
+    Py_XDECREF(body->piece);
+    Py_DECREF(body->written);
+    Py_DECREF(body->iterable);
+    PyMem_Free(body);
+    if (pending != NULL)
+        PyErr_SetRaisedException(py_steal(&pending));
+}
+
+static void source_release(void *owner)
+{
+    wsgi_body_free(owner);
+}
+
+// The position of a file object, or -1 where it tells none; no exception is left.
+static int64_t position_of(PyObject *file)
+{
+    _pyref_ PyObject *position = PyObject_CallMethodNoArgs(file, names.tell);
+    int64_t result = position != NULL ? PyLong_AsLongLong(position) : -1;
+    PyErr_Clear();
+    return result;
+}
+
+// Whether the wrapped object is a regular file that the kernel can send. On success source->fd is a
+// descriptor of our own.
+static bool find_file(const struct wsgi_body *body, struct response *response,
+                      struct body_source *source)
+{
+    struct stat about;
+    if (PyList_GET_SIZE(body->written) > 0)
+        return false;
+    _pyref_ PyObject *file = PyObject_GetAttr(body->iterable, names.filelike);
+    _pyref_ PyObject *number = file != NULL ? PyObject_CallMethodNoArgs(file, names.fileno) : NULL;
+    int fd = number != NULL ? PyLong_AsInt(number) : -1;
+    PyErr_Clear();
+    if (fd < 0 || fstat(fd, &about) < 0 || !S_ISREG(about.st_mode))
+        return false;
+    int64_t position = position_of(file);
+    if (position < 0 || position > about.st_size)
+        return false;
+    int64_t left = about.st_size - position;
+    if (response->content_length < 0)
+        response->content_length = left;
+    if (response->content_length > left)
+        return false; // the shortfall is told where it is read
+    source->fd = fcntl(fd, F_DUPFD_CLOEXEC, 3);
+    source->offset = (uint64_t)position;
+    return source->fd >= 0;
+}
+
+void wsgi_body_describe(struct wsgi_body *body, struct response *response,
+                        struct body_source *source)
+{
+    *source = (struct body_source){.next = source_next, .fd = -1};
+    response->owner = body;
+    response->release = source_release;
+    bool wrapped = Py_TYPE(body->iterable) == (PyTypeObject *)environ_file_wrapper();
+    if (!body->ended || (wrapped && body->piece == NULL)) {
+        response->source = source;
+        if (wrapped)
+            find_file(body, response, source);
+        return;
+    }
+    if (body->piece != NULL)
+        response->body =
+            (struct str){PyBytes_AS_STRING(body->piece), (size_t)PyBytes_GET_SIZE(body->piece)};
+}
