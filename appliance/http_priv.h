@@ -7,13 +7,13 @@
 #include "buf.h"
 #include "http.h"
 #include "request.h"
+#include "spool.h"
 
 enum {
     CONNECTION_LIMIT = 10000,      // open at once in one worker; more wait in the listen queue
     CONNECTION_MEMORY = 40 * 1024, // bytes for request line, header section and response head
     CONNECTION_IDLE = 60,          // seconds without progress before a connection is closed
     HEADER_LIMIT = 100,            // field lines in a request
-    BODY_LIMIT = 64 * 1024 * 1024, // bytes of a request's body
 };
 
 struct connection {
@@ -33,7 +33,7 @@ struct request {
     struct request *next_free;
     struct request_head head;
     struct buf target; // the raw request target: libmicrohttpd decodes its own in place
-    struct buf body;
+    struct spool body;
     struct header headers[HEADER_LIMIT];
     bool announced; // the header section is complete and was looked at
     bool answered;

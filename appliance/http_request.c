@@ -9,7 +9,7 @@
 #include "check.h"
 #include "log.h"
 
-enum { TARGET_MAX = CONNECTION_MEMORY, BODY_KEPT = 64 * 1024 };
+enum { TARGET_MAX = CONNECTION_MEMORY };
 
 static struct connection *connection_of(struct MHD_Connection *transport)
 {
@@ -30,7 +30,7 @@ static struct request *request_acquire(struct http *http)
         return NULL;
     request->http = http;
     buf_init(&request->target, TARGET_MAX);
-    buf_init(&request->body, BODY_LIMIT);
+    spool_init(&request->body, http->setup->body_limits);
     return request;
 }
 
@@ -38,10 +38,10 @@ static struct request *request_acquire(struct http *http)
 static void request_release(struct request *request)
 {
     struct http *http = request->http;
-    struct buf target = request->target, body = request->body;
-    if (body.capacity > BODY_KEPT)
-        buf_fini(&body);
-    target.size = body.size = 0;
+    spool_clear(&request->body);
+    struct buf target = request->target;
+    struct spool body = request->body;
+    target.size = 0;
     *request = (struct request){
         .http = http, .target = target, .body = body, .next_free = http->free_requests};
     http->free_requests = request;
@@ -53,7 +53,7 @@ void http_request_free_all(struct http *http)
         struct request *request = http->free_requests;
         http->free_requests = request->next_free;
         buf_fini(&request->target);
-        buf_fini(&request->body);
+        spool_fini(&request->body);
         free(request);
     }
 }
@@ -110,7 +110,7 @@ static unsigned judge_head(const struct request *request)
     for (size_t i = 0; i < request->head.header_count; i++) {
         const struct header *header = &request->headers[i];
         if (header->name.size == 14 && strncasecmp(header->name.data, "content-length", 14) == 0 &&
-            strtoull(header->value.data, NULL, 10) > BODY_LIMIT)
+            spool_exceeds(&request->body, strtoull(header->value.data, NULL, 10)))
             return 413;
     }
     return 0;
@@ -141,13 +141,13 @@ static enum MHD_Result announce(struct request *request, const char *method, con
 
 static enum MHD_Result take_body(struct request *request, const char *data, size_t *data_size)
 {
-    size_t size = *data_size;
-    if (buf_append(&request->body, data, size) == 0) {
+    struct err err;
+    if (spool_append(&request->body, data, *data_size, &err) == 0) {
         *data_size = 0;
         return MHD_YES;
     }
-    // A chunked body that turned out too large: an answer in the middle of it is not possible.
-    log_warning("http", "request body over %d bytes, connection closed: client=%s", BODY_LIMIT,
+    // An answer in the middle of a body is not possible.
+    log_warning("http", "request body: %s; connection closed: client=%s", err.text,
                 request->connection->peer_address);
     return MHD_NO;
 }
@@ -195,5 +195,10 @@ const struct request_head *request_head(const struct request *request)
 
 struct str request_body(const struct request *request)
 {
-    return buf_str(&request->body);
+    return buf_str(&request->body.memory);
+}
+
+int request_body_file(const struct request *request)
+{
+    return request->body.fd;
 }

@@ -8,7 +8,8 @@
 #include "err.h"
 #include "request.h"
 
-struct reactor; // opaque
+struct reactor;      // opaque
+struct spool_limits; // spool.h
 
 // A listening socket and what to tell applications of it. The descriptor stays the caller's.
 struct listener {
@@ -19,7 +20,8 @@ struct listener {
 struct reactor_setup {
     const struct listener *listeners; // must outlive the reactor
     size_t listener_count;
-    int control_fd; // readable: control is called in reactor_turn. -1: none
+    const struct spool_limits *body_limits; // of requests; must outlive the reactor
+    int control_fd;                         // readable: control is called in reactor_turn. -1: none
     void (*control)(void *owner);
     // A complete request: answer it before returning (request_respond, request_fail). One that
     // returns unanswered is answered 500.

@@ -37,8 +37,11 @@ struct request_head {
 
 const struct request_head *request_head(const struct request *request);
 
-// The whole body, already received; empty where there is none.
+// The whole body, already received: in memory, where that is not empty, or in a file.
 struct str request_body(const struct request *request);
+
+// The file that a large body is in; still the request's. -1: it is in memory.
+int request_body_file(const struct request *request);
 
 // Where a body comes from that is not in memory as a whole.
 struct body_source {

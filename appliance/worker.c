@@ -21,6 +21,7 @@
 #include "reactor.h"
 #include "runtime.h"
 #include "signals.h"
+#include "spool.h"
 
 struct worker {
     const struct inherit *inherit;
@@ -163,7 +164,16 @@ static int serve(struct worker *worker, const char *description, struct err *err
     if (control_fd < 0)
         return -1;
     worker->control = control_fd;
+    const struct config *config = inherit->config;
+    struct spool_limits body_limits = {
+        .memory = (size_t)config->body_buffer,
+        .maximum = (uint64_t)config->max_body_size,
+        .folder = config->temp_dir,
+    };
+    if (spool_check(&body_limits, err) < 0)
+        return -1;
     struct reactor_setup setup = {
+        .body_limits = &body_limits,
         .listeners = inherit->listeners,
         .listener_count = inherit->listener_count,
         .control_fd = control_fd,

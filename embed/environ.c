@@ -2,8 +2,10 @@
 // request to request.
 #include "environ.h"
 
+#include <fcntl.h>
 #include <string.h>
 #include <strings.h>
+#include <unistd.h>
 
 #include "names.h"
 #include "version.h"
@@ -202,8 +204,25 @@ static int set_peer(PyObject *environ, const struct request_head *head)
     return set_new(environ, names.REMOTE_PORT, PyUnicode_FromFormat("%d", head->peer_port));
 }
 
-static int set_input(PyObject *environ, struct str body)
+// A file object of its own on a body that lies in a file; the application may close it.
+static PyObject *open_body(int fd)
 {
+    int own = fcntl(fd, F_DUPFD_CLOEXEC, 3);
+    if (own < 0)
+        return PyErr_SetFromErrno(PyExc_OSError);
+    lseek(own, 0, SEEK_SET); // a regular file: it cannot fail
+    PyObject *file = PyFile_FromFd(own, NULL, "rb", -1, NULL, NULL, NULL, 1);
+    if (file == NULL)
+        close(own);
+    return file;
+}
+
+static int set_input(PyObject *environ, const struct request *request)
+{
+    int fd = request_body_file(request);
+    if (fd >= 0)
+        return set_new(environ, names.wsgi_input, open_body(fd));
+    struct str body = request_body(request);
     _pyref_ PyObject *bytes = PyBytes_FromStringAndSize(body.data, (Py_ssize_t)body.size);
     if (bytes == NULL)
         return -1;
@@ -220,7 +239,7 @@ PyObject *environ_new(const struct request *request)
         set_new(environ, names.SERVER_PROTOCOL, text(head->version)) < 0 ||
         set_new(environ, names.wsgi_url_scheme, PyUnicode_FromString(head->endpoint->scheme)) < 0 ||
         set_target(environ, head->target) < 0 || set_peer(environ, head) < 0 ||
-        set_input(environ, request_body(request)) < 0)
+        set_input(environ, request) < 0)
         return NULL;
     for (size_t i = 0; i < head->header_count; i++) {
         if (set_header(environ, &head->headers[i]) < 0)

@@ -22,7 +22,7 @@ LAYERS = {
     "base": {"err", "check", "cleanup", "buf", "str", "log", "banned", "near", "version"},
     "contract": {"request.h", "reactor.h", "runtime.h"},
     "system": {"archive", "config", "errand", "ipc", "jail", "listener", "mount", "notify",
-               "signals"},
+               "signals", "spool"},
     "protocol": {"accesslog", "files", "http", "reactor", "request", "stats", "tls", "websocket"},
     "process": {"child", "inherit", "supervisor", "worker"},
     "main": {"command", "commands", "main", "options"},
