@@ -6,9 +6,10 @@
 STDLIB is the folder of the standard library's sources, with its test package. Without names, the tests of tests.txt
 are run; a line "!PATTERN<two spaces>reason" there leaves out the tests of that id.
 
-Each failure must stand in expected.txt ("test id<two spaces>reason"); one that stands there and does not happen is an
-error as well, so that the list stays true. A reason that begins with "sometimes:" is of a test that the machine
-decides: it may pass. What fails and is not expected to is tried once more by itself. Closes with "N passed, N failed".
+Each failure must stand in expected.txt ("test id<two spaces>reason"), and a file that is skipped as a whole too; one
+that stands there and does not happen is an error as well, so that the list stays true. A reason that begins with
+"sometimes:" is of a test that the machine decides: it may pass. What fails and is not expected to is tried once more by
+itself. Closes with "N passed, N failed".
 """
 
 import ctypes
@@ -31,7 +32,7 @@ FIRST = ("test_multiprocessing_spawn.test_processes", "test_multiprocessing_fork
 
 # "0:00:38 load avg: 1.79 [36/68/2] test_importlib failed (2 errors)"
 FINISHED = re.compile(r"\d+:\d\d:\d\d load avg: \S+ \[ *\d+/\d+(?:/\d+)?\] (\S+) (.*)")
-BROKEN = re.compile(r"failed(?! \(env changed\))|crashed|timed out|worker |interrupted|ran no tests")
+BROKEN = re.compile(r"failed(?! \(env changed\))|crashed|timed out|worker |interrupted|ran no tests|skipped")
 # "FAIL: test_flags (test.test_misc.TestFlags.test_flags) (method='fork')", "ERROR: setUpClass (test.test_misc.Other)"
 BAD_CASE = re.compile(r"(?:FAIL|ERROR|UNEXPECTED SUCCESS): (\S+) \(([\w.]+)\)")
 

@@ -71,6 +71,18 @@ class Browser:
         """Return the text of the first element found, "" when there is none."""
         return next((element.text for element in self.all(selector)), "")
 
+    def shows(self, selector, text):
+        """Wait until the first element found has that text."""
+        self.until(lambda: self.text(selector) == text, f"{selector} to be {text!r}")
+
+    def has(self, selector, attribute, value):
+        """Wait until the first element shown has that attribute."""
+        self.until(lambda: self.one(selector).get_attribute(attribute) == value, f"{selector} with {attribute}={value}")
+
+    def lists(self, names):
+        """Wait until the page lists the notes of these names."""
+        self.until(lambda: self.names() == names, f"the notes {names}")
+
     def picture(self, path):
         """Save a screenshot. A Chromium that is still swapping two pages gives up on the first: it is asked again."""
         try:
@@ -163,12 +175,12 @@ def test_the_first_note_by_keyboard(browser, notes_server):
     browser.write("Tide table", "Low water at **06:12**\nHigh at 12:20")
     browser.press(Keys.CONTROL + Keys.ENTER)
     browser.until_at("/notes/1")
-    assert browser.text(".sheet h1") == "Tide table"
-    assert browser.text(".prose strong") == "06:12"
+    browser.shows(".sheet h1", "Tide table")
+    browser.shows(".prose strong", "06:12")
     assert (notes_server.folder / "notes.sqlite3").exists()
     browser.press(Keys.ESCAPE)
     browser.until_at("/")
-    assert browser.names() == ["Tide table"]
+    browser.lists(["Tide table"])
 
 
 def test_edit_and_colour(browser, keep):
@@ -183,7 +195,7 @@ def test_edit_and_colour(browser, keep):
     assert "paper-sea" in browser.one("#editor").get_attribute("class")
     browser.one("#editor .primary").click()
     browser.until_at("/notes/1")
-    assert browser.text(".prose") == "new text"
+    browser.shows(".prose", "new text")
     assert "paper-sea" in browser.one(".sheet").get_attribute("class")
 
 
@@ -195,9 +207,9 @@ def test_what_is_written_is_saved_while_writing(browser):
     browser.one("#body").send_keys(", not even this")
     browser.until(lambda: browser.text("#saved") == "", "the change to be noticed")
     browser.until(lambda: browser.text("#saved") == "Saved", "the second save")
-    assert browser.text("#cancel") == "Close"
+    browser.shows("#cancel", "Close")
     browser.open("/notes/1/edit")
-    assert browser.one("#body").get_attribute("value") == "Not to be lost, not even this"
+    browser.has("#body", "value", "Not to be lost, not even this")
     browser.open()
     assert len(browser.names()) == 1
 
@@ -211,7 +223,7 @@ def test_saving_by_hand_during_an_automatic_save(browser):
     browser.one("#editor .primary").click()
     browser.driver.execute_script("go()")
     browser.until_at("/notes/1")
-    assert browser.text(".prose") == "only once"
+    browser.shows(".prose", "only once")
     browser.open()
     assert len(browser.names()) == 1
 
@@ -242,7 +254,7 @@ def test_search_while_typing(browser, keep):
     browser.open()
     browser.press("/", "boat")
     browser.until(lambda: browser.names() == ["Gateway"], "the found note")
-    assert browser.text(".excerpt mark") == "boathouse"
+    browser.shows(".excerpt mark", "boathouse")
     assert browser.driver.find_element(By.ID, "status").get_attribute("textContent") == "1 note"
     browser.until_at(r"/\?q=boat")
     browser.press("zzz")
@@ -252,23 +264,23 @@ def test_search_while_typing(browser, keep):
     browser.until(lambda: len(browser.names()) == 2, "all notes again")
     browser.one(".tags .tag").click()
     browser.until_at(r"/\?q=%23harbour")
-    assert browser.names() == ["Gateway"]
+    browser.lists(["Gateway"])
 
 
 def test_pin_and_unpin(browser, keep):
     keep("First")
     keep("Second")
     browser.open()
-    assert browser.names() == ["Second", "First"]
+    browser.lists(["Second", "First"])
     browser.one('.pin[aria-label="Pin First"]').click()
     browser.until(lambda: browser.names() == ["First", "Second"], "the pinned note above")
     assert [heading.text.lower() for heading in browser.all(".group h2")] == ["pinned", "notes"]
-    assert browser.one(".pin").get_attribute("aria-pressed") == "true"
+    browser.has(".pin", "aria-pressed", "true")
     browser.open("/notes/1")
     browser.press("p")
     browser.until(lambda: browser.text('[aria-keyshortcuts="p"]') == "Pin", "the note to be unpinned")
     browser.open()
-    assert browser.names() == ["Second", "First"]
+    browser.lists(["Second", "First"])
 
 
 def test_delete_and_undo(browser, keep):
@@ -277,7 +289,7 @@ def test_delete_and_undo(browser, keep):
     browser.open("/notes/2")
     next(button for button in browser.all(".tools button") if button.text == "Delete").click()
     browser.until_at(r"/\?deleted=2")
-    assert browser.names() == ["Keeper"]
+    browser.lists(["Keeper"])
     browser.press("u")
     browser.until_at("/notes/2")
     browser.open()
@@ -335,7 +347,7 @@ def test_hostile_text_stays_text(browser, keep):
         browser.open(path)
         assert browser.driver.execute_script("return window.hacked") is None
         assert browser.all("main img, main script") == []
-    assert browser.names() == [hostile]
+    browser.lists([hostile])
 
 
 def test_everything_works_without_scripts(browser):
@@ -344,18 +356,18 @@ def test_everything_works_without_scripts(browser):
     browser.write("Plain", "- [ ] task")
     browser.one("#editor .primary").click()
     browser.one(".tick").click()
-    assert browser.one(".tick").get_attribute("aria-checked") == "true"
+    browser.has(".tick", "aria-checked", "true")
     browser.one('.tools [href$="/edit"]').click()
     browser.one("#title").send_keys(" and simple")
     browser.one("#editor .primary").click()
     browser.one("#search").send_keys("simp", Keys.ENTER)
-    assert browser.text(".card h3") == "Plain and simple"
+    browser.shows(".card h3", "Plain and simple")
     browser.one(".pin").click()
-    assert browser.one(".pin").get_attribute("aria-pressed") == "true"
+    browser.has(".pin", "aria-pressed", "true")
     browser.one(".card h3 a").click()
     next(button for button in browser.all(".tools button") if button.text == "Delete").click()
     browser.one(".notice button").click()
-    assert browser.text(".sheet h1") == "Plain and simple"
+    browser.shows(".sheet h1", "Plain and simple")
     assert not browser.one("footer").find_element(By.ID, "help-button").is_displayed()
 
 

@@ -55,6 +55,7 @@ def test_i(python):
 def test_exit_status(python):
     assert python("-c", "raise SystemExit(7)")[0] == 7
     assert python("-c", "1/0")[0] == 1
+    assert python("-c", "raise SystemExit(-1)") == (255, "", "")
     assert python("no_such_file.py")[0] == 2
 
 
@@ -63,12 +64,28 @@ def test_options_and_environment(python):
     assert python("-O", "-c", "assert 0; print(__debug__)")[1] == "False\n"
     assert python("-c", "import extra", env={"PYTHONPATH": "/nonexistent"})[0] == 1
     assert python("-X", "importtime", "-c", "import json")[2].count("json") > 1
+    assert "EncodingWarning" in python("-X", "warn_default_encoding", "-c", "open('/dev/null')")[2]
+    assert code(python, "import io, sys; print(sys.flags.utf8_mode, io.text_encoding(None))",
+                env={"PYTHONUTF8": "0"}) == "0 locale\n"
 
 
 def test_pythonpath(python, tmp_path):
     (tmp_path / "extra.py").write_text("print('found')")
     assert python("-c", "import extra", env={"PYTHONPATH": str(tmp_path)})[1] == "found\n"
     assert python("-E", "-c", "import extra", env={"PYTHONPATH": str(tmp_path)})[0] == 1
+    assert python("-c", "import extra", cwd="/", env={"PYTHONPATH": f"/nonexistent:{tmp_path}"})[1] == "found\n"
+
+
+def test_own_module_hides_one_of_the_standard_library(python, tmp_path):
+    for name in ("calendar", "resource", "time"):
+        (tmp_path / f"{name}.py").write_text("mine = True")
+    (tmp_path / "queue").mkdir()
+    (tmp_path / "main.py").write_text(
+        "import calendar, queue, resource, time\n"
+        "print([hasattr(module, 'mine') for module in (calendar, resource, time)], queue.Queue.__name__)")
+    assert code(python, "import main", cwd=tmp_path) == "[True, True, False] Queue\n"
+    assert python("-m", "main", cwd=tmp_path)[1] == "[True, True, False] Queue\n"
+    assert python("-P", "-c", "import calendar; calendar.mine", cwd=tmp_path)[0] == 1
 
 
 def test_executable_is_python_to_its_children(python):
