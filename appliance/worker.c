@@ -163,9 +163,12 @@ static int serve(struct worker *worker, const char *description, struct err *err
     if (control_fd < 0)
         return -1;
     worker->control = control_fd;
+    const struct config *config = inherit->config;
     struct reactor_setup setup = {
         .listeners = inherit->listeners,
         .listener_count = inherit->listener_count,
+        .connection_limit = (unsigned)config->backpressure,
+        .keep_alive = config->http1_keep_alive,
         .control_fd = control_fd,
         .control = control,
         .handle = inherit->runtime->handle,

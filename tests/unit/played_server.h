@@ -231,6 +231,8 @@ static void prepare(const char *target, int workers)
     server.config.target = target;
     server.config.interface.name = "wsgi";
     server.config.workers = workers;
+    server.config.backlog = 16;
+    server.config.backpressure = 100;
     server.config.graceful_timeout = 60000;
     atomic_store(starts, 0);
 }
