@@ -13,6 +13,7 @@
 #include "check.h"
 #include "cleanup.h"
 #include "config_layer.h"
+#include "config_listen.h"
 #include "config_parse.h"
 #include "config_set.h"
 
@@ -111,6 +112,21 @@ static const struct config_option *find_variable(const struct config_layer *laye
     return str_equal(name, str_of(variable)) ? option : NULL;
 }
 
+static int set_variable(struct config_layer *layer, const struct config_option *option,
+                        const char *text, struct err *err)
+{
+    if (!option->blank_separated)
+        return *text == '\0' ? 0 : config_layer_set(layer, option, text, err);
+    _free_ char *values = strdup(text);
+    must(values != NULL);
+    char *rest = values, *value;
+    while ((value = strsep(&rest, " \t")) != NULL) {
+        if (*value != '\0' && config_layer_set(layer, option, value, err) < 0)
+            return -1;
+    }
+    return 0;
+}
+
 static int read_variable(struct config_layer *layer, const char *entry, struct err *err)
 {
     char buffer[CONFIG_NAME_MAX];
@@ -131,7 +147,7 @@ static int read_variable(struct config_layer *layer, const char *entry, struct e
     if ((option->scopes & scope) == 0 ||
         (scope == SCOPE_PACK && (option->scopes & SCOPE_SERVE) != 0))
         return 0;
-    return equals[1] == '\0' ? 0 : config_layer_set(layer, option, equals + 1, err);
+    return set_variable(layer, option, equals + 1, err);
 }
 
 static int read_environment(struct config_layer *layer, struct err *err)
@@ -242,6 +258,14 @@ static int read_project(struct config *config, const struct config_request *requ
     return read_file(config, request, CONFIG_PROJECT, path, err);
 }
 
+static int read_files(struct config *config, const struct config_request *request, struct err *err)
+{
+    if (request->read_file == NULL)
+        return 0;
+    return request->scope == SCOPE_PACK ? read_project(config, request, err)
+                                        : read_config_file(config, request, err);
+}
+
 int config_read(struct config *config, const struct config_request *request, struct err *err)
 {
     *config = (struct config){.warnings = BUF_INIT(WARNINGS_MAX)};
@@ -256,10 +280,9 @@ int config_read(struct config *config, const struct config_request *request, str
         return 0;
     if (read_environment(&environment, err) < 0 || read_text(&packed, request->packed, err) < 0)
         return -1;
-    if (request->read_file == NULL)
-        return 0;
-    return request->scope == SCOPE_PACK ? read_project(config, request, err)
-                                        : read_config_file(config, request, err);
+    if (read_files(config, request, err) < 0)
+        return -1;
+    return config_settle_listeners(config, err);
 }
 
 void config_fini(struct config *config)

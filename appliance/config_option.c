@@ -7,6 +7,7 @@
 #include <unistd.h>
 
 #include "check.h"
+#include "listener_address.h"
 #include "near.h"
 
 // The processors that this process may use; where the kernel knows more of them than cpu_set_t has

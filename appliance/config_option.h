@@ -51,8 +51,11 @@ struct config_option {
     const char *choices[CONFIG_CHOICES_MAX]; // KIND_CHOICE, up to the first NULL
     int64_t (*automatic)(void);              // the value of "auto"; NULL: "auto" is no value
     int64_t minimum, maximum;                // of the kinds that are numbers
-    unsigned scopes;                         // enum config_scope
-    unsigned places;                         // enum config_place; 0: everywhere
+    // Of texts: whether a value is one, as an ERR_USAGE that does not repeat it. NULL: any is.
+    int (*check)(const char *text, struct err *err);
+    bool blank_separated; // KIND_LIST: a variable has several values, with blanks between them
+    unsigned scopes;      // enum config_scope
+    unsigned places;      // enum config_place; 0: everywhere
     enum config_reload reload;
     const char *metavar; // the value in help; NULL for KIND_FLAG and KIND_CHOICE
     const char *help;    // one phrase, no full stop

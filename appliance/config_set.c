@@ -107,6 +107,8 @@ static int read_string(const struct config_option *option, const char *text, str
     (void)value;
     if (*text == '\0' && (option->standard != NULL || option->kind == KIND_LIST))
         return err_set(err, ERR_USAGE, "must not be empty");
+    if (*text != '\0' && option->check != NULL)
+        return option->check(text, err);
     return 0;
 }
 
@@ -172,6 +174,15 @@ void config_unset(struct config *config, const struct config_option *option)
         *(const char **)field_of(config, option) = NULL;
     free(setting->text);
     setting->text = NULL;
+}
+
+void config_reset(struct config *config, const struct config_option *option)
+{
+    struct err err;
+    config_unset(config, option);
+    setting_of(config, option)->source = CONFIG_DEFAULT;
+    must(option->standard == NULL ||
+         config_set(config, option, CONFIG_DEFAULT, option->standard, &err) == 0);
 }
 
 static void store(struct config *config, const struct config_option *option,

@@ -14,6 +14,9 @@ int config_set(struct config *config, const struct config_option *option, enum c
 // Release the option's value.
 void config_unset(struct config *config, const struct config_option *option);
 
+// The option as if nobody had set it.
+void config_reset(struct config *config, const struct config_option *option);
+
 // The number as the option's kind writes it: "8000", "64k", "1m30s".
 void config_write(const struct config_option *option, int64_t number,
                   char out[static CONFIG_VALUE_TEXT]);

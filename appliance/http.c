@@ -102,7 +102,7 @@ struct http *http_new(const struct reactor_setup *setup, struct err *err)
         MHD_USE_EPOLL | MHD_USE_NO_LISTEN_SOCKET | MHD_USE_NO_THREAD_SAFETY | MHD_USE_ERROR_LOG, 0,
         NULL, NULL, http_request_step, http,                           //
         MHD_OPTION_EXTERNAL_LOGGER, log_message, NULL,                 //
-        MHD_OPTION_CONNECTION_LIMIT, (unsigned)CONNECTION_LIMIT,       //
+        MHD_OPTION_CONNECTION_LIMIT, setup->connection_limit,          //
         MHD_OPTION_CONNECTION_TIMEOUT, (unsigned)CONNECTION_IDLE,      //
         MHD_OPTION_CONNECTION_MEMORY_LIMIT, (size_t)CONNECTION_MEMORY, //
         MHD_OPTION_CLIENT_DISCIPLINE_LVL, 1,                           //

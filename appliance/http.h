@@ -24,7 +24,7 @@ int http_poll_fd(const struct http *http);
 int64_t http_timeout(struct http *http);
 
 // Give it a connection that was accepted (non-blocking, close-on-exec): the descriptor is http's
-// now.
+// now. To be called below the connection limit only: it is closed at once otherwise.
 void http_add(struct http *http, const struct listener *listener, int fd,
               const struct sockaddr *address, socklen_t address_size);
 

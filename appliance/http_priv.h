@@ -10,7 +10,6 @@
 #include "spool.h"
 
 enum {
-    CONNECTION_LIMIT = 10000,      // open at once in one worker; more wait in the listen queue
     CONNECTION_MEMORY = 40 * 1024, // bytes for request line, header section and response head
     CONNECTION_IDLE = 60,          // seconds without progress before a connection is closed
     HEADER_LIMIT = 100,            // field lines in a request

@@ -184,7 +184,7 @@ static struct MHD_Response *make_response(const struct request *request,
 static int queue(struct request *request, unsigned status, struct MHD_Response *out,
                  struct err *err)
 {
-    if (request->http->draining)
+    if (request->http->draining || !request->http->setup->keep_alive)
         MHD_add_response_header(out, "Connection", "close");
     enum MHD_Result queued = MHD_queue_response(request->transport, status, out);
     MHD_destroy_response(out);

@@ -1,246 +1,110 @@
-// listener.c - bind and listen, and the words for what can go wrong there. Accepts nothing: that is
-// the reactor's.
+// listener.c - the set of a server's listening sockets, and the words for what can go wrong in
+// making it. How each is opened stands in listener_tcp.c and listener_unix.c. Accepts nothing: that
+// is the reactor's.
 #include "listener.h"
 
-#include <errno.h>
-#include <netdb.h>
-#include <netinet/in.h>
-#include <netinet/tcp.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
-#include <sys/socket.h>
 #include <sys/stat.h>
-#include <sys/un.h>
 #include <unistd.h>
 
-#include "cleanup.h"
+#include "check.h"
+#include "config.h"
+#include "listener_priv.h"
 
-enum {
-    BACKLOG = 1024
-}; // connections that may wait to be accepted; the kernel caps it at somaxconn
+// --- errors ---
 
-// Mode of a unix socket's file: whoever may enter its folder may connect, as with a port (nginx
-// does the same).
-enum { SOCKET_FILE_MODE = 0666 };
-
-struct reason {
-    int errnum;
-    const char *text; // what is wrong; the way out
-};
-
-static const struct reason tcp_reasons[] = {
-    {EADDRINUSE, "address in use by another process; choose another with --port"},
-    {EADDRNOTAVAIL, "this machine has no such address; choose another with --host"},
-    {EAFNOSUPPORT, "this machine has no IPv6; choose another address with --host"},
-};
-
-static const struct reason unix_reasons[] = {
-    {EADDRINUSE, "in use by another process; choose another with --uds"},
-    {ENOENT, "its folder does not exist; create it or choose another with --uds"},
-    {ENOTDIR, "its folder is not a folder; choose another with --uds"},
-    {EACCES, "permission denied; choose another with --uds"},
-    {EROFS, "its file system is read-only; choose another with --uds"},
-};
-
-static int refuse(const struct reason *reasons, size_t count, const char *what, int errnum,
-                  struct err *err)
+int listener_refuse_with(const struct listener_address *address,
+                         const struct listener_reason *reason, struct err *err)
 {
+    char what[sizeof err->text / 2];
+    listener_address_describe(address, what, sizeof what);
+    return err_set(err, ERR_FAILED, "cannot listen on %s: %s %s", what, reason->text,
+                   address->listed ? "--listen" : reason->options);
+}
+
+int listener_refuse(const struct listener_address *address, const struct listener_reason *reasons,
+                    size_t count, int errnum, struct err *err)
+{
+    char what[sizeof err->text / 2];
     for (size_t i = 0; i < count; i++) {
         if (reasons[i].errnum == errnum)
-            return err_set(err, ERR_FAILED, "cannot listen on %s: %s", what, reasons[i].text);
+            return listener_refuse_with(address, &reasons[i], err);
     }
+    listener_address_describe(address, what, sizeof what);
     return err_system(err, errnum, "cannot listen on %s", what);
 }
 
-// "127.0.0.1:8000", "[::1]:8000"
-static void describe_tcp(const char *host, unsigned port, char *out, size_t size)
+int listener_refuse_overlap(const struct listener_address *address, const struct listener *listener,
+                            struct err *err)
 {
-    const char *format = strchr(host, ':') != NULL ? "[%s]:%u" : "%s:%u";
-    snprintf(out, size, format, host, port);
+    char what[320], other[320];
+    listener_address_describe(address, what, sizeof what);
+    listener_describe(listener, other, sizeof other);
+    return err_set(err, ERR_USAGE,
+                   "cannot listen on %s: %s of another --listen is there already; leave one of "
+                   "them out",
+                   what, other);
 }
 
-static int refuse_tcp(const struct listener_address *address, int errnum, struct err *err)
+// --- the set ---
+
+void listener_append(struct listener_set *set, int fd, const char *address, uint16_t port)
 {
-    char what[320];
-    describe_tcp(address->host, address->port, what, sizeof what);
-    if (errnum == EACCES && address->port < IPPORT_RESERVED)
-        return err_set(err, ERR_FAILED,
-                       "cannot listen on %s: permission denied: ports below %d need root or "
-                       "CAP_NET_BIND_SERVICE; choose another with --port",
-                       what, IPPORT_RESERVED);
-    return refuse(tcp_reasons, sizeof tcp_reasons / sizeof tcp_reasons[0], what, errnum, err);
+    struct listener *listeners =
+        reallocarray(set->listeners, set->count + 1, sizeof *set->listeners);
+    must(listeners != NULL);
+    set->listeners = listeners;
+    struct listener_file *files = reallocarray(set->files, set->count + 1, sizeof *set->files);
+    must(files != NULL);
+    set->files = files;
+    listeners[set->count] =
+        (struct listener){fd, {.scheme = "http", .address = address, .port = port}};
+    files[set->count] = (struct listener_file){.path = NULL};
+    set->count++;
 }
 
-static void set_option(int fd, int level, int option, int value)
-{
-    setsockopt(fd, level, option, &value, sizeof value);
-}
-
-// A descriptor, or -1 with errno.
-static int listen_at(const struct addrinfo *info)
-{
-    _close_ int fd = socket(info->ai_family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
-    if (fd < 0)
-        return -1;
-    // A restart must not wait for the connections of the process before (TIME_WAIT).
-    set_option(fd, SOL_SOCKET, SO_REUSEADDR, 1);
-    // Accepted connections inherit it: saves a system call each.
-    set_option(fd, IPPROTO_TCP, TCP_NODELAY, 1);
-    // "::" means IPv4 too, whatever the machine's default is: there is only one --host.
-    if (info->ai_family == AF_INET6)
-        set_option(fd, IPPROTO_IPV6, IPV6_V6ONLY, 0);
-    if (bind(fd, info->ai_addr, info->ai_addrlen) < 0 || listen(fd, BACKLOG) < 0)
-        return -1;
-    return steal_fd(&fd);
-}
-
-// Try the addresses of one family. A descriptor, or -1 with errno; ENOENT: it has none.
-static int listen_at_first(const struct addrinfo *list, int family)
-{
-    errno = ENOENT;
-    for (const struct addrinfo *info = list; info != NULL; info = info->ai_next) {
-        if (info->ai_family != family)
-            continue;
-        int fd = listen_at(info);
-        // Only an address that is not ours leads on: one in use must not silently become another
-        // one.
-        if (fd >= 0 || (errno != EADDRNOTAVAIL && errno != EAFNOSUPPORT))
-            return fd;
-    }
-    return -1;
-}
-
-static int real_port(int fd, uint16_t *port)
-{
-    struct sockaddr_storage name;
-    socklen_t size = sizeof name;
-    if (getsockname(fd, (struct sockaddr *)&name, &size) < 0)
-        return -1;
-    in_port_t raw = name.ss_family == AF_INET6 ? ((struct sockaddr_in6 *)&name)->sin6_port
-                                               : ((struct sockaddr_in *)&name)->sin_port;
-    *port = ntohs(raw);
-    return 0;
-}
-
-static int resolve(const struct listener_address *address, struct addrinfo **list, struct err *err)
-{
-    char port[8], what[320];
-    struct addrinfo hints = {
-        .ai_flags = AI_PASSIVE | AI_NUMERICSERV,
-        .ai_family = AF_UNSPEC,
-        .ai_socktype = SOCK_STREAM,
-    };
-    snprintf(port, sizeof port, "%u", address->port);
-    int code = getaddrinfo(address->host, port, &hints, list);
-    if (code == 0)
-        return 0;
-    describe_tcp(address->host, address->port, what, sizeof what);
-    return err_set(err, ERR_FAILED,
-                   "cannot listen on %s: unknown host (%s); choose another with --host", what,
-                   gai_strerror(code));
-}
-
-static int open_tcp(struct listener *listener, const struct listener_address *address,
-                    struct err *err)
-{
-    struct addrinfo *list;
-    if (resolve(address, &list, err) < 0)
-        return -1;
-    _close_ int fd = listen_at_first(list, AF_INET);
-    int errnum = errno;
-    if (fd < 0 && (errnum == ENOENT || errnum == EADDRNOTAVAIL || errnum == EAFNOSUPPORT)) {
-        fd = listen_at_first(list, AF_INET6);
-        errnum = errno == ENOENT ? errnum : errno;
-    }
-    freeaddrinfo(list);
-    uint16_t port = 0;
-    if (fd < 0)
-        return refuse_tcp(address, errnum, err);
-    if (real_port(fd, &port) < 0)
-        return refuse_tcp(address, errno, err);
-    listener->endpoint =
-        (struct endpoint){.scheme = "http", .address = address->host, .port = port};
-    listener->fd = steal_fd(&fd);
-    return 0;
-}
-
-static int refuse_unix(const char *path, int errnum, struct err *err)
-{
-    char what[sizeof err->text];
-    snprintf(what, sizeof what, "unix:%s", path);
-    return refuse(unix_reasons, sizeof unix_reasons / sizeof unix_reasons[0], what, errnum, err);
-}
-
-static int unix_address(const char *path, struct sockaddr_un *out, struct err *err)
-{
-    *out = (struct sockaddr_un){.sun_family = AF_UNIX};
-    size_t size = strlen(path);
-    if (size == 0)
-        return err_set(err, ERR_FAILED,
-                       "cannot listen on a unix socket without a path; give one with --uds");
-    if (size >= sizeof out->sun_path)
-        return err_set(err, ERR_FAILED,
-                       "cannot listen on unix:%s: a path of %zu bytes, at most %zu are possible; "
-                       "choose a shorter one with --uds",
-                       path, size, sizeof out->sun_path - 1);
-    memcpy(out->sun_path, path, size);
-    return 0;
-}
-
-// Make way: remove a socket's file that nobody answers on any more.
-static int remove_stale(const struct sockaddr_un *name, struct err *err)
-{
-    struct stat status;
-    if (lstat(name->sun_path, &status) < 0)
-        return errno == ENOENT ? 0 : refuse_unix(name->sun_path, errno, err);
-    if (!S_ISSOCK(status.st_mode))
-        return err_set(err, ERR_FAILED,
-                       "cannot listen on unix:%s: a file is there that is no socket; remove it or "
-                       "choose another path with --uds",
-                       name->sun_path);
-    _close_ int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
-    if (fd < 0)
-        return refuse_unix(name->sun_path, errno, err);
-    // Only a refusal says that nobody listens: a full backlog or a missing permission does not.
-    int errnum = connect(fd, (const struct sockaddr *)name, sizeof *name) < 0 ? errno : 0;
-    if (errnum != ECONNREFUSED)
-        return refuse_unix(name->sun_path, errnum == EACCES ? EACCES : EADDRINUSE, err);
-    if (unlink(name->sun_path) < 0 && errno != ENOENT)
-        return refuse_unix(name->sun_path, errno, err);
-    return 0;
-}
-
-static int open_unix(struct listener *listener, struct listener_file *file, const char *path,
+int listener_set_add(struct listener_set *set, const struct listener_address *address, int backlog,
                      struct err *err)
 {
-    struct sockaddr_un name;
-    if (unix_address(path, &name, err) < 0 || remove_stale(&name, err) < 0)
-        return -1;
-    _close_ int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
-    if (fd < 0 || bind(fd, (struct sockaddr *)&name, sizeof name) < 0)
-        return refuse_unix(path, errno, err);
-    struct stat status;
-    if (stat(path, &status) < 0 || chmod(path, SOCKET_FILE_MODE) < 0 || listen(fd, BACKLOG) < 0) {
-        int errnum = errno;
-        unlink(path);
-        return refuse_unix(path, errnum, err);
+    return address->path != NULL ? listener_add_unix(set, address, backlog, err)
+                                 : listener_add_tcp(set, address, backlog, err);
+}
+
+// The addresses that the configuration asks for, into the set.
+static int take_addresses(struct listener_set *set, const struct config *config, struct err *err)
+{
+    const struct config_list *list = &config->listen;
+    set->addresses = calloc(list->count + 1, sizeof *set->addresses);
+    must(set->addresses != NULL);
+    for (size_t i = 0; i < list->count; i++) {
+        if (listener_address_parse(&set->addresses[i], list->items[i], err) < 0)
+            return err_wrap(err, "--listen %s", list->items[i]);
+        set->address_count++;
     }
-    *file = (struct listener_file){path, status.st_dev, status.st_ino, getpid()};
-    listener->endpoint = (struct endpoint){.scheme = "http", .address = path};
-    listener->fd = steal_fd(&fd);
+    if (list->count > 0)
+        return 0;
+    set->addresses[0] = (struct listener_address){.host = config->host,
+                                                  .path = config->uds,
+                                                  .port = (uint16_t)config->port,
+                                                  .mode = LISTENER_FILE_MODE};
+    set->address_count = 1;
     return 0;
 }
 
-int listener_open(struct listener *listener, struct listener_file *file,
-                  const struct listener_address *address, struct err *err)
+int listener_set_open(struct listener_set *set, const struct config *config, struct err *err)
 {
-    *listener = (struct listener){.fd = -1};
-    *file = (struct listener_file){.path = NULL};
-    return address->uds != NULL ? open_unix(listener, file, address->uds, err)
-                                : open_tcp(listener, address, err);
+    *set = (struct listener_set){.count = 0};
+    int result = take_addresses(set, config, err);
+    for (size_t i = 0; result == 0 && i < set->address_count; i++)
+        result = listener_set_add(set, &set->addresses[i], (int)config->backlog, err);
+    if (result < 0)
+        listener_set_fini(set);
+    return result;
 }
 
-void listener_close(struct listener *listener, struct listener_file *file)
+static void close_one(struct listener *listener, struct listener_file *file)
 {
     struct stat status;
     if (file->path != NULL && file->maker == getpid() && lstat(file->path, &status) == 0 &&
@@ -252,14 +116,48 @@ void listener_close(struct listener *listener, struct listener_file *file)
     listener->fd = -1;
 }
 
+void listener_set_close(struct listener_set *set)
+{
+    for (size_t i = 0; i < set->count; i++)
+        close_one(&set->listeners[i], &set->files[i]);
+}
+
+void listener_set_fini(struct listener_set *set)
+{
+    listener_set_close(set);
+    for (size_t i = 0; i < set->address_count; i++)
+        listener_address_fini(&set->addresses[i]);
+    free(set->listeners);
+    free(set->files);
+    free(set->addresses);
+    *set = (struct listener_set){.count = 0};
+}
+
+// --- words ---
+
 void listener_describe(const struct listener *listener, char *out, size_t size)
 {
     const struct endpoint *endpoint = &listener->endpoint;
-    char address[320];
+    struct listener_address address = {.host = endpoint->address, .port = endpoint->port};
+    char text[320];
     if (endpoint->port == 0) {
         snprintf(out, size, "unix:%s", endpoint->address);
         return;
     }
-    describe_tcp(endpoint->address, endpoint->port, address, sizeof address);
-    snprintf(out, size, "%s://%s", endpoint->scheme, address);
+    listener_address_describe(&address, text, sizeof text);
+    snprintf(out, size, "%s://%s", endpoint->scheme, text);
+}
+
+void listener_set_describe(const struct listener_set *set, struct buf *out)
+{
+    char text[384];
+    for (size_t i = 0; i < set->count; i++) {
+        const struct endpoint *endpoint = &set->listeners[i].endpoint;
+        const struct endpoint *before = i > 0 ? &set->listeners[i - 1].endpoint : NULL;
+        if (before != NULL && before->address == endpoint->address &&
+            before->port == endpoint->port)
+            continue;
+        listener_describe(&set->listeners[i], text, sizeof text);
+        buf_printf(out, "%s%s", i > 0 ? ", " : "", text);
+    }
 }

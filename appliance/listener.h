@@ -1,18 +1,16 @@
-// listener.h - opens the socket that all workers accept from: TCP, or a unix socket with its file.
+// listener.h - opens the sockets that all workers accept from: TCP, or unix sockets with their
+// files.
 #pragma once
 
 #include <stddef.h>
-#include <stdint.h>
 #include <sys/types.h>
 
+#include "buf.h"
 #include "err.h"
+#include "listener_address.h"
 #include "reactor.h"
 
-struct listener_address {
-    const char *host; // name, IPv4 or IPv6 literal; must outlive the listener
-    uint16_t port;    // 0: any free one
-    const char *uds;  // path of a unix socket instead, must outlive the listener; NULL: none
-};
+struct config;
 
 // The file of a unix socket, so that only its maker removes it and only while it is the same file.
 struct listener_file {
@@ -22,15 +20,32 @@ struct listener_file {
     pid_t maker;
 };
 
-// Listen (non-blocking, close-on-exec). Fills in the endpoint with the real port. A name with
-// several addresses: the first that this machine has, IPv4 before IPv6. Errors name the address and
-// the way out.
-int listener_open(struct listener *listener, struct listener_file *file,
-                  const struct listener_address *address, struct err *err);
+// All sockets of a server. Start from {.count = 0}.
+struct listener_set {
+    struct listener *listeners;  // one a socket: a name may have several
+    struct listener_file *files; // of the same index
+    size_t count;
+    struct listener_address *addresses; // what the listeners' endpoints point into
+    size_t address_count;
+};
 
-// Close our copy of the descriptor and remove the file, if it is ours; nothing is left to do for a
-// second call.
-void listener_close(struct listener *listener, struct listener_file *file);
+// Listen on all that the configuration asks for: every --listen, or else --host and --port, or
+// --uds. Errors name the address and the way out; nothing is left open then.
+int listener_set_open(struct listener_set *set, const struct config *config, struct err *err);
+
+// Listen on one address more (non-blocking, close-on-exec), which must outlive the set. Fills in
+// the endpoint with the real port. A name with several addresses: all those that this machine has,
+// on one port. -1: some of its sockets may be there, and are closed with the set.
+int listener_set_add(struct listener_set *set, const struct listener_address *address, int backlog,
+                     struct err *err);
+
+// Close our copies of the descriptors and remove the files that are ours; nothing is left to do for
+// a second call. The endpoints stay.
+void listener_set_close(struct listener_set *set);
+// The same, and release everything.
+void listener_set_fini(struct listener_set *set);
 
 // "http://127.0.0.1:8000", "http://[::1]:8000", "unix:/run/shop.sock".
 void listener_describe(const struct listener *listener, char *out, size_t size);
+// All of them, with ", " between; a name with several addresses once.
+void listener_set_describe(const struct listener_set *set, struct buf *out);

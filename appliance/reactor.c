@@ -25,6 +25,11 @@ struct reactor {
     int epoll_fd;
     int event_count; // from the last reactor_wait
     struct epoll_event events[EVENTS_A_WAIT];
+    // Connections at which no more are accepted: the limit, or what there were when descriptors or
+    // memory ran out.
+    size_t ceiling;
+    bool paused; // the listeners are not watched
+    bool told;   // the operator was, that the limit is reached
     bool draining;
 };
 
@@ -34,9 +39,7 @@ static int watch(struct reactor *reactor, int fd, uint32_t events, const void *w
     return epoll_ctl(reactor->epoll_fd, EPOLL_CTL_ADD, fd, &event);
 }
 
-// Event sources are told apart by address: a listener, the reactor itself for control, its http for
-// HTTP.
-static int watch_all(struct reactor *reactor)
+static int watch_listeners(struct reactor *reactor)
 {
     const struct reactor_setup *setup = reactor->setup;
     for (size_t i = 0; i < setup->listener_count; i++) {
@@ -45,6 +48,22 @@ static int watch_all(struct reactor *reactor)
             0)
             return -1;
     }
+    return 0;
+}
+
+static void unwatch_listeners(struct reactor *reactor)
+{
+    for (size_t i = 0; i < reactor->setup->listener_count; i++)
+        epoll_ctl(reactor->epoll_fd, EPOLL_CTL_DEL, reactor->setup->listeners[i].fd, NULL);
+}
+
+// Event sources are told apart by address: a listener, the reactor itself for control, its http for
+// HTTP.
+static int watch_all(struct reactor *reactor)
+{
+    const struct reactor_setup *setup = reactor->setup;
+    if (watch_listeners(reactor) < 0)
+        return -1;
     if (setup->control_fd >= 0 && watch(reactor, setup->control_fd, EPOLLIN, reactor) < 0)
         return -1;
     return watch(reactor, http_poll_fd(reactor->http), EPOLLIN, reactor->http);
@@ -58,6 +77,7 @@ struct reactor *reactor_new(const struct reactor_setup *setup, struct err *err)
         return NULL;
     }
     reactor->setup = setup;
+    reactor->ceiling = setup->connection_limit;
     reactor->epoll_fd = epoll_create1(EPOLL_CLOEXEC);
     reactor->http = http_new(setup, err);
     if (reactor->http != NULL && watch_all(reactor) < 0)
@@ -93,21 +113,63 @@ static bool is_shortage(int errnum)
     return errnum == EMFILE || errnum == ENFILE || errnum == ENOBUFS || errnum == ENOMEM;
 }
 
+// Nothing more is accepted until a connection has closed: what waits in the listen queue is another
+// worker's, or ours later.
+static void pause_accepting(struct reactor *reactor)
+{
+    reactor->paused = true;
+    unwatch_listeners(reactor);
+}
+
+static void resume_accepting(struct reactor *reactor)
+{
+    if (!reactor->paused || reactor->draining ||
+        http_connection_count(reactor->http) >= reactor->ceiling)
+        return;
+    reactor->ceiling = reactor->setup->connection_limit;
+    reactor->paused = watch_listeners(reactor) < 0;
+    if (reactor->paused)
+        unwatch_listeners(reactor); // out of memory: the next turn tries again
+}
+
+// At once, not at the next connection: that one would wake this worker in vain and no other.
+static void check_limit(struct reactor *reactor)
+{
+    if (http_connection_count(reactor->http) < reactor->ceiling)
+        return;
+    pause_accepting(reactor);
+    if (!reactor->told)
+        log_warning("reactor", "%zu connections are open, more have to wait (said once)",
+                    reactor->ceiling);
+    reactor->told = true;
+}
+
+static void take_shortage(struct reactor *reactor)
+{
+    size_t count = http_connection_count(reactor->http);
+    log_warning("reactor", "a connection cannot be accepted: out of descriptors or memory");
+    reactor->ceiling = count > 0 ? count : 1;
+    pause_accepting(reactor);
+}
+
 static void accept_some(struct reactor *reactor, const struct listener *listener)
 {
-    for (int i = 0; i < ACCEPTS_A_TURN; i++) {
+    for (int i = 0; i < ACCEPTS_A_TURN && !reactor->paused; i++) {
         struct sockaddr_storage address;
         socklen_t size = sizeof address;
         int fd =
             accept4(listener->fd, (struct sockaddr *)&address, &size, SOCK_NONBLOCK | SOCK_CLOEXEC);
         if (fd >= 0) {
             http_add(reactor->http, listener, fd, (struct sockaddr *)&address, size);
+            check_limit(reactor);
             continue;
         }
-        if (is_shortage(errno))
-            log_warning("reactor", "a connection cannot be accepted: out of descriptors or memory");
-        if (errno == EAGAIN || is_shortage(errno))
+        if (errno == EAGAIN)
             return;
+        if (is_shortage(errno)) {
+            take_shortage(reactor);
+            return;
+        }
     }
 }
 
@@ -123,6 +185,7 @@ void reactor_turn(struct reactor *reactor)
     }
     reactor->event_count = 0;
     http_turn(reactor->http);
+    resume_accepting(reactor);
 }
 
 void reactor_drain(struct reactor *reactor)
@@ -130,8 +193,7 @@ void reactor_drain(struct reactor *reactor)
     if (reactor->draining)
         return;
     reactor->draining = true;
-    for (size_t i = 0; i < reactor->setup->listener_count; i++)
-        epoll_ctl(reactor->epoll_fd, EPOLL_CTL_DEL, reactor->setup->listeners[i].fd, NULL);
+    unwatch_listeners(reactor);
     http_drain(reactor->http);
 }
 

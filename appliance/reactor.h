@@ -21,7 +21,9 @@ struct reactor_setup {
     const struct listener *listeners; // must outlive the reactor
     size_t listener_count;
     const struct spool_limits *body_limits; // of requests; must outlive the reactor
-    int control_fd;                         // readable: control is called in reactor_turn. -1: none
+    unsigned connection_limit; // open at once; more wait in the listen queue. At least 1
+    bool keep_alive;           // else every answer closes its connection
+    int control_fd;            // readable: control is called in reactor_turn. -1: none
     void (*control)(void *owner);
     // A complete request: answer it before returning (request_respond, request_fail). One that
     // returns unanswered is answered 500.

@@ -25,7 +25,10 @@
 #include "log.h"
 #include "signals.h"
 
-enum { FILE_LIMIT_MAX = 65536 }; // descriptors a process; more only costs those who close them all
+enum {
+    FILE_LIMIT_MAX = 65536, // descriptors a process; more only costs those who close them all
+    ADDRESSES_MAX = 1024,   // bytes of the addresses in the log; the rest of a long list is cut
+};
 
 struct slot {
     struct child child;
@@ -35,8 +38,7 @@ struct slot {
 struct supervisor {
     const struct supervisor_setup *setup;
     pid_t pid;
-    struct listener listener;
-    struct listener_file file;
+    struct listener_set listeners;
     int signals;
     struct slot *slots;
     struct pollfd *polls;           // signals, then the ipc of each slot
@@ -75,8 +77,8 @@ static _Noreturn void become_worker(struct supervisor *supervisor, const struct 
         .number = slot->child.number,
         .supervisor = supervisor->pid,
         .ipc = ipc,
-        .listeners = &supervisor->listener,
-        .listener_count = 1,
+        .listeners = supervisor->listeners.listeners,
+        .listener_count = supervisor->listeners.count,
         .config = setup->config,
         .archive = setup->archive,
         .runtime = setup->runtime,
@@ -156,7 +158,7 @@ static void stop(struct supervisor *supervisor, enum child_event event)
 {
     supervisor->stopping = true;
     // Clients are to be refused from now on, not to wait for nobody.
-    listener_close(&supervisor->listener, &supervisor->file);
+    listener_set_close(&supervisor->listeners);
     step_all(supervisor, event);
 }
 
@@ -170,7 +172,8 @@ static void give_up_unproven(struct supervisor *supervisor, struct slot *slot)
     stop(supervisor, CHILD_EVENT_STOP);
 }
 
-// "serving shop:app (wsgi) on http://127.0.0.1:8000 with 4 workers", once, when all of them do.
+// "serving shop:app (wsgi) on http://127.0.0.1:8000, unix:/run/shop.sock with 4 workers", once,
+// when all of them do.
 static void announce(struct supervisor *supervisor)
 {
     for (size_t i = 0; i < supervisor->count; i++) {
@@ -180,13 +183,13 @@ static void announce(struct supervisor *supervisor)
     if (supervisor->announced)
         return;
     supervisor->announced = true;
-    char where[384];
-    listener_describe(&supervisor->listener, where, sizeof where);
+    _buf_ struct buf where = BUF_INIT(ADDRESSES_MAX);
+    listener_set_describe(&supervisor->listeners, &where);
     const char *interface = supervisor->description;
     size_t size = strcspn(interface, " ");
     const char *target = interface[size] == ' ' ? interface + size + 1 : interface;
     log_info("supervisor", "serving %s (%.*s) on %s with %zu worker%s", target, (int)size,
-             interface, where, supervisor->count, supervisor->count == 1 ? "" : "s");
+             interface, buf_text(&where), supervisor->count, supervisor->count == 1 ? "" : "s");
 }
 
 // --- events ---
@@ -463,16 +466,14 @@ static void make_slots(struct supervisor *supervisor)
 
 static int open_resources(struct supervisor *supervisor, struct err *err)
 {
-    const struct config *config = supervisor->setup->config;
-    struct listener_address address = {config->host, (uint16_t)config->port, config->uds};
     fill_standard_descriptors();
     raise_file_limit();
-    if (listener_open(&supervisor->listener, &supervisor->file, &address, err) < 0)
+    if (listener_set_open(&supervisor->listeners, supervisor->setup->config, err) < 0)
         return -1;
     supervisor->signals = signals_open(err);
     if (supervisor->signals >= 0)
         return 0;
-    listener_close(&supervisor->listener, &supervisor->file);
+    listener_set_fini(&supervisor->listeners);
     return -1;
 }
 
@@ -488,6 +489,7 @@ int supervisor_run(const struct supervisor_setup *setup, struct err *err)
     step(&supervisor, &supervisor.slots[0], CHILD_EVENT_TRY);
     loop(&supervisor);
     close(supervisor.signals);
+    listener_set_fini(&supervisor.listeners);
     free(supervisor.slots);
     free(supervisor.polls);
     if (supervisor.result < 0)

@@ -1,4 +1,4 @@
-// supervisor.h - the parent process: opens the socket, forks the workers and keeps them, until it
+// supervisor.h - the parent process: opens the sockets, forks the workers and keeps them, until it
 // is told to stop.
 #pragma once
 
@@ -14,6 +14,6 @@ struct supervisor_setup {
         const struct inherit *inherit); // worker_main; its result is the worker's exit status
 };
 
-// Serve. 0 once stopped by a signal; -1 when the socket cannot be opened or the application cannot
+// Serve. 0 once stopped by a signal; -1 when a socket cannot be opened or the application cannot
 // be started at all. Once per process: signals stay blocked afterwards. Never returns in a worker.
 int supervisor_run(const struct supervisor_setup *setup, struct err *err);

@@ -176,6 +176,8 @@ static int serve(struct worker *worker, const char *description, struct err *err
         .body_limits = &body_limits,
         .listeners = inherit->listeners,
         .listener_count = inherit->listener_count,
+        .connection_limit = (unsigned)config->backpressure,
+        .keep_alive = config->http1_keep_alive,
         .control_fd = control_fd,
         .control = control,
         .handle = inherit->runtime->handle,

@@ -10,7 +10,8 @@ import urllib.request
 
 START_TIMEOUT = 60  # seconds; generous, sanitizers are slow
 ALERTS = re.compile(r"limpet: bug in|AddressSanitizer|LeakSanitizer|runtime error:|Segmentation fault|SIGSEGV|SIGABRT")
-SERVING = re.compile(r"serving (?P<app>\S+) \((?P<interface>\w+)\) on (?P<address>\S+) with (?P<workers>\d+) worker")
+SERVING = re.compile(
+    r"serving (?P<app>\S+) \((?P<interface>\w+)\) on (?P<addresses>\S+(?:, \S+)*) with (?P<workers>\d+) worker")
 
 
 def eventually(condition, timeout=START_TIMEOUT):
@@ -22,7 +23,8 @@ def eventually(condition, timeout=START_TIMEOUT):
 
 
 class Server:
-    """A running server. url: "http://127.0.0.1:PORT"; log: all it wrote to standard error so far."""
+    """A running server. addresses: of all its listeners; url: the first, "http://127.0.0.1:PORT"; log: all it wrote to
+    standard error so far."""
 
     def __init__(self, arguments, *, environment=None, folder=None, prefix=(), expect_start=True):
         """Start it. prefix: a command before it (chroot, ip netns exec)."""
@@ -34,7 +36,7 @@ class Server:
             env=environment, cwd=folder, start_new_session=True)
         self._reader = threading.Thread(target=self._read, daemon=True)
         self._reader.start()
-        self.url = None
+        self.addresses, self.url = [], None
         if expect_start:
             self._wait_until_serving()
 
@@ -61,7 +63,8 @@ class Server:
         if not match:
             self.kill()
             raise AssertionError(f"it did not start:\n{self.log}")
-        self.url = match["address"]
+        self.addresses = match["addresses"].split(", ")
+        self.url = self.addresses[0]
 
     @property
     def port(self):

@@ -41,6 +41,21 @@ def check(done, status, *patterns):
     (["serve", "app", "--host", "192.0.2.1"], 1, r"192.0.2.1:8000: this machine has no such address.*--host"),
     (["serve", "app", "--uds", "/nonexistent/x"], 1, r"/nonexistent/x: its folder does not exist.*--uds"),
     (["serve", "app", "--uds", "/tmp/" + "x" * 200], 1, r"--uds"),
+    (["serve", "app", "--listen", "127.0.0.1"], 2, r"--listen 127.0.0.1: no port \(write 127.0.0.1:8000\)"),
+    (["serve", "app", "--listen", "::1:8000"], 2, r"--listen ::1:8000: an IPv6 address stands in brackets"),
+    (["serve", "app", "--listen", ":70000"], 2, r"--listen :70000: the port must be a number between 0 and 65535"),
+    (["serve", "app", "--listen", "/run/s"], 2, r"--listen /run/s: looks like a path \(write unix:/run/s\)"),
+    (["serve", "app", "--listen", "unix:s,mode=9"], 2, r"--listen unix:s,mode=9: mode=9: .* \(write mode=0660\)"),
+    (["serve", "app", "--listen", "unix:s,user=x"], 2, r'"user=x" is no setting .*mode=0660 and owner=USER:GROUP'),
+    (["serve", "app", "--listen", "8000", "--listen", "127.0.0.1:8000"], 2, r"the address is given twice"),
+    (["serve", "app", "--listen", "8000", "--uds", "s"], 2, r"--listen and --uds exclude each other \(leave --uds out"),
+    (["serve", "app", "--listen", "unix:s,owner=no-such"], 1, r'unix:s: there is no user "no-such".*owner='),
+    (["serve", "app", "--listen", "nosuch.invalid:80"], 1, r"nosuch.invalid:80: unknown host.*--listen"),
+    (["serve", "app", "--listen", "unix:s", "--listen", "unix:./s"], 2, r"unix:./s: unix:s of another --listen is there"),
+    (["serve", "app", "--backlog", "0"], 2, r"--backlog 0: must be between 1 and 65535"),
+    (["serve", "app", "--backpressure", "0"], 2, r"--backpressure 0: must be between 1 and 1000000"),
+    (["serve", "app", "--http1-keep-alive=no"], 2, r"--http1-keep-alive takes no value .*--no-http1-keep-alive"),
+    (["pack", str(HELLO), "-o", "/tmp/x", "--listen", "x"], 2, r"--listen x: no port"),
     (["serve", "nosuch", "--port", "0"], 1, r"there is no module 'nosuch'; it was looked for in "),
     (["serve", "nosuch.py", "--port", "0"], 1, r"nosuch.py: there is no such file"),
     (["serve", "./nosuch", "--port", "0"], 1, r"./nosuch: there is no such folder or file"),
@@ -68,6 +83,8 @@ def test_one_line_and_the_status(run, tmp_path, arguments, status, pattern):
 @pytest.mark.parametrize("environment, pattern", [
     ({"LIMPET_PORT": "x"}, r"LIMPET_PORT"),
     ({"LIMPET_WORKERS": "many"}, r"LIMPET_WORKERS"),
+    ({"LIMPET_LISTEN": "8000 x"}, r"LIMPET_LISTEN=x: no port"),
+    ({"LIMPET_LISTEN": "8000", "LIMPET_PORT": "80"}, r"LIMPET_LISTEN and LIMPET_PORT exclude each other"),
 ])
 def test_environment_is_named(run, environment, pattern):
     check(run("serve", "app", env=environment), 2, pattern)
@@ -75,6 +92,8 @@ def test_environment_is_named(run, environment, pattern):
 
 @pytest.mark.parametrize("text, pattern", [
     ("prot = 1", r"limpet.toml.*prot.*did you mean.*port"),
+    ("listen = ['8000', 'x']", r"limpet.toml: listen = x: no port"),
+    ("listen = ['8000']\nport = 80", r'limpet.toml: "listen" and "port" exclude each other'),
     ("port = 99999", r"limpet.toml.*port.*between 0 and 65535"),
     ("port == 1", r"limpet.toml: not valid TOML.*line 1"),
     ("port = 2026-01-01", r"limpet.toml.*port"),
@@ -93,6 +112,17 @@ def test_port_in_use(run, application):
         port = taken.getsockname()[1]
         check(run("serve", "app:app", "--port", port, "--working-dir", folder), 1,
               rf"cannot listen on 127.0.0.1:{port}: address in use by another process; choose another with --port")
+
+
+def test_one_of_several_in_use(run, application, tmp_path):
+    folder = application("def app(environ, start_response): pass")
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        taken.listen()
+        port = taken.getsockname()[1]
+        check(run("serve", "app:app", "--listen", f"unix:{tmp_path}/s", "--listen", port, "--working-dir", folder), 1,
+              rf"cannot listen on 127.0.0.1:{port}: address in use by another process; choose another with --listen")
+    assert not (tmp_path / "s").exists()
 
 
 def test_unix_socket_of_a_running_server(run, application, serve, tmp_path):

@@ -8,6 +8,7 @@
 #include "config.h"
 #include "config_option.h"
 #include "config_parse.h"
+#include "listener_address.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
@@ -42,6 +43,10 @@ static void check_config(const struct config *config, enum config_scope scope)
     must(config->port >= 0 && config->port <= 65535);
     must(config->workers >= 1 && config->workers <= 512);
     must(config->graceful_timeout >= 0 && config->host != NULL);
+    for (size_t i = 0; i < config->listen.count; i++) {
+        struct err err;
+        must(listener_address_check(config->listen.items[i], &err) == 0);
+    }
     config_print(config, scope, &out);
     must(out.size > 0);
 }

@@ -227,8 +227,7 @@ static _Noreturn void run_server(int log_fd)
 static void prepare(const char *target, int workers)
 {
     server = (struct server){.log = -1, .worker = worker_main, .closed_fd = -1};
-    server.config.host = "127.0.0.1";
-    server.config.target = target;
+    server.config = (struct config){.host = "127.0.0.1", .target = target, .backlog = 16};
     server.config.interface.name = "wsgi";
     server.config.workers = workers;
     server.config.graceful_timeout = 60000;

@@ -124,6 +124,8 @@ static void test_defaults(void)
     CHECK_STR(config.host, "127.0.0.1");
     CHECK(config.port == 8000);
     CHECK(config.uds == NULL);
+    CHECK(config.listen.count == 0);
+    CHECK(config.backlog == 1024 && config.backpressure == 10000 && config.http1_keep_alive);
     CHECK_STR(config.interface.name, "auto");
     CHECK(config.interface.index == 0);
     CHECK(config.working_dir == NULL);
@@ -522,6 +524,120 @@ static void test_what_pack_stores_reads_back(void)
     CHECK_STR(stored(), "workers = 2\n");
 }
 
+// The list, with blanks between its items.
+static const char *listed(void)
+{
+    static struct buf out = {.maximum = 1 << 16};
+    buf_fini(&out);
+    for (size_t i = 0; i < config.listen.count; i++)
+        buf_printf(&out, "%s%s", i > 0 ? " " : "", config.listen.items[i]);
+    return buf_text(&out);
+}
+
+static void test_listen_from_everywhere(void)
+{
+    const char *file = file_in_folder("shop.toml");
+    READ(ARGUMENTS("--listen", "8000", "--listen=unix:/run/s,mode=0600"));
+    CHECK_READ();
+    CHECK_STR(listed(), "8000 unix:/run/s,mode=0600");
+    READ(ENVIRONMENT("LIMPET_LISTEN= 8000 \t unix:/run/s  :80 "));
+    CHECK_READ();
+    CHECK_STR(listed(), "8000 unix:/run/s :80");
+    CHECK(config.settings[CONFIG_OPTION_listen].source == CONFIG_ENVIRONMENT);
+    READ(.packed = "listen = 8000", ENVIRONMENT("LIMPET_LISTEN="));
+    CHECK_STR(listed(), "8000");
+    READ(.packed = "listen = 8000\nlisten = 8001", .file = "listen = 1\nlisten = 2\n",
+         ARGUMENTS("--config", file));
+    CHECK_READ();
+    CHECK_STR(listed(), "1 2");
+    READ(.packed = "listen = 8000\nlisten = 8001");
+    CHECK_STR(listed(), "8000 8001");
+    READ(.scope = SCOPE_PACK, ARGUMENTS("src", "--listen", "8000", "--listen", "unix:s"));
+    CHECK_READ();
+    CHECK_STR(stored(), "listen = 8000\nlisten = unix:s\n");
+}
+
+static void test_bad_listen(void)
+{
+    const char *file = file_in_folder("shop.toml");
+    char expected[256];
+    READ(ARGUMENTS("--listen", "shop"));
+    CHECK_REFUSED("--listen shop: no port (write shop:8000)");
+    READ(ARGUMENTS("--listen", ""));
+    CHECK_REFUSED("--listen \"\": must not be empty");
+    READ(ENVIRONMENT("LIMPET_LISTEN=8000 shop"));
+    CHECK_REFUSED("LIMPET_LISTEN=shop: no port (write shop:8000)");
+    READ(.packed = "listen = shop");
+    CHECK_REFUSED("packed settings: listen = shop: no port (write shop:8000)");
+    READ(.file = "listen = shop", ARGUMENTS("--config", file));
+    snprintf(expected, sizeof expected, "%s: listen = shop: no port (write shop:8000)", file);
+    CHECK_REFUSED(expected);
+    // An address twice.
+    READ(ARGUMENTS("--listen", "8000", "--listen", ":9000", "--listen", "127.0.0.1:8000"));
+    CHECK_REFUSED("--listen 127.0.0.1:8000: the address is given twice (leave one of them out)");
+    READ(ENVIRONMENT("LIMPET_LISTEN=unix:s unix:s,mode=0600"));
+    CHECK_REFUSED(
+        "LIMPET_LISTEN unix:s,mode=0600: the address is given twice (leave one of them out)");
+    READ(.packed = "listen = 8000\nlisten = 8000");
+    CHECK_REFUSED("packed settings: \"listen\" 8000: the address is given twice (leave one of them "
+                  "out)");
+    READ(ARGUMENTS("--listen", "0", "--listen", "0"));
+    CHECK_READ();
+    // One given twice by sources of which one is replaced is none.
+    READ(.packed = "listen = 8000", ARGUMENTS("--listen", "8000"));
+    CHECK_READ();
+    CHECK_STR(listed(), "8000");
+}
+
+static void test_listen_or_the_short_way(void)
+{
+    const char *file = file_in_folder("shop.toml");
+    char expected[256];
+    READ(ARGUMENTS("--listen", "8000", "--port", "80"));
+    CHECK_REFUSED("--listen and --port exclude each other (leave --port out, and give its address "
+                  "to --listen)");
+    READ(ARGUMENTS("--host", "::1", "--listen", "8000"));
+    CHECK_REFUSED("--listen and --host exclude each other (leave --host out, and give its address "
+                  "to --listen)");
+    READ(ENVIRONMENT("LIMPET_UDS=s", "LIMPET_LISTEN=8000"));
+    CHECK_REFUSED("LIMPET_LISTEN and LIMPET_UDS exclude each other (leave LIMPET_UDS out, and give "
+                  "its address to LIMPET_LISTEN)");
+    READ(.file = "port = 1\nlisten = 2", ARGUMENTS("--config", file));
+    snprintf(expected, sizeof expected,
+             "%s: \"listen\" and \"port\" exclude each other (leave \"port\" out, and give its "
+             "address to \"listen\")",
+             file);
+    CHECK_REFUSED(expected);
+    READ(.packed = "port = 1\nlisten = 2");
+    CHECK_REFUSED(
+        "packed settings: \"listen\" and \"port\" exclude each other (leave \"port\" out, "
+        "and give its address to \"listen\")");
+    // The stronger source has its way, whichever way that is.
+    READ(.packed = "port = 1\nhost = ::", ENVIRONMENT("LIMPET_UDS=s"),
+         ARGUMENTS("--listen", "8000"));
+    CHECK_READ();
+    CHECK_STR(listed(), "8000");
+    CHECK(config.port == 8000 && config.uds == NULL);
+    CHECK_STR(config.host, "127.0.0.1");
+    CHECK(config.settings[CONFIG_OPTION_port].source == CONFIG_DEFAULT);
+    READ(.packed = "listen = 8000\nlisten = 8001", ENVIRONMENT("LIMPET_PORT=80"));
+    CHECK_READ();
+    CHECK_STR(listed(), "");
+    CHECK(config.port == 80);
+    CHECK(config.settings[CONFIG_OPTION_listen].source == CONFIG_DEFAULT);
+    // What pack stores does not have both.
+    READ(.scope = SCOPE_PACK, ARGUMENTS(folder, "--listen", "8000"));
+    CHECK_STR(stored(), "listen = 8000\n");
+    file_in_folder("pyproject.toml");
+    READ(.scope = SCOPE_PACK, ARGUMENTS(folder, "--port", "80"), .file = "listen = 8000\n");
+    CHECK_READ();
+    CHECK_STR(stored(), "port = 80\n");
+    READ(.scope = SCOPE_PACK, ARGUMENTS(folder, "--listen", "80"), .file = "uds = s\n");
+    CHECK_READ();
+    CHECK_STR(stored(), "listen = 80\n");
+    unlink(file_in_folder("pyproject.toml"));
+}
+
 static void test_print_config(void)
 {
     char expected[1024];
@@ -547,11 +663,11 @@ static void test_print_config(void)
     CHECK_CONTAINS(printed(SCOPE_SERVE), expected);
     // A long value does not push the others' comments away.
     READ(ARGUMENTS("--uds", "/a/path/that/goes/on/and/on/much/longer/than/any/other/value/does"));
-    CHECK_CONTAINS(printed(SCOPE_SERVE), "\nport = 8000               # default\n");
+    CHECK_CONTAINS(printed(SCOPE_SERVE), "\nport = 8000                # default\n");
     CHECK_CONTAINS(printed(SCOPE_SERVE), "/other/value/does    # command line\n");
     READ(.scope = SCOPE_PACK, ARGUMENTS("src", "--with", "a", "--with", "b"));
-    CHECK_CONTAINS(printed(SCOPE_PACK), "\nwith = a                  # command line\n"
-                                        "with = b                  # command line\n");
+    CHECK_CONTAINS(printed(SCOPE_PACK), "\nwith = a                   # command line\n"
+                                        "with = b                   # command line\n");
 }
 
 static const struct unit_case cases[] = {
@@ -575,6 +691,9 @@ static const struct unit_case cases[] = {
     UNIT_CASE(test_pack),
     UNIT_CASE(test_pack_reads_the_project),
     UNIT_CASE(test_what_pack_stores_reads_back),
+    UNIT_CASE(test_listen_from_everywhere),
+    UNIT_CASE(test_bad_listen),
+    UNIT_CASE(test_listen_or_the_short_way),
     UNIT_CASE(test_print_config),
 };
 

@@ -1,0 +1,115 @@
+// config_listen.c - decides between --listen and --host, --port, --uds, which exclude each other.
+#include "config_listen.h"
+
+#include <stdio.h>
+
+#include "config_option.h"
+#include "config_set.h"
+#include "listener_address.h"
+
+enum { SHOWN = 200 }; // bytes of an address in a message
+
+static const enum config_option_id short_ways[] = {CONFIG_OPTION_host, CONFIG_OPTION_port,
+                                                   CONFIG_OPTION_uds};
+
+enum { SHORT_WAY_COUNT = sizeof short_ways / sizeof short_ways[0] };
+
+// The one of the strongest source.
+static enum config_option_id strongest(const struct config *config)
+{
+    enum config_option_id best = short_ways[0];
+    for (size_t i = 1; i < SHORT_WAY_COUNT; i++) {
+        if (config->settings[short_ways[i]].source > config->settings[best].source)
+            best = short_ways[i];
+    }
+    return best;
+}
+
+// In the words of the source: "--port", "LIMPET_PORT", "port".
+static void name_option(enum config_option_id id, enum config_source source,
+                        char out[static CONFIG_NAME_MAX])
+{
+    const struct config_option *option = &config_options[id];
+    if (source == CONFIG_ENVIRONMENT)
+        config_option_variable(option, out);
+    else
+        snprintf(out, CONFIG_NAME_MAX, source == CONFIG_COMMAND_LINE ? "--%s" : "\"%s\"",
+                 option->name);
+}
+
+// Name the source, where that is a text.
+static int blame(const struct config *config, enum config_source source, struct err *err)
+{
+    if (source == CONFIG_PACKED)
+        return err_wrap(err, "packed settings");
+    if (source == CONFIG_FILE || source == CONFIG_PROJECT)
+        return err_wrap(err, "%s", config->file_name);
+    return -1;
+}
+
+static int refuse_both(const struct config *config, enum config_option_id other, struct err *err)
+{
+    enum config_source source = config->settings[CONFIG_OPTION_listen].source;
+    char listen[CONFIG_NAME_MAX], name[CONFIG_NAME_MAX];
+    name_option(CONFIG_OPTION_listen, source, listen);
+    name_option(other, source, name);
+    err_set(err, ERR_USAGE,
+            "%s and %s exclude each other (leave %s out, and give its address to %s)", listen, name,
+            name, listen);
+    return blame(config, source, err);
+}
+
+// Whether the address stands in the list before the item at index.
+static bool stands_before(const struct config_list *list, size_t index,
+                          const struct listener_address *address)
+{
+    bool found = false;
+    for (size_t i = 0; i < index && !found; i++) {
+        struct listener_address other;
+        struct err err; // none: the list's values are checked
+        if (listener_address_parse(&other, list->items[i], &err) < 0)
+            continue;
+        found = listener_address_equal(address, &other);
+        listener_address_fini(&other);
+    }
+    return found;
+}
+
+static int check_duplicates(const struct config *config, struct err *err)
+{
+    const struct config_list *list = &config->listen;
+    for (size_t i = 1; i < list->count; i++) {
+        enum config_source source = config->settings[CONFIG_OPTION_listen].source;
+        struct listener_address address;
+        char name[CONFIG_NAME_MAX];
+        if (listener_address_parse(&address, list->items[i], err) < 0)
+            return -1;
+        bool found = stands_before(list, i, &address);
+        listener_address_fini(&address);
+        if (!found)
+            continue;
+        name_option(CONFIG_OPTION_listen, source, name);
+        err_set(err, ERR_USAGE, "%s %.*s: the address is given twice (leave one of them out)", name,
+                SHOWN, list->items[i]);
+        return blame(config, source, err);
+    }
+    return 0;
+}
+
+int config_settle_listeners(struct config *config, struct err *err)
+{
+    enum config_option_id other = strongest(config);
+    enum config_source listed = config->settings[CONFIG_OPTION_listen].source;
+    enum config_source shortly = config->settings[other].source;
+    if (listed == CONFIG_DEFAULT)
+        return 0;
+    if (listed == shortly)
+        return refuse_both(config, other, err);
+    if (listed < shortly) {
+        config_reset(config, &config_options[CONFIG_OPTION_listen]);
+        return 0;
+    }
+    for (size_t i = 0; i < SHORT_WAY_COUNT; i++)
+        config_reset(config, &config_options[short_ways[i]]);
+    return check_duplicates(config, err);
+}

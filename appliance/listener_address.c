@@ -1,0 +1,216 @@
+// listener_address.c - reads what --listen takes. Pure: asks nobody whether the host, the folder or
+// the user are there; the opening does.
+#include "listener_address.h"
+
+#include <arpa/inet.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "check.h"
+#include "str.h"
+
+enum { SHOWN = 200 }; // bytes of what the operator wrote in a message
+
+// --- TCP ---
+
+static bool is_number(const char *text)
+{
+    return *text != '\0' && text[strspn(text, "0123456789")] == '\0';
+}
+
+static int parse_port(struct listener_address *address, const char *text, struct err *err)
+{
+    char *end;
+    unsigned long port = is_number(text) && strlen(text) <= 5 ? strtoul(text, &end, 10) : 65536;
+    if (port > 65535)
+        return err_set(err, ERR_USAGE, "the port must be a number between 0 and 65535");
+    address->port = (uint16_t)port;
+    return 0;
+}
+
+// "[::1]:8000"; a zone may follow the address ("fe80::1%eth0").
+static int parse_brackets(struct listener_address *address, char *text, struct err *err)
+{
+    struct in6_addr ignored;
+    char *end = strchr(text, ']'), literal[INET6_ADDRSTRLEN];
+    if (end == NULL)
+        return err_set(err, ERR_USAGE, "no \"]\" behind the IPv6 address (write [::1]:8000)");
+    *end = '\0';
+    snprintf(literal, sizeof literal, "%.*s", (int)strcspn(text + 1, "%"), text + 1);
+    if (inet_pton(AF_INET6, literal, &ignored) != 1)
+        return err_set(err, ERR_USAGE, "what is in brackets is no IPv6 address");
+    address->host = text + 1;
+    if (end[1] != ':')
+        return err_set(err, ERR_USAGE, "no port (write [%s]:8000)", address->host);
+    return parse_port(address, end + 2, err);
+}
+
+// What cannot be meant as HOST:PORT and shows what else was meant.
+static int refuse_lookalikes(const char *text, struct err *err)
+{
+    const char *scheme = strstr(text, "://");
+    if (scheme != NULL)
+        return err_set(err, ERR_USAGE, "an address is wanted, not a URL (write %.*s)",
+                       (int)strcspn(scheme + 3, "/"), scheme + 3);
+    if (strchr(text, '/') != NULL)
+        return err_set(err, ERR_USAGE, "looks like a path (write unix:%.*s)", SHOWN, text);
+    const char *comma = strchr(text, ',');
+    if (comma != NULL)
+        return err_set(err, ERR_USAGE,
+                       "only unix sockets have settings (leave \"%.*s\" out; another address is "
+                       "another --listen)",
+                       SHOWN, comma);
+    return 0;
+}
+
+static int parse_tcp(struct listener_address *address, char *text, struct err *err)
+{
+    if (refuse_lookalikes(text, err) < 0)
+        return -1;
+    if (*text == '[')
+        return parse_brackets(address, text, err);
+    char *colon = strrchr(text, ':');
+    address->host = text;
+    if (colon == NULL && is_number(text)) {
+        address->host = "127.0.0.1";
+        return parse_port(address, text, err);
+    }
+    if (colon == NULL)
+        return err_set(err, ERR_USAGE, "no port (write %.*s:8000)", SHOWN, text);
+    if (strchr(text, ':') != colon)
+        return err_set(err, ERR_USAGE, "an IPv6 address stands in brackets (write [::1]:8000)");
+    *colon = '\0';
+    if (strcmp(text, "*") == 0)
+        return err_set(err, ERR_USAGE, "all addresses are written without one (write :%s)",
+                       colon + 1);
+    if (*text == '\0')
+        address->host = NULL;
+    return parse_port(address, colon + 1, err);
+}
+
+// --- unix sockets ---
+
+static int parse_mode(struct listener_address *address, char *value, struct err *err)
+{
+    size_t size = strlen(value);
+    char *end;
+    unsigned long mode = 01000;
+    if (size > 0 && size <= 4 && strspn(value, "01234567") == size)
+        mode = strtoul(value, &end, 8);
+    if (mode > 0777)
+        return err_set(err, ERR_USAGE, "mode=%.*s: not an octal mode (write mode=0660)", SHOWN,
+                       value);
+    address->mode = (mode_t)mode;
+    return 0;
+}
+
+static int parse_owner(struct listener_address *address, char *value, struct err *err)
+{
+    char *colon = strchr(value, ':');
+    if (*value == '\0' || (colon != NULL && (colon[1] == '\0' || strchr(colon + 1, ':') != NULL)))
+        return err_set(err, ERR_USAGE,
+                       "owner=%.*s: write owner=USER, owner=USER:GROUP or "
+                       "owner=:GROUP",
+                       SHOWN, value);
+    if (colon != NULL) {
+        *colon = '\0';
+        address->group = colon + 1;
+    }
+    if (*value != '\0')
+        address->owner = value;
+    return 0;
+}
+
+enum { SETTING_COUNT = 2 };
+
+static const struct setting {
+    struct str name; // with its "="
+    int (*parse)(struct listener_address *address, char *value, struct err *err);
+} settings[SETTING_COUNT] = {
+    {{"mode=", 5}, parse_mode},
+    {{"owner=", 6}, parse_owner},
+};
+
+static int parse_setting(struct listener_address *address, char *text, bool seen[SETTING_COUNT],
+                         struct err *err)
+{
+    for (size_t i = 0; i < SETTING_COUNT; i++) {
+        struct str name = settings[i].name;
+        if (!str_starts(str_of(text), name))
+            continue;
+        if (seen[i])
+            return err_set(err, ERR_USAGE, "%s is given twice (leave one of them out)", name.data);
+        seen[i] = true;
+        return settings[i].parse(address, text + name.size, err);
+    }
+    return err_set(err, ERR_USAGE,
+                   "\"%.*s\" is no setting of a unix socket (there are mode=0660 and "
+                   "owner=USER:GROUP)",
+                   SHOWN, text);
+}
+
+static int parse_unix(struct listener_address *address, char *text, struct err *err)
+{
+    bool seen[SETTING_COUNT] = {false};
+    char *rest = text, *setting;
+    address->path = strsep(&rest, ",");
+    if (*address->path == '\0')
+        return err_set(err, ERR_USAGE, "no path (write unix:/run/shop.sock)");
+    while ((setting = strsep(&rest, ",")) != NULL) {
+        if (parse_setting(address, setting, seen, err) < 0)
+            return -1;
+    }
+    return 0;
+}
+
+// --- both ---
+
+int listener_address_parse(struct listener_address *address, const char *text, struct err *err)
+{
+    *address = (struct listener_address){.mode = LISTENER_FILE_MODE, .listed = true};
+    address->text = strdup(text);
+    must(address->text != NULL);
+    int result = str_starts(str_of(text), STR("unix:"))
+                     ? parse_unix(address, address->text + sizeof "unix:" - 1, err)
+                     : parse_tcp(address, address->text, err);
+    if (result < 0)
+        listener_address_fini(address);
+    return result;
+}
+
+void listener_address_fini(struct listener_address *address)
+{
+    free(address->text);
+    *address = (struct listener_address){.text = NULL};
+}
+
+int listener_address_check(const char *text, struct err *err)
+{
+    struct listener_address address;
+    if (listener_address_parse(&address, text, err) < 0)
+        return -1;
+    listener_address_fini(&address);
+    return 0;
+}
+
+static bool same_text(const char *a, const char *b)
+{
+    return a == NULL || b == NULL ? a == b : strcmp(a, b) == 0;
+}
+
+bool listener_address_equal(const struct listener_address *a, const struct listener_address *b)
+{
+    if (a->path != NULL || b->path != NULL)
+        return same_text(a->path, b->path);
+    return a->port != 0 && a->port == b->port && same_text(a->host, b->host);
+}
+
+void listener_address_describe(const struct listener_address *address, char *out, size_t size)
+{
+    const char *host = address->host != NULL ? address->host : "";
+    if (address->path != NULL)
+        snprintf(out, size, "unix:%s", address->path);
+    else
+        snprintf(out, size, strchr(host, ':') != NULL ? "[%s]:%u" : "%s:%u", host, address->port);
+}

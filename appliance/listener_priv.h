@@ -1,0 +1,31 @@
+// listener_priv.h - what listener.c, listener_tcp.c and listener_unix.c share. Included by them
+// only.
+#pragma once
+
+#include "listener.h"
+
+struct listener_reason {
+    int errnum;
+    const char *text;    // what is wrong, and the way out up to the name of an option
+    const char *options; // the short one; behind --listen it is that
+};
+
+// "cannot listen on ADDRESS: " and the reason for errnum, or errnum's own text. count: of reasons.
+int listener_refuse(const struct listener_address *address, const struct listener_reason *reasons,
+                    size_t count, int errnum, struct err *err);
+
+// "cannot listen on ADDRESS: TEXT --listen".
+int listener_refuse_with(const struct listener_address *address,
+                         const struct listener_reason *reason, struct err *err);
+
+// The address meets that listener, which is another of ours.
+int listener_refuse_overlap(const struct listener_address *address, const struct listener *listener,
+                            struct err *err);
+
+// One socket more, with an empty file. Takes the descriptor; address as for struct endpoint.
+void listener_append(struct listener_set *set, int fd, const char *address, uint16_t port);
+
+int listener_add_tcp(struct listener_set *set, const struct listener_address *address, int backlog,
+                     struct err *err);
+int listener_add_unix(struct listener_set *set, const struct listener_address *address, int backlog,
+                      struct err *err);
