@@ -55,23 +55,27 @@ OWN_PYTHON := limpet=embed/py/__init__.py \
     $(foreach file,$(filter-out packaging/base.py,$(wildcard packaging/*.py)),limpet.$(basename $(notdir $(file)))=$(file))
 OWN_PYTHON_FILES := $(wildcard embed/py/*.py packaging/*.py)
 
-$(OUT)/gen/frozen.c: toolchain/freeze.py $(OWN_PYTHON_FILES) | $(OUT)/gen/version.h
+$(OUT)/gen/frozen.c: toolchain/freeze.py $(OWN_PYTHON_FILES) $(OUT)/gen/inputs | $(OUT)/gen/version.h
 	@$(BUILD_PYTHON) toolchain/freeze.py --stdlib $(PYTHON)/lib/python3.14 --output $(OUT)/gen \
 	    $(foreach module,$(OWN_PYTHON),--module $(module))
+
+# What the parts and flags are: whatever is made from them is made anew when they change, in whichever direction of time.
+INPUTS := $(CC) $(COMPILE_FLAGS) $(LINK_FLAGS) $(PYTHON) $(PARTS) $(BUILD_PYTHON)
+$(shell mkdir -p $(OUT)/gen && echo '$(INPUTS)' | cmp -s - $(OUT)/gen/inputs || echo '$(INPUTS)' >$(OUT)/gen/inputs)
 
 # --- limpet ---------------------------------------------------------------------------------------------------
 
 $(OUT)/obj/appliance/main.o: FLAGS += -Iembed
 
-$(OUT)/obj/appliance/%.o: appliance/%.c | $(OUT)/gen/version.h
+$(OUT)/obj/appliance/%.o: appliance/%.c $(OUT)/gen/inputs | $(OUT)/gen/version.h
 	@mkdir -p $(@D)
 	@$(CC) $(FLAGS) -include appliance/banned.h -MMD -MP -c $< -o $@
 
-$(OUT)/obj/embed/%.o: embed/%.c | $(OUT)/gen/version.h
+$(OUT)/obj/embed/%.o: embed/%.c $(OUT)/gen/inputs | $(OUT)/gen/version.h
 	@mkdir -p $(@D)
 	@$(CC) $(FLAGS) $(PYTHON_FLAGS) -Iembed -MMD -MP -c $< -o $@
 
-$(OUT)/obj/toolchain/shims/%.o: toolchain/shims/%.c
+$(OUT)/obj/toolchain/shims/%.o: toolchain/shims/%.c $(OUT)/gen/inputs
 	@mkdir -p $(@D)
 	@$(CC) $(FLAGS) $(PYTHON_FLAGS) -fno-lto -fno-builtin -MMD -MP -c $< -o $@
 
@@ -83,7 +87,7 @@ $(OUT)/obj/gen/frozen_blob.o: $(OUT)/gen/frozen.c
 	@mkdir -p $(@D)
 	@$(CC) -c $(OUT)/gen/frozen.S -o $@
 
-$(OUT)/limpet.elf: $(OBJECTS) appliance/mount.symbols toolchain/limpet.mk
+$(OUT)/limpet.elf: $(OBJECTS) $(OUT)/gen/inputs appliance/mount.symbols toolchain/limpet.mk
 	@$(CC) $(COMPILE_FLAGS) -o $@ $(OBJECTS) $(PYTHON_LIBRARIES) $(LIBRARY_PATHS) $(LIBRARIES) $(MOUNT_FLAGS) $(LINK)
 
 $(OUT)/limpet.stripped: $(OUT)/limpet.elf
@@ -104,7 +108,7 @@ $(OUT)/unit/libappliance.a: $(APPLIANCE_OBJECTS)
 	@rm -f $@
 	gcc-ar rcs $@ $^
 
-$(OUT)/unit/%.o: tests/unit/%.c | $(OUT)/gen/version.h
+$(OUT)/unit/%.o: tests/unit/%.c $(OUT)/gen/inputs | $(OUT)/gen/version.h
 	@mkdir -p $(@D)
 	@$(CC) $(FLAGS) -Itests/unit -Itoolchain/shims -I. -MMD -MP -c $< -o $@
 
@@ -123,7 +127,7 @@ $(OUT)/unit/test_malloc $(OUT)/unit/test_dl: $(OUT)/unit/%: $(OUT)/unit/%.o
 FUZZERS := $(patsubst tests/fuzz/fuzz_%.c,%,$(wildcard tests/fuzz/fuzz_*.c))
 
 $(OUT)/unit/fuzz_%.o $(OUT)/unit/replay.o: FLAGS += -Wno-missing-prototypes
-$(OUT)/unit/%.o: tests/fuzz/%.c | $(OUT)/gen/version.h
+$(OUT)/unit/%.o: tests/fuzz/%.c $(OUT)/gen/inputs | $(OUT)/gen/version.h
 	@mkdir -p $(@D)
 	@$(CC) $(FLAGS) -MMD -MP -c $< -o $@
 

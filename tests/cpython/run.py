@@ -36,6 +36,9 @@ BROKEN = re.compile(r"failed(?! \(env changed\))|crashed|timed out|worker |inter
 # "FAIL: test_flags (test.test_misc.TestFlags.test_flags) (method='fork')", "ERROR: setUpClass (test.test_misc.Other)"
 BAD_CASE = re.compile(r"(?:FAIL|ERROR|UNEXPECTED SUCCESS): (\S+) \(([\w.]+)\)")
 
+# Stands for a failed test when the run itself broke off.
+UNFINISHED = "(the run did not come to its end)"
+
 
 def read_lines(name):
     """The lines of a file beside this one that are neither empty nor a comment."""
@@ -84,7 +87,7 @@ class Results:
         for file in {file for name, file in self.failed.items() if name != file}:
             self.failed.pop(file, None)
         if "Total test files:" not in output:
-            self.failed["(the run did not come to its end)"] = "test_none"
+            self.failed[UNFINISHED] = None
 
     def read_report(self, report):
         """What passed and what was skipped, from the JUnit report."""
@@ -134,13 +137,13 @@ def run(binary, names, folder, environment, jobs):
     return results
 
 
-def try_again(results, unexpected, *how):
+def try_again(results, unexpected, binary, folder, environment):
     """Run the files of unexpected failures once more, one after the other; what passes now is no failure."""
     files = sorted({results.failed[name] for name in unexpected})
     print(f"once more: {' '.join(files)}")
-    again = run(how[0], files, *how[1:], jobs=1)
-    for name in unexpected:
-        if name not in again.failed:
+    again = run(binary, files, folder, environment, jobs=1)
+    for name in unexpected - again.failed.keys():
+        if UNFINISHED not in again.failed:
             print(f"passed when it was tried again: {name}")
             del results.failed[name]
             results.passed.add(name)
@@ -197,7 +200,7 @@ def main():
         environment = prepare(pathlib.Path(stdlib), folder)
         results = run(binary, chosen, folder, environment, jobs=os.cpu_count())
         unexpected = results.failed.keys() - expected.keys()
-        if unexpected:
+        if unexpected and UNFINISHED not in unexpected:
             try_again(results, unexpected, binary, folder, environment)
         end_orphans()
     complaints = judge(results, expected, all_run=not names)
