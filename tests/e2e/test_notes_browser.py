@@ -349,7 +349,8 @@ def test_everything_works_without_scripts(browser):
     browser.one("#title").send_keys(" and simple")
     browser.one("#editor .primary").click()
     browser.one("#search").send_keys("simp", Keys.ENTER)
-    assert browser.text(".card h3") == "Plain and simple"
+    # Selenium waits for the page behind a click, not for the one behind a key.
+    browser.until(lambda: browser.text(".card h3") == "Plain and simple", "what was searched for")
     browser.one(".pin").click()
     assert browser.one(".pin").get_attribute("aria-pressed") == "true"
     browser.one(".card h3 a").click()
