@@ -14,9 +14,10 @@ void start_response_fini(void);
 
 PyObject *start_response_new(void);
 
-// The status and headers, checked: headers point into objects that start_response owns. The caller
-// frees the array. content_length: the application's own, or -1. -1 with an exception when it was
-// never called or was given what HTTP or PEP 3333 does not allow.
+// The status and headers: headers point into objects that start_response owns. The caller frees the
+// array. content_length: the application's own, or -1. To be called once, when the answer begins: a
+// later start_response raises the exc_info it is given. -1 with an exception when it was never
+// called.
 struct started {
     unsigned status;
     struct header *headers; // malloc'ed; Content-Length is left out
