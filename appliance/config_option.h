@@ -51,8 +51,9 @@ struct config_option {
     const char *choices[CONFIG_CHOICES_MAX]; // KIND_CHOICE, up to the first NULL
     int64_t (*automatic)(void);              // the value of "auto"; NULL: "auto" is no value
     int64_t minimum, maximum;                // of the kinds that are numbers
-    unsigned scopes;                         // enum config_scope
-    unsigned places;                         // enum config_place; 0: everywhere
+    int (*check)(const char *text, struct err *err); // KIND_STRING: of a value that is not empty
+    unsigned scopes;                                 // enum config_scope
+    unsigned places;                                 // enum config_place; 0: everywhere
     enum config_reload reload;
     const char *metavar; // the value in help; NULL for KIND_FLAG and KIND_CHOICE
     const char *help;    // one phrase, no full stop

@@ -107,6 +107,8 @@ static int read_string(const struct config_option *option, const char *text, str
     (void)value;
     if (*text == '\0' && (option->standard != NULL || option->kind == KIND_LIST))
         return err_set(err, ERR_USAGE, "must not be empty");
+    if (*text != '\0' && option->check != NULL)
+        return option->check(text, err);
     return 0;
 }
 
