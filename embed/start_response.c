@@ -89,6 +89,20 @@ static int latin1(PyObject *text, const char *what, struct str *out)
     return 0;
 }
 
+// RFC 9110 section 5.6.2.
+static int check_token(PyObject *name, struct str bytes)
+{
+    static const char others[] = "!#$%&'*+-.^_`|~";
+    for (size_t i = 0; i < bytes.size; i++) {
+        char c = bytes.data[i];
+        if (!Py_ISALNUM(c) && (c == '\0' || strchr(others, c) == NULL))
+            return PyErr_Format(PyExc_ValueError, "header name %R is not a token", name), -1;
+    }
+    if (bytes.size == 0)
+        return PyErr_SetString(PyExc_ValueError, "header name '' is not a token"), -1;
+    return 0;
+}
+
 static int name_is(struct str name, const char *text)
 {
     return name.size == strlen(text) && strncasecmp(name.data, text, name.size) == 0;
@@ -117,7 +131,8 @@ static int take_header(PyObject *pair, struct started *out, size_t *size)
     if (!PyTuple_Check(pair) || PyTuple_GET_SIZE(pair) != 2)
         return PyErr_Format(PyExc_TypeError, "a header is a tuple (name, value), not %R", pair), -1;
     if (latin1(PyTuple_GET_ITEM(pair, 0), "name", &header.name) < 0 ||
-        latin1(PyTuple_GET_ITEM(pair, 1), "value", &header.value) < 0)
+        latin1(PyTuple_GET_ITEM(pair, 1), "value", &header.value) < 0 ||
+        check_token(PyTuple_GET_ITEM(pair, 0), header.name) < 0)
         return -1;
     for (size_t i = 0; i < sizeof hop_by_hop / sizeof hop_by_hop[0]; i++) {
         if (name_is(header.name, hop_by_hop[i]))
