@@ -90,22 +90,6 @@ static int enter(const struct inherit *inherit, struct err *err)
     return detach_input(err);
 }
 
-struct runtime_setup worker_runtime_setup(const struct config *config,
-                                          const struct archive *archive)
-{
-    return (struct runtime_setup){
-        .target = config->target,
-        .factory = config->factory,
-        .interface = config->interface.name,
-        .working_folder = config->working_dir,
-        .path_prefix = config->url_path_prefix,
-        .env_files = config->env_files.items,
-        .env_file_count = config->env_files.count,
-        .archive = archive,
-        .workers = (unsigned)config->workers,
-    };
-}
-
 static int start(const struct inherit *inherit, char *description, size_t size, struct err *err)
 {
     struct runtime_setup setup = worker_runtime_setup(inherit->config, inherit->archive);

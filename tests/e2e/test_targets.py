@@ -291,8 +291,9 @@ def test_environment_from_files(tree, serve, tmp_path):
     root = tree({"app.py": SHOWS})
     (tmp_path / "first.env").write_bytes(b"\xef\xbb\xbfBOM=1\r\nTWICE=first\r\nRAW=\xff\xfe\r\n")
     (tmp_path / "second.env").write_text(LINES + "TWICE=second")
+    outside = {key: value for key, value in os.environ.items() if key != "TZ"}
     server = serve("app:app", "--env-files", "first.env", "--env-files", tmp_path / "second.env", "--working-dir", root,
-                   folder=tmp_path, environment={**os.environ, "GIVEN": "from outside"})
+                   folder=tmp_path, environment={**outside, "GIVEN": "from outside"})
     shown = json.loads(server.get().read())
     expected = {
         "PLAIN": "one two", "EXPORTED": "yes", "INDENTED": "1", "EMPTY": "", "SINGLE": "a \"b\" \\n $HOME 'c'",

@@ -522,6 +522,22 @@ static void test_what_pack_stores_reads_back(void)
     CHECK_STR(stored(), "workers = 2\n");
 }
 
+static void test_path_prefix(void)
+{
+    READ(ARGUMENTS("shop:app", "--url-path-prefix", "/shop/a", "--factory", "--env-files", "a",
+                   "--env-files", "b"));
+    CHECK_READ();
+    CHECK_STR(config.url_path_prefix, "/shop/a");
+    CHECK(config.factory && config.env_files.count == 2);
+    READ(ARGUMENTS("shop:app", "--url-path-prefix", ""), ENVIRONMENT("LIMPET_URL_PATH_PREFIX=/a"));
+    CHECK_READ();
+    CHECK(config.url_path_prefix == NULL);
+    READ(.file = "url-path-prefix = shop\n", ARGUMENTS("shop:app", "--config", "/dev/null"));
+    CHECK_REFUSED("/dev/null: url-path-prefix = shop: must begin with \"/\"");
+    READ(ARGUMENTS("shop:app", "--url-path-prefix", "/shop/"));
+    CHECK_REFUSED("--url-path-prefix /shop/: must not end with \"/\"");
+}
+
 static void test_print_config(void)
 {
     char expected[1024];
@@ -532,12 +548,15 @@ static void test_print_config(void)
     CHECK_READ();
     int width = (int)(sizeof "config = " - 1 + strlen(file));
     snprintf(expected, sizeof expected,
-             "%-*s    # packed\n%-*s    # default\n%-*s    # command line\n%-*s    # default\n"
-             "%-*s    # default\n%-*s    # default\n%-*s    # LIMPET_WORKERS\n%-*s    # file %s\n"
-             "%-*s    # default\n%s%s    # command line\n",
-             width, "target = shop:app", width, "host = 127.0.0.1", width, "port = 9000", width,
-             "uds = ", width, "interface = auto", width, "working-dir = ", width, "workers = 4",
-             width, "graceful-timeout = 1m30s", file, width, "log-level = info", "config = ", file);
+             "%-*s    # packed\n%-*s    # default\n%-*s    # default\n%-*s    # command line\n"
+             "%-*s    # default\n%-*s    # default\n%-*s    # default\n%-*s    # default\n"
+             "%-*s    # default\n%-*s    # LIMPET_WORKERS\n%-*s    # file %s\n%-*s    # default\n"
+             "%s%s    # command line\n",
+             width, "target = shop:app", width, "factory = false", width, "host = 127.0.0.1", width,
+             "port = 9000", width, "uds = ", width, "interface = auto", width,
+             "working-dir = ", width, "env-files = ", width, "url-path-prefix = ", width,
+             "workers = 4", width, "graceful-timeout = 1m30s", file, width, "log-level = info",
+             "config = ", file);
     CHECK_STR(printed(SCOPE_SERVE), expected);
     // A long value does not push the others' comments away.
     READ(ARGUMENTS("--uds", "/a/path/that/goes/on/and/on/much/longer/than/any/other/value/does"));
@@ -569,6 +588,7 @@ static const struct unit_case cases[] = {
     UNIT_CASE(test_pack),
     UNIT_CASE(test_pack_reads_the_project),
     UNIT_CASE(test_what_pack_stores_reads_back),
+    UNIT_CASE(test_path_prefix),
     UNIT_CASE(test_print_config),
 };
 
