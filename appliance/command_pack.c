@@ -9,7 +9,7 @@
 #include "commands.h"
 #include "config_parse.h"
 
-enum { FIXED_ARGUMENTS = 10 }; // SRC and four options with a value at most, and the NULL
+enum { FIXED_ARGUMENTS = 11 }; // SRC, four options with a value and one without, and the NULL
 
 // The arguments of limpet.pack. The array is the caller's to free, the strings are borrowed.
 static char **pack_arguments(const struct config *config, const char *settings, int *count)
@@ -24,6 +24,8 @@ static char **pack_arguments(const struct config *config, const char *settings, 
         arguments[used++] = "--app";
         arguments[used++] = config->app;
     }
+    if (config->factory)
+        arguments[used++] = "--factory";
     for (size_t i = 0; i < config->with.count; i++) {
         arguments[used++] = "--with";
         arguments[used++] = config->with.items[i];

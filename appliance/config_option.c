@@ -4,6 +4,7 @@
 #include <ctype.h>
 #include <sched.h>
 #include <stdio.h>
+#include <string.h>
 #include <unistd.h>
 
 #include "check.h"
@@ -19,6 +20,21 @@ static int64_t processor_count(void)
     if (sched_getaffinity(0, sizeof set, &set) == 0)
         return CPU_COUNT(&set);
     return sysconf(_SC_NPROCESSORS_ONLN);
+}
+
+// A path is compared with it as it is once decoded, slash by slash.
+static int check_path_prefix(const char *text, struct err *err)
+{
+    size_t size = strlen(text);
+    if (text[0] != '/')
+        return err_set(err, ERR_USAGE, "must begin with \"/\"");
+    if (text[size - 1] == '/')
+        return err_set(err, ERR_USAGE, "must not end with \"/\"");
+    if (strstr(text, "//") != NULL)
+        return err_set(err, ERR_USAGE, "must not have an empty part");
+    if (strpbrk(text, "?#%") != NULL)
+        return err_set(err, ERR_USAGE, "must be a plain path, without \"?\", \"#\" and \"%%\"");
+    return 0;
 }
 
 const struct config_option config_options[CONFIG_OPTION_COUNT] = {

@@ -15,8 +15,12 @@ struct request;
 
 struct runtime_setup {
     const char *target;         // "module", "module:attr", a folder or a .py file
+    bool factory;               // what the target names makes the application
     const char *interface;      // "auto", "wsgi"
     const char *working_folder; // NULL: stay
+    const char *path_prefix;    // "/shop": requests not below it are 404. NULL: none
+    char *const *env_files;     // read before the working folder is changed
+    size_t env_file_count;
     const struct archive *archive;
     unsigned workers; // processes that serve beside this one, itself included
 };

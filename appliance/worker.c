@@ -93,14 +93,7 @@ static int enter(const struct inherit *inherit, struct err *err)
 
 static int start(const struct inherit *inherit, char *description, size_t size, struct err *err)
 {
-    const struct config *config = inherit->config;
-    struct runtime_setup setup = {
-        .target = config->target,
-        .interface = config->interface.name,
-        .working_folder = config->working_dir,
-        .archive = inherit->archive,
-        .workers = (unsigned)config->workers,
-    };
+    struct runtime_setup setup = worker_runtime_setup(inherit->config, inherit->archive);
     return inherit->runtime->start(&setup, description, size, err);
 }
 

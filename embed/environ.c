@@ -7,6 +7,7 @@
 #include <strings.h>
 #include <unistd.h>
 
+#include "check.h"
 #include "names.h"
 #include "version.h"
 
@@ -19,7 +20,13 @@ static struct {
     PyObject *base;         // dict
     PyObject *bytes_io;     // io.BytesIO
     PyObject *file_wrapper; // wsgiref.util.FileWrapper
+    struct str prefix;      // of all paths; empty: none
 } shared;
+
+void environ_use_prefix(const char *prefix)
+{
+    shared.prefix = prefix != NULL ? str_of(prefix) : STR("");
+}
 
 static int set_new(PyObject *environ, PyObject *key, PyObject *value_take)
 {
@@ -63,7 +70,7 @@ int environ_init(bool multiprocess)
         {names.wsgi_file_wrapper, Py_NewRef(shared.file_wrapper)},
         {names.SERVER_SOFTWARE, PyUnicode_FromString("limpet/" LIMPET_VERSION)},
         {names.GATEWAY_INTERFACE, PyUnicode_FromString("CGI/1.1")},
-        {names.SCRIPT_NAME, Py_NewRef(names.empty)},
+        {names.SCRIPT_NAME, text(shared.prefix)},
     };
     for (size_t i = 0; i < sizeof constants / sizeof constants[0]; i++) {
         if (set_new(base, constants[i].key, constants[i].value) < 0)
@@ -109,40 +116,76 @@ static int hex(char c)
     return c >= 'A' && c <= 'F' ? c - 'A' + 10 : -1;
 }
 
-// Percent-decoded, as latin-1 text (PEP 3333, "Unicode Issues"); a '%' that starts no octet stays.
+// The octet of a raw path that starts at *at, which is moved behind it: percent-decoded; a '%' that
+// starts none stays.
+static char next_octet(struct str path, size_t *at)
+{
+    size_t i = (*at)++;
+    if (path.data[i] != '%' || i + 2 >= path.size)
+        return path.data[i];
+    int high = hex(path.data[i + 1]), low = hex(path.data[i + 2]);
+    if (high < 0 || low < 0)
+        return path.data[i];
+    *at += 2;
+    return (char)(high * 16 + low);
+}
+
+// As latin-1 text (PEP 3333, "Unicode Issues").
 static PyObject *decode_path(struct str path)
 {
-    if (path.size == 0)
-        return PyUnicode_FromStringAndSize("/", 1);
-    if (memchr(path.data, '%', path.size) == NULL)
+    if (path.size == 0 || memchr(path.data, '%', path.size) == NULL)
         return text(path);
     char *decoded = PyMem_Malloc(path.size);
     if (decoded == NULL)
         return PyErr_NoMemory();
     size_t size = 0;
-    for (size_t i = 0; i < path.size; i++) {
-        int high = -1, low = -1;
-        if (path.data[i] == '%' && i + 2 < path.size) {
-            high = hex(path.data[i + 1]);
-            low = hex(path.data[i + 2]);
-        }
-        if (high >= 0 && low >= 0)
-            i += 2;
-        decoded[size++] = high >= 0 && low >= 0 ? (char)(high * 16 + low) : path.data[i];
-    }
+    for (size_t i = 0; i < path.size;)
+        decoded[size++] = next_octet(path, &i);
     PyObject *result = PyUnicode_DecodeLatin1(decoded, (Py_ssize_t)size, NULL);
     PyMem_Free(decoded);
     return result;
 }
 
+// The path of a request target, still encoded, and its query.
+static void split_target(struct str target, struct str *path, struct str *query)
+{
+    *path = strip_authority(target);
+    *query = (struct str){path->data, 0};
+    const char *mark = path->size > 0 ? memchr(path->data, '?', path->size) : NULL;
+    if (mark != NULL) {
+        *query = (struct str){mark + 1, (size_t)(path->data + path->size - mark - 1)};
+        path->size = (size_t)(mark - path->data);
+    }
+    if (path->size == 0)
+        *path = STR("/");
+}
+
+// What of a path lies below the prefix; false where it is not below it.
+static bool strip_prefix(struct str path, struct str *out)
+{
+    size_t at = 0;
+    for (size_t i = 0; i < shared.prefix.size; i++) {
+        if (at >= path.size || next_octet(path, &at) != shared.prefix.data[i])
+            return false;
+    }
+    *out = (struct str){path.data + at, path.size - at};
+    return shared.prefix.size == 0 || at == path.size || next_octet(path, &at) == '/';
+}
+
+bool environ_covers(const struct request *request)
+{
+    struct str path, query;
+    if (shared.prefix.size == 0)
+        return true;
+    split_target(request_head(request)->target, &path, &query);
+    return strip_prefix(path, &path);
+}
+
 static int set_target(PyObject *environ, struct str target)
 {
-    struct str path = strip_authority(target), query = {path.data, 0};
-    const char *mark = path.size > 0 ? memchr(path.data, '?', path.size) : NULL;
-    if (mark != NULL) {
-        query = (struct str){mark + 1, (size_t)(path.data + path.size - mark - 1)};
-        path.size = (size_t)(mark - path.data);
-    }
+    struct str path, query;
+    split_target(target, &path, &query);
+    must(strip_prefix(path, &path));
     _pyref_ PyObject *raw = text(target);
     if (raw == NULL || PyDict_SetItem(environ, names.REQUEST_URI, raw) < 0 ||
         PyDict_SetItem(environ, names.RAW_URI, raw) < 0)

@@ -13,5 +13,12 @@ void environ_fini(void);
 // The type of environ["wsgi.file_wrapper"], borrowed.
 PyObject *environ_file_wrapper(void);
 
-// A new dict for this request, or NULL with an exception set.
+// Have the application below a path ("/shop", NULL: everywhere), which becomes SCRIPT_NAME. The
+// text is borrowed for good. Before environ_init.
+void environ_use_prefix(const char *prefix);
+
+// Whether the request is for the application: "/shop" and "/shop/cart" are, "/shopping" is not.
+bool environ_covers(const struct request *request);
+
+// A new dict for this request, which must be covered, or NULL with an exception set.
 PyObject *environ_new(const struct request *request);

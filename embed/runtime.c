@@ -6,10 +6,23 @@
 #include <unistd.h>
 
 #include "embed.h"
+#include "environ.h"
 #include "interp.h"
 #include "py.h"
 #include "reactor.h"
 #include "wsgi.h"
+
+// A new list of str, or NULL with an exception set.
+static PyObject *strings(char *const *items, size_t count)
+{
+    _pyref_ PyObject *list = PyList_New(0);
+    for (size_t i = 0; list != NULL && i < count; i++) {
+        _pyref_ PyObject *item = PyUnicode_DecodeFSDefault(items[i]);
+        if (item == NULL || PyList_Append(list, item) < 0)
+            return NULL;
+    }
+    return py_steal(&list);
+}
 
 // A file that cannot be read, or what limpet.settings says about its content.
 static int settings_failed(const char *file, struct err *err)
@@ -74,13 +87,27 @@ static int load_failed(const char *target, struct err *err)
     return err_wrap(err, "%s: the application failed to import (traceback above)", target);
 }
 
+// limpet.loader.set_environment([file, ...])
+static int set_environment(const struct runtime_setup *setup, struct err *err)
+{
+    if (setup->env_file_count == 0)
+        return 0;
+    _pyref_ PyObject *loader = PyImport_ImportModule("limpet.loader");
+    _pyref_ PyObject *files = strings(setup->env_files, setup->env_file_count);
+    if (loader == NULL || files == NULL)
+        return pyerr_report(err);
+    _pyref_ PyObject *done = PyObject_CallMethod(loader, "set_environment", "O", files);
+    return done != NULL ? 0 : load_failed(setup->target, err);
+}
+
 static int load(const struct runtime_setup *setup, char *description, size_t size, struct err *err)
 {
     _pyref_ PyObject *loader = PyImport_ImportModule("limpet.loader");
     if (loader == NULL)
         return pyerr_report(err);
     _pyref_ PyObject *loaded =
-        PyObject_CallMethod(loader, "load", "ss", setup->target, setup->interface);
+        PyObject_CallMethod(loader, "load", "ssO", setup->target, setup->interface,
+                            setup->factory ? Py_True : Py_False);
     if (loaded == NULL)
         return load_failed(setup->target, err);
     PyObject *application;
@@ -88,6 +115,7 @@ static int load(const struct runtime_setup *setup, char *description, size_t siz
     if (!PyArg_ParseTuple(loaded, "Oss", &application, &name, &interface))
         return pyerr_take(err);
     snprintf(description, size, "%s %s", interface, name);
+    environ_use_prefix(setup->path_prefix);
     if (wsgi_init(application, setup->workers > 1) < 0)
         return pyerr_report(err);
     return 0;
@@ -95,11 +123,11 @@ static int load(const struct runtime_setup *setup, char *description, size_t siz
 
 static int start(const struct runtime_setup *setup, char *description, size_t size, struct err *err)
 {
+    char *arguments[] = {(char *)(uintptr_t)archive_path(setup->archive)};
+    if (interp_start(setup->archive, 1, arguments, err) < 0 || set_environment(setup, err) < 0)
+        return -1;
     if (setup->working_folder != NULL && chdir(setup->working_folder) < 0)
         return err_system(err, errno, "--working-dir %s", setup->working_folder);
-    char *arguments[] = {(char *)(uintptr_t)archive_path(setup->archive)};
-    if (interp_start(setup->archive, 1, arguments, err) < 0)
-        return -1;
     return load(setup, description, size, err);
 }
 
@@ -115,7 +143,10 @@ static void run(struct reactor *reactor)
 static void handle(void *owner, struct request *request)
 {
     (void)owner;
-    wsgi_handle(request);
+    if (environ_covers(request))
+        wsgi_handle(request);
+    else
+        request_fail(request, 404);
 }
 
 static void stop(void)
@@ -127,14 +158,9 @@ static void stop(void)
 static int call_main(const char *module, int argc, char **argv, struct err *err)
 {
     _pyref_ PyObject *imported = PyImport_ImportModule(module);
-    _pyref_ PyObject *arguments = PyList_New(0);
+    _pyref_ PyObject *arguments = strings(argv, (size_t)argc);
     if (imported == NULL || arguments == NULL)
         return pyerr_report(err);
-    for (int i = 0; i < argc; i++) {
-        _pyref_ PyObject *argument = PyUnicode_DecodeFSDefault(argv[i]);
-        if (argument == NULL || PyList_Append(arguments, argument) < 0)
-            return pyerr_report(err);
-    }
     _pyref_ PyObject *result = PyObject_CallMethod(imported, "main", "O", arguments);
     if (result == NULL)
         return pyerr_report(err);

@@ -14,9 +14,10 @@ void start_response_fini(void);
 
 PyObject *start_response_new(void);
 
-// The status and headers, checked: headers point into objects that start_response owns. The caller
-// frees the array. content_length: the application's own, or -1. -1 with an exception when it was
-// never called or was given what HTTP or PEP 3333 does not allow.
+// The status and headers: headers point into objects that start_response owns. The caller frees the
+// array. content_length: the application's own, or -1. To be called once, when the answer begins: a
+// later start_response raises the exc_info it is given. -1 with an exception when it was never
+// called.
 struct started {
     unsigned status;
     struct header *headers; // malloc'ed; Content-Length is left out
@@ -24,9 +25,6 @@ struct started {
     int64_t content_length; // bytes, -1: not given
 };
 int start_response_result(PyObject *start_response, struct started *out);
-
-// The answer is on its way: from now on a call with exc_info raises that exception (PEP 3333).
-void start_response_sent(PyObject *start_response);
 
 // What write() was given, in order: a list of bytes, borrowed.
 PyObject *start_response_written(PyObject *start_response);

@@ -92,7 +92,6 @@ static int respond(struct request *request, PyObject *start_response, struct wsg
         wsgi_body_free(body);
         return -1;
     }
-    start_response_sent(start_response);
     struct err err;
     if (request_respond(request, &response, &err) == 0)
         return 0;

@@ -1,5 +1,5 @@
-"""What the packed sources say, by their syntax alone, without being run: where the application is, and which
-native extension modules are imported so that their absence is survived."""
+"""What sources say, by their syntax alone, without being run: the names a module defines, and which native extension
+modules are imported so that their absence is survived."""
 
 import ast
 import collections
@@ -7,9 +7,6 @@ import warnings
 
 from limpet.writer import shown
 
-# Where an application is looked for, and under which names, in this order.
-TARGET_MODULES = ("app", "wsgi", "main", "application", "server")
-TARGET_NAMES = ("app", "application")
 FUNCTIONS = (ast.FunctionDef, ast.AsyncFunctionDef)
 IMPORT_FAILURES = {"ImportError", "ModuleNotFoundError", "Exception", "BaseException"}
 
@@ -59,13 +56,13 @@ class Modules:
         return self.imports.get(module, [])
 
 
-# --- The application ---
+# --- Names ---
 
 
 def top_level_names(tree):
     """The names that a module defines at its top level. None when that cannot be told by looking."""
     names = set()
-    for node in _top_level(tree.body):
+    for node in top_level(tree.body):
         if isinstance(node, ast.ImportFrom) and any(alias.name == "*" for alias in node.names):
             return None
         if isinstance(node, (ast.Import, ast.ImportFrom)):
@@ -73,11 +70,11 @@ def top_level_names(tree):
         elif isinstance(node, FUNCTIONS + (ast.ClassDef,)):
             names.add(node.name)
         else:
-            names.update(_assigned(node))
+            names.update(assigned(node))
     return None if "__getattr__" in names else names
 
 
-def _top_level(body):
+def top_level(body):
     """The statements that run when a module is loaded: also those in if, try, with, for, while and match."""
     pending = list(body)
     while pending:
@@ -93,7 +90,8 @@ def _inner(node, fields=("body", "orelse", "finalbody", "handlers", "cases")):
         yield from getattr(node, field, ())
 
 
-def _assigned(node):
+def assigned(node):
+    """The names that a statement assigns to."""
     if isinstance(node, ast.Assign):
         targets = node.targets
     elif isinstance(node, ast.AnnAssign) and node.value is not None:
@@ -106,30 +104,6 @@ def _assigned(node):
         targets = [node.value.target]
     return [name.id for target in targets for name in ast.walk(target)
             if isinstance(name, ast.Name) and isinstance(name.ctx, ast.Store)]
-
-
-def find_target(modules):
-    """Where the application is ("shop:app"), or None: the well-known modules at the top of app/, then those of the
-    one package in it."""
-    for module in _candidates(modules):
-        tree = modules.parsed(module)
-        names = (top_level_names(tree) if tree is not None else None) or ()
-        for name in TARGET_NAMES:
-            if name in names:
-                return f"{module}:{name}"
-    return None
-
-
-def _candidates(modules):
-    own = [module for module, name in modules.members.items() if name.startswith("app/")]
-    alone = [module for module in own if "." not in module]
-    yield from (name for name in TARGET_MODULES if name in alone)
-    if len(own) == 1:
-        yield from (name for name in alone if name not in TARGET_MODULES)
-    packages = [module for module in alone if modules.is_package(module) and module not in TARGET_MODULES]
-    if len(packages) == 1:
-        inner = [f"{packages[0]}.{name}" for name in TARGET_MODULES]
-        yield from (name for name in (*inner, packages[0]) if name in own)
 
 
 # --- Imports that may fail ---

@@ -1,6 +1,6 @@
 """limpet pack: this executable with an application in its archive (FORMAT.md) is the appliance.
 
-    SRC --output OUT [--app MODULE[:ATTR]] [--with FOLDER]... [--requirements FILE] [--settings TEXT]
+    SRC --output OUT [--app MODULE[:ATTR]] [--factory] [--with FOLDER]... [--requirements FILE] [--settings TEXT]
 
 The command line was checked by then: it is limpet's own, not the operator's. --settings are the options to
 be packed in, as "key = value" lines.
@@ -13,7 +13,7 @@ import subprocess
 import sys
 import tempfile
 
-from limpet import analysis, collect, writer
+from limpet import analysis, collect, discovery, writer
 from limpet.writer import FormatError, shown
 
 SETTINGS, LEFT_OUT, PARTS = "limpet/settings", "limpet/left-out", "limpet/parts"
@@ -49,6 +49,7 @@ def parse_arguments(arguments):
     parser.add_argument("source", metavar="SRC")
     parser.add_argument("--output", required=True)
     parser.add_argument("--app")
+    parser.add_argument("--factory", action="store_true")
     parser.add_argument("--with", action="append", default=[], dest="folders")
     parser.add_argument("--requirements")
     parser.add_argument("--settings", default="")
@@ -57,6 +58,7 @@ def parse_arguments(arguments):
 
 def pack(options):
     """Pack as the options say, and print the report."""
+    split_source(options)
     check_output(options)
     try:
         executable, own = writer.read(sys.executable)
@@ -115,6 +117,16 @@ def size_text(size):
 
 
 # --- Input ---
+
+
+def split_source(options):
+    """Take FILE.py:ATTR for FILE.py with --app FILE:ATTR."""
+    path, colon, attribute = options.source.rpartition(":")
+    if colon and path.endswith(".py") and not os.path.exists(options.source):
+        if options.app:
+            raise PackError(f"{shown(options.source)}: says what to serve, and so does --app {shown(options.app)}")
+        options.source = path
+        options.app = f"{os.path.basename(path)[:-3]}:{attribute}"
 
 
 def check_output(options):
@@ -255,12 +267,11 @@ def compile_all(tree, report):
 def choose_target(modules, options, report):
     """What the appliance serves: --app, checked, or what is found."""
     if not options.app:
-        target = analysis.find_target(modules)
-        if target is None:
-            raise PackError(f"{shown(options.source)}: no application found: none of "
-                            f"{', '.join(name + '.py' for name in analysis.TARGET_MODULES)} defines "
-                            f"{' or '.join(analysis.TARGET_NAMES)}; say where it is: --app MODULE:ATTR")
-        return target
+        try:
+            return discovery.find(discovery.Sources.of_tree(modules.tree), options.factory)
+        except discovery.NotFound as error:
+            raise PackError(f"{shown(options.source)}: {shown(str(error))}; say where it is: "
+                            "--app MODULE:ATTR") from None
     module, _, attribute = options.app.partition(":")
     if not MODULE.fullmatch(module):
         raise PackError(f"--app {shown(options.app)}: {shown(module)} is not the name of a module")
@@ -269,8 +280,17 @@ def choose_target(modules, options, report):
                         f"{' or the packages' if options.folders or options.requirements else ''}")
     syntax = modules.parsed(module)
     names = analysis.top_level_names(syntax) if syntax is not None else None
-    wanted = {re.split(r"[.(]", attribute)[0]} if attribute else set(analysis.TARGET_NAMES)
-    if names is not None and not wanted & names:
+    wanted = {re.split(r"[.(]", attribute)[0]} if attribute else set(
+        discovery.FACTORIES if options.factory else discovery.NAMES)
+    if names is not None and not wanted & names and (attribute or not found_in(syntax)):
         report.append(f"warning: --app {shown(options.app)}: {shown(modules.members[module])} does not seem to "
                       f"define {shown(' or '.join(sorted(wanted)))}")
     return options.app
+
+
+def found_in(syntax):
+    """Whether a module that is named alone has something to serve; several have to be told apart."""
+    try:
+        return discovery.attribute(syntax) is not None
+    except discovery.NotFound:
+        return False

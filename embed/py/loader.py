@@ -1,10 +1,12 @@
-"""From a target as the operator writes it to the application object.
+"""From a target as the operator writes it to the application object, and what is done before it is imported.
 
 A target is "module", "module:attribute", a folder, a .py file or a zip; behind a folder, file or zip may stand
-":module:attribute" (":attribute" for a file). Without an attribute, "app" and then "application" is taken.
+":module:attribute" (":attribute" for a file). Without an attribute, "app" and then "application" is taken, or what
+limpet.discovery finds in the source. An attribute that ends in "()" is a factory: it is called without arguments.
 """
 
 import importlib
+import importlib.util
 import inspect
 import os
 import sys
@@ -12,6 +14,7 @@ import sys
 import _limpet
 
 _DEFAULT_ATTRIBUTES = ("app", "application")
+_DEFAULT_FACTORIES = ("create_app", "make_app")
 _OWN_FRAMES = ("<frozen limpet.", "<frozen importlib")
 
 
@@ -19,23 +22,57 @@ class LoadError(Exception):
     """The target cannot be served; the text names it and the way out."""
 
 
-def load(target, interface):
+def set_environment(files):
+    """Put what these files say into the environment, where it is not there already; a later file wins over an earlier.
+
+    Raises LoadError.
+    """
+    import time
+
+    from limpet import env_files
+
+    values = {}
+    for name in files:
+        try:
+            with open(name, encoding="utf-8", errors="surrogateescape", newline="") as file:
+                values |= env_files.parse(file.read())
+        except OSError as error:
+            raise LoadError(f"--env-files {name}: {error.strerror}") from None
+        except env_files.EnvFileError as error:
+            raise LoadError(f"--env-files {name}: {error}") from None
+    for key, value in values.items():
+        os.environ.setdefault(key, value)
+    time.tzset()  # TZ may be among them
+
+
+def load(target, interface, factory):
     """Import the application.
 
-    target: see above. interface: "auto" or "wsgi".
+    target: see above. interface: "auto" or "wsgi". factory: what the target names makes the application.
     Returns (callable, "module:attribute", interface name).
     Raises LoadError where the operator can mend it; whatever the application raises at import comes through.
     """
-    module_name, _, attribute = _module_target(target).partition(":")
+    module_name, _, attribute = _module_target(target, factory).partition(":")
+    if module_name == "django.core.wsgi":
+        _choose_django_settings()
     module = _import(module_name)
-    application, found = _attribute(module, module_name, attribute)
-    name = f"{module_name}:{found}"
+    attribute = attribute or _default_attribute(module, module_name, factory)
+    made = attribute.endswith("()")
+    attribute = attribute.removesuffix("()")
+    application = _attribute(module, module_name, attribute)
+    name = f"{module_name}:{attribute}"
+    if factory or made:
+        application = _make(application, name)
+        name += "()"
+    elif inspect.isfunction(application):
+        _check_arguments(application, name)
     if not callable(application):
-        raise LoadError(f"{name} is a {type(application).__name__}, which cannot be called; give the WSGI callable")
+        kind = "None" if application is None else f"a {type(application).__name__}"
+        raise LoadError(f"{name} is {kind}, which cannot be called; give the WSGI callable")
     return application, name, _interface(application, name, interface)
 
 
-def _module_target(target):
+def _module_target(target, factory):
     """The "module[:attribute]" of any target; a folder, file or zip is put on sys.path first."""
     path, colon, _ = target.partition(":")
     if _is_packed(path.partition(".")[0]):
@@ -51,7 +88,7 @@ def _module_target(target):
         if not os.path.exists(path):
             raise LoadError(f"{path}: there is no such folder or file")
         sys.path.insert(0, os.path.abspath(path))
-        return target[len(path) + 1:] or _discover(path)
+        return target[len(path) + 1:] or _discover(path, factory)
     # The application packed in goes first, then what lies in the working folder.
     sys.path.append(os.getcwd())
     return target
@@ -61,33 +98,34 @@ def _is_packed(module):
     return any(_limpet.archive_locate(folder, module) for folder in ("app", "site"))
 
 
-def _discover(place):
-    """The "module:attribute" of a folder or zip: what its pyproject.toml says, else as "pack" finds it."""
-    import pathlib
-    import tomllib
-    import zipfile
+def _discover(place, factory):
+    """The "module:attribute" of a folder or zip."""
+    from limpet import discovery
 
+    sources = discovery.Sources.of_zip(place) if place.endswith(".zip") else discovery.Sources.of_folder(place)
+    try:
+        return discovery.find(sources, factory)
+    except discovery.NotFound as error:
+        raise LoadError(f"{place}: {error}; say where it is: MODULE:ATTR with --working-dir {place}") from None
+
+
+def _source_tree(module_name):
+    """The syntax tree of a module's source; None where there is none."""
     from limpet import analysis
 
-    root = zipfile.Path(place) if place.endswith(".zip") else pathlib.Path(place)
-    project = root / "pyproject.toml"
-    if project.is_file():
-        try:
-            tables = tomllib.loads(project.read_text(encoding="utf-8"))
-        except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-            raise LoadError(f"{project}: not valid TOML: {error}") from None
-        app = tables.get("tool", {}).get("limpet", {}).get("app")
-        if app:
-            return app
-    for name in analysis.TARGET_MODULES:
-        for file in (root / f"{name}.py", root / name / "__init__.py"):
-            tree = analysis.parse(file.read_bytes()) if file.is_file() else None
-            found = analysis.top_level_names(tree) if tree is not None else ()
-            for attribute in analysis.TARGET_NAMES:
-                if found is not None and attribute in found:
-                    return f"{name}:{attribute}"
-    raise LoadError(f"{place}: no application found: none of {', '.join(analysis.TARGET_MODULES)} defines "
-                    f"{' or '.join(analysis.TARGET_NAMES)}; say where it is: MODULE:ATTR with --working-dir {place}")
+    spec = importlib.util.find_spec(module_name)
+    source = spec.loader.get_source(module_name) if hasattr(spec and spec.loader, "get_source") else None
+    return analysis.parse(source) if source else None
+
+
+def _choose_django_settings():
+    """Django's settings module is what manage.py says, unless the environment says it."""
+    from limpet import discovery
+
+    tree = _source_tree("manage")
+    settings = discovery.settings_modules(tree) if tree is not None else []
+    if len(settings) == 1:
+        os.environ.setdefault(discovery.SETTINGS_VARIABLE, settings[0])
 
 
 def _import(name):
@@ -113,19 +151,74 @@ def _places():
     return ", ".join(sys.path) or "nothing"
 
 
-def _attribute(module, module_name, attribute):
-    if attribute:
-        value = module
-        for part in attribute.split("."):
-            try:
-                value = getattr(value, part)
-            except AttributeError:
-                raise LoadError(f"module {module_name!r} has no {attribute!r}") from None
-        return value, attribute
-    for candidate in _DEFAULT_ATTRIBUTES:
+def _default_attribute(module, module_name, factory):
+    """The attribute that a target without one means."""
+    from limpet import discovery
+
+    for candidate in _DEFAULT_FACTORIES if factory else _DEFAULT_ATTRIBUTES:
         if hasattr(module, candidate):
-            return getattr(module, candidate), candidate
-    raise LoadError(f"module {module_name!r} has neither 'app' nor 'application'; give the name as {module_name}:NAME")
+            return candidate
+    if factory:
+        raise LoadError(f"module {module_name!r} has neither 'create_app' nor 'make_app'; give the name as "
+                        f"{module_name}:NAME")
+    tree = _source_tree(module_name)
+    try:
+        found = discovery.attribute(tree) if tree is not None else None
+    except discovery.NotFound as error:
+        raise LoadError(f"{module_name}: {error}; give the name as {module_name}:NAME") from None
+    if found is None:
+        raise LoadError(f"module {module_name!r} has neither 'app' nor 'application'; give the name as "
+                        f"{module_name}:NAME")
+    return found
+
+
+def _attribute(module, module_name, attribute):
+    value = module
+    for part in attribute.split("."):
+        try:
+            value = getattr(value, part)
+        except AttributeError:
+            raise LoadError(f"module {module_name!r} has no {attribute!r}") from None
+    return value
+
+
+def _make(factory, name):
+    """What a factory returns."""
+    if not callable(factory):
+        raise LoadError(f"{name} is a {type(factory).__name__}, which cannot be called; --factory wants what makes "
+                        "the application")
+    if inspect.iscoroutinefunction(factory) or inspect.isasyncgenfunction(factory):
+        raise LoadError(f"{name} is an asynchronous function; a factory must return the application at once")
+    try:
+        takes_none = _takes(inspect.signature(factory))
+    except (TypeError, ValueError):
+        takes_none = True  # nobody knows: try
+    if not takes_none:
+        raise LoadError(f"{name} cannot be called without arguments, as a factory is")
+    application = factory()
+    if inspect.isawaitable(application):
+        getattr(application, "close", lambda: None)()
+        raise LoadError(f"{name}() is asynchronous; a factory must return the application at once")
+    return application
+
+
+def _check_arguments(function, name):
+    """Refuse a function whose every call would fail."""
+    signature = inspect.signature(function, follow_wrapped=False)
+    # Two for WSGI; an asynchronous one of another number is refused as such.
+    if _takes(signature, None, None) or inspect.iscoroutinefunction(function):
+        return
+    if _takes(signature):
+        raise LoadError(f"{name} takes no arguments; if it makes the application, give --factory")
+    raise LoadError(f"{name} cannot be called with the two arguments of WSGI, environ and start_response")
+
+
+def _takes(signature, *arguments):
+    try:
+        signature.bind(*arguments)
+    except TypeError:
+        return False
+    return True
 
 
 def _interface(application, name, interface):

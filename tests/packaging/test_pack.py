@@ -373,12 +373,13 @@ def test_target_found(pack, folder, files, expected):
 
 @pytest.mark.parametrize("files", [
     {"shop.py": "app = 1", "other.py": ""}, {"app.py": "x = 1"}, {"app.py": "from x import *"},
-    {"a/__init__.py": "app = 1", "b/__init__.py": ""}, {"sub/app.py": "app = 1"}, {"x.txt": ""},
+    {"a/__init__.py": "", "b/__init__.py": ""}, {"sub/app.py": "app = 1"}, {"x.txt": ""},
 ])
 def test_target_not_found(refuse, folder, files):
     shop = folder("shop", files)
     assert refuse(shop) == (f"{shop}: no application found: none of app.py, wsgi.py, main.py, application.py, server.py "
-                            "defines app or application; say where it is: --app MODULE:ATTR")
+                            "defines app or application, a Flask instance, create_app or make_app; say where it is: "
+                            "--app MODULE:ATTR")
 
 
 @pytest.mark.parametrize("app, warned", [

@@ -638,6 +638,22 @@ static void test_listen_or_the_short_way(void)
     unlink(file_in_folder("pyproject.toml"));
 }
 
+static void test_path_prefix(void)
+{
+    READ(ARGUMENTS("shop:app", "--url-path-prefix", "/shop/a", "--factory", "--env-files", "a",
+                   "--env-files", "b"));
+    CHECK_READ();
+    CHECK_STR(config.url_path_prefix, "/shop/a");
+    CHECK(config.factory && config.env_files.count == 2);
+    READ(ARGUMENTS("shop:app", "--url-path-prefix", ""), ENVIRONMENT("LIMPET_URL_PATH_PREFIX=/a"));
+    CHECK_READ();
+    CHECK(config.url_path_prefix == NULL);
+    READ(.file = "url-path-prefix = shop\n", ARGUMENTS("shop:app", "--config", "/dev/null"));
+    CHECK_REFUSED("/dev/null: url-path-prefix = shop: must begin with \"/\"");
+    READ(ARGUMENTS("shop:app", "--url-path-prefix", "/shop/"));
+    CHECK_REFUSED("--url-path-prefix /shop/: must not end with \"/\"");
+}
+
 static void test_print_config(void)
 {
     char expected[1024];
@@ -694,6 +710,7 @@ static const struct unit_case cases[] = {
     UNIT_CASE(test_listen_from_everywhere),
     UNIT_CASE(test_bad_listen),
     UNIT_CASE(test_listen_or_the_short_way),
+    UNIT_CASE(test_path_prefix),
     UNIT_CASE(test_print_config),
 };
 
