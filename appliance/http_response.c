@@ -66,6 +66,7 @@ static int tell_length(struct MHD_Response *out, const struct response *response
 
 // A body in pieces on its way through libmicrohttpd.
 struct stream {
+    const struct request *request; // is there as long as anything is read
     struct body_source source;
     void (*release)(void *owner);
     void *owner;
@@ -78,11 +79,14 @@ static int stream_fill(struct stream *stream, uint64_t sent)
 {
     if (stream->piece.size > 0)
         return 1;
+    const struct request_head *head = &stream->request->head;
     int more = stream->source.next(stream->owner, &stream->piece);
     if (more == 0 && stream->announced > (int64_t)sent) {
-        log_warning("http",
-                    "the body ended after %" PRIu64 " of %" PRId64 " bytes, connection closed",
-                    sent, stream->announced);
+        log_error("http",
+                  "%.*s %.*s: the body ended after %" PRIu64 " of %" PRId64
+                  " bytes, connection closed",
+                  (int)head->method.size, head->method.data, (int)head->target.size,
+                  head->target.data, sent, stream->announced);
         return -1;
     }
     return more;
@@ -114,12 +118,14 @@ static void stream_free(void *owner)
     free(stream);
 }
 
-static struct MHD_Response *stream_response(const struct response *response)
+static struct MHD_Response *stream_response(const struct request *request,
+                                            const struct response *response)
 {
     struct stream *stream = malloc(sizeof *stream);
     if (stream == NULL)
         return NULL;
     *stream = (struct stream){
+        .request = request,
         .source = *response->source,
         .release = response->release,
         .owner = response->owner,
@@ -141,14 +147,15 @@ static bool is_file(const struct response *response)
 
 // A response with the body that the status and method allow. *taken: it calls release when it is
 // destroyed, else that is left to the caller.
-static struct MHD_Response *body_response(const struct response *response, bool *taken)
+static struct MHD_Response *body_response(const struct request *request,
+                                          const struct response *response, bool *taken)
 {
     *taken = !is_file(response);
     if (is_file(response))
         return MHD_create_response_from_fd_at_offset64(
             (uint64_t)response->content_length, response->source->fd, response->source->offset);
     if (response->source != NULL)
-        return stream_response(response);
+        return stream_response(request, response);
     return MHD_create_response_from_buffer_with_free_callback_cls(
         response->body.size, (void *)(uintptr_t)response->body.data, response->release,
         response->owner);
@@ -167,7 +174,7 @@ static struct MHD_Response *make_response(const struct request *request,
     struct MHD_Response *out;
     *taken = false;
     if (with_body && !is_empty(response))
-        out = body_response(response, taken);
+        out = body_response(request, response, taken);
     else
         out = MHD_create_response_from_buffer_static(0, "");
     if (out == NULL) {
