@@ -43,7 +43,7 @@ static int add_headers(struct MHD_Response *out, const struct response *response
     return 0;
 }
 
-static bool has_body(const struct request *request, unsigned status)
+bool request_takes_body(const struct request *request, unsigned status)
 {
     return status >= 200 && status != 204 && status != 304 &&
            !str_equal(request->head.method, STR("HEAD"));
@@ -170,7 +170,7 @@ static struct MHD_Response *make_response(const struct request *request,
                                           const struct response *response, bool *taken,
                                           struct err *err)
 {
-    bool with_body = has_body(request, response->status);
+    bool with_body = request_takes_body(request, response->status);
     struct MHD_Response *out;
     *taken = false;
     if (with_body && !is_empty(response))
@@ -206,8 +206,9 @@ int request_respond(struct request *request, const struct response *response, st
     must(!request->answered);
     bool taken;
     struct MHD_Response *out = make_response(request, response, &taken, err);
-    bool file_left = is_file(response) &&
-                     (out == NULL || !has_body(request, response->status) || is_empty(response));
+    bool file_left =
+        is_file(response) &&
+        (out == NULL || !request_takes_body(request, response->status) || is_empty(response));
     int result = -1;
     if (out != NULL && add_headers(out, response, err) < 0)
         MHD_destroy_response(out);

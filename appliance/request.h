@@ -43,6 +43,10 @@ struct str request_body(const struct request *request);
 // The file that a large body is in; still the request's. -1: it is in memory.
 int request_body_file(const struct request *request);
 
+// Whether an answer of that status carries a body: not to HEAD, and not with 1xx, 204 and 304 (RFC
+// 9110 section 6.4.1).
+bool request_takes_body(const struct request *request, unsigned status);
+
 // Where a body comes from that is not in memory as a whole.
 struct body_source {
     // The next piece, not empty, valid until the next call. 1: there is one, 0: that was all, -1:

@@ -49,11 +49,6 @@ static struct wsgi_body *call_application(const struct request *request, PyObjec
     return body;
 }
 
-static bool has_body(const struct request_head *head, unsigned status)
-{
-    return !str_equal(head->method, STR("HEAD")) && status != 204 && status != 304;
-}
-
 // The length that the application announced is the one that its body has, as far as that is known
 // yet.
 static int check_length(const struct started *started, const struct response *response)
@@ -84,7 +79,7 @@ static int respond(struct request *request, PyObject *start_response, struct wsg
     };
     if (result == 0)
         wsgi_body_describe(body, &response, &source);
-    if (result == 0 && has_body(request_head(request), started.status))
+    if (result == 0 && request_takes_body(request, started.status))
         result = check_length(&started, &response);
     if (result < 0) {
         if (response.source != NULL && source.fd >= 0)
