@@ -97,10 +97,14 @@ struct http *http_new(const struct reactor_setup *setup, struct err *err)
         return NULL;
     }
     http->setup = setup;
-    // One thread drives it, so it needs no locks; sockets and their accept are the reactor's.
+    pthread_mutex_init(&http->expectation_lock, NULL);
+    pthread_cond_init(&http->expectation_changed, NULL);
+    // One thread at a time drives it, so it needs no locks; sockets and their accept are the
+    // reactor's.
     http->daemon = MHD_start_daemon(
-        MHD_USE_EPOLL | MHD_USE_NO_LISTEN_SOCKET | MHD_USE_NO_THREAD_SAFETY | MHD_USE_ERROR_LOG, 0,
-        NULL, NULL, http_request_step, http,                           //
+        MHD_USE_EPOLL | MHD_USE_NO_LISTEN_SOCKET | MHD_USE_NO_THREAD_SAFETY |
+            MHD_ALLOW_SUSPEND_RESUME | MHD_USE_ERROR_LOG,
+        0, NULL, NULL, http_request_step, http,                        //
         MHD_OPTION_EXTERNAL_LOGGER, log_message, NULL,                 //
         MHD_OPTION_CONNECTION_LIMIT, setup->connection_limit,          //
         MHD_OPTION_CONNECTION_TIMEOUT, (unsigned)CONNECTION_IDLE,      //
@@ -126,10 +130,12 @@ void http_free(struct http *http)
     MHD_stop_daemon(http->daemon);
     must(http->connection_count == 0);
     http_request_free_all(http);
+    pthread_cond_destroy(&http->expectation_changed);
+    pthread_mutex_destroy(&http->expectation_lock);
     free(http);
 }
 
-int http_poll_fd(const struct http *http)
+int http_epoll_fd(const struct http *http)
 {
     return MHD_get_daemon_info(http->daemon, MHD_DAEMON_INFO_EPOLL_FD)->epoll_fd;
 }
@@ -148,9 +154,54 @@ void http_add(struct http *http, const struct listener *listener, int fd,
     http->accepting = NULL;
 }
 
-void http_turn(struct http *http)
+void http_begin(struct http *http, const struct epoll_event *events, unsigned count)
 {
-    MHD_run(http->daemon);
+    MHD_run_begin(http->daemon, events, count);
+}
+
+bool http_step(struct http *http)
+{
+    return MHD_run_next(http->daemon) == MHD_YES;
+}
+
+void http_end(struct http *http)
+{
+    MHD_run_end(http->daemon);
+}
+
+struct request *http_next(struct http *http)
+{
+    return request_queue_take(&http->ready);
+}
+
+void http_post(struct http *http, struct request *request)
+{
+    request->next = http->posted;
+    while (!atomic_compare_exchange_weak(&http->posted, &request->next, request))
+        ;
+}
+
+bool http_has_posted(const struct http *http)
+{
+    return http->posted != NULL;
+}
+
+void http_settle_posted(struct http *http)
+{
+    if (!http_has_posted(http))
+        return;
+    struct request *list = atomic_exchange(&http->posted, NULL), *in_order = NULL;
+    while (list != NULL) {
+        struct request *next = list->next;
+        list->next = in_order;
+        in_order = list;
+        list = next;
+    }
+    while (in_order != NULL) {
+        struct request *next = in_order->next;
+        http_settle(http, in_order);
+        in_order = next;
+    }
 }
 
 void http_drain(struct http *http)
@@ -168,4 +219,9 @@ void http_drain(struct http *http)
 size_t http_connection_count(const struct http *http)
 {
     return http->connection_count;
+}
+
+bool http_is_idle(const struct http *http)
+{
+    return http->connection_count == 0 && http->request_count == 0;
 }

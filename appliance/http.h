@@ -1,10 +1,11 @@
-// http.h - HTTP/1.1 connections, by libmicrohttpd: connections go in, complete requests come out
-// through reactor_setup.handle. Only http*.c include its header. One thread at a time.
+// http.h - HTTP/1.1 connections, by libmicrohttpd: connections go in, requests with work for the
+// application come out. Only http*.c include its header. One thread at a time, but for http_post.
 #pragma once
 
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <sys/epoll.h>
 #include <sys/socket.h>
 
 #include "err.h"
@@ -17,8 +18,8 @@ struct http *http_new(const struct reactor_setup *setup, struct err *err);
 // Closes what is still open.
 void http_free(struct http *http);
 
-// Readable when there is something to do.
-int http_poll_fd(const struct http *http);
+// The epoll set that its connections are in; the caller waits on it, and may add what is its own.
+int http_epoll_fd(const struct http *http);
 
 // Milliseconds until there is something to do without any event; -1: no such moment.
 int64_t http_timeout(struct http *http);
@@ -28,10 +29,27 @@ int64_t http_timeout(struct http *http);
 void http_add(struct http *http, const struct listener *listener, int fd,
               const struct sockaddr *address, socklen_t address_size);
 
-// Read, answer, write, close; never blocks.
-void http_turn(struct http *http);
+// A turn: begin with the events of its connections, step until that is false, end. A step handles
+// one connection and never blocks.
+void http_begin(struct http *http, const struct epoll_event *events, unsigned count);
+bool http_step(struct http *http);
+void http_end(struct http *http);
+
+// The next request with work for the application, in order of arrival; NULL: none.
+struct request *http_next(struct http *http);
+
+// Go on with a request whose work was done.
+void http_settle(struct http *http, struct request *request);
+
+// Any thread: leave a request for http_settle_posted.
+void http_post(struct http *http, struct request *request);
+bool http_has_posted(const struct http *http);
+void http_settle_posted(struct http *http);
 
 // Close idle connections, and the others after their current answer.
 void http_drain(struct http *http);
 
 size_t http_connection_count(const struct http *http);
+
+// Whether nothing is left: no connection, and no request with a body to release.
+bool http_is_idle(const struct http *http);

@@ -3,6 +3,8 @@
 
 #include <microhttpd.h>
 #include <netinet/in.h>
+#include <pthread.h>
+#include <stdatomic.h>
 
 #include "buf.h"
 #include "http.h"
@@ -25,17 +27,52 @@ struct connection {
     char peer_address[INET6_ADDRSTRLEN];
 };
 
+// What a request has for the application to do.
+enum work { WORK_NONE, WORK_ANSWER, WORK_PIECE, WORK_RELEASE };
+
+// A body that its client holds back until it is asked for it.
+enum expectation {
+    EXPECT_NONE,   // there is no such body, or it is here
+    EXPECT_HELD,   // the application has not asked for it
+    EXPECT_ASKED,  // it has; libmicrohttpd is still to be told
+    EXPECT_COMING, // 100 Continue was sent
+    EXPECT_LOST,   // the client has gone
+};
+
+// An answer: written by whoever does the work, read with the baton once that is done.
+struct answer {
+    struct MHD_Response *response; // until it is queued
+    unsigned status;
+    struct buf copy; // of a small body; its memory is used again
+    struct body_source source;
+    struct str piece;  // what is left of the source's latest
+    int more;          // what the source said last
+    int64_t announced; // bytes, -1: not known
+    uint64_t sent;     // bytes of a source's pieces taken
+    bool in_place;     // the body is sent from where the application has it
+    void (*release)(void *owner);
+    void *owner;
+};
+
+// A request lives from its first line until libmicrohttpd has done with it (ended), no work of it
+// is under way (running), and its body was released.
 struct request {
     struct http *http;
-    struct connection *connection;
+    struct connection *connection; // valid until it has ended
     struct MHD_Connection *transport;
-    struct request *next_free;
+    struct request *next; // in the one list that it is in: free, with work, posted
     struct request_head head;
     struct buf target; // the raw request target: libmicrohttpd decodes its own in place
     struct spool body;
-    struct header headers[HEADER_LIMIT];
+    struct answer answer;
+    enum work work;
     bool announced; // the header section is complete and was looked at
     bool answered;
+    bool failed; // cut the connection
+    bool running;
+    bool ended;
+    _Atomic enum expectation expectation;
+    struct header headers[HEADER_LIMIT];
 };
 
 struct http {
@@ -44,6 +81,12 @@ struct http {
     struct connection *connections;
     size_t connection_count;
     struct request *free_requests;
+    size_t request_count;          // that are not free
+    struct request_queue ready;    // with work for the application
+    struct request *_Atomic posted; // latest first
+    unsigned expecting;            // requests handed over without their body
+    pthread_mutex_t expectation_lock;        // for waiting only
+    pthread_cond_t expectation_changed;
     const struct listener *accepting; // of the connection that http_add is handing over
     bool draining;
 };
@@ -57,5 +100,14 @@ void http_request_end(void *http, struct MHD_Connection *transport, void **reque
                       enum MHD_RequestTerminationCode how);
 void http_request_free_all(struct http *http);
 
-// http_response.c: queue a plain answer of our own making.
+// Suspend its connection and put it behind the others with work.
+void http_request_offer(struct request *request, enum work work);
+// With no work under way: release what it still has, then free it.
+void http_request_finish(struct request *request);
+
+// http_response.c: queue a plain answer of our own making, inside a callback.
 enum MHD_Result http_respond_plain(struct request *request, unsigned status);
+// Queue the answer that was made.
+void http_response_queue(struct request *request);
+// The next piece of a body, from its source.
+void http_response_fetch(struct request *request);

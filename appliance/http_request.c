@@ -1,6 +1,6 @@
-// http_request.c - from libmicrohttpd's callbacks to one complete struct request: the raw target
-// first, then the header section, the body piece by piece, and at the end the call of
-// reactor_setup.handle.
+// http_request.c - from libmicrohttpd's callbacks to a struct request with work for the
+// application: the raw target first, then the header section, the body piece by piece, at the end
+// its release.
 #include "http_priv.h"
 
 #include <stdlib.h>
@@ -9,7 +9,10 @@
 #include "check.h"
 #include "log.h"
 
-enum { TARGET_MAX = CONNECTION_MEMORY };
+enum {
+    TARGET_MAX = CONNECTION_MEMORY,
+    COPY_MAX = 16 * 1024, // bytes of a body that are rather copied than kept where they are
+};
 
 static struct connection *connection_of(struct MHD_Connection *transport)
 {
@@ -22,40 +25,93 @@ static struct request *request_acquire(struct http *http)
 {
     struct request *request = http->free_requests;
     if (request != NULL) {
-        http->free_requests = request->next_free;
+        http->free_requests = request->next;
+        http->request_count++;
         return request;
     }
     request = calloc(1, sizeof *request);
     if (request == NULL)
         return NULL;
     request->http = http;
+    http->request_count++;
     buf_init(&request->target, TARGET_MAX);
+    buf_init(&request->answer.copy, COPY_MAX);
     spool_init(&request->body, http->setup->body_limits);
     return request;
 }
 
-// A request's memory is used again, but what a large body took is given back.
+// A request's memory is used again, but what a large body took is given back. Its headers are
+// written before they are read.
 static void request_release(struct request *request)
 {
     struct http *http = request->http;
+    if (request->answer.response != NULL)
+        MHD_destroy_response(request->answer.response);
+    struct buf copy = request->answer.copy;
+    copy.size = 0;
+    request->answer = (struct answer){.copy = copy};
     spool_clear(&request->body);
-    struct buf target = request->target;
-    struct spool body = request->body;
-    target.size = 0;
-    *request = (struct request){
-        .http = http, .target = target, .body = body, .next_free = http->free_requests};
+    request->target.size = 0;
+    request->work = WORK_NONE;
+    request->announced = request->answered = request->failed = false;
+    request->running = request->ended = false;
+    request->expectation = EXPECT_NONE;
+    request->next = http->free_requests;
     http->free_requests = request;
+    http->request_count--;
 }
 
 void http_request_free_all(struct http *http)
 {
     while (http->free_requests != NULL) {
         struct request *request = http->free_requests;
-        http->free_requests = request->next_free;
+        http->free_requests = request->next;
         buf_fini(&request->target);
+        buf_fini(&request->answer.copy);
         spool_fini(&request->body);
         free(request);
     }
+}
+
+void request_queue_put(struct request_queue *queue, struct request *request)
+{
+    request->next = NULL;
+    if (queue->first == NULL)
+        queue->first = request;
+    else
+        queue->last->next = request;
+    queue->last = request;
+}
+
+struct request *request_queue_take(struct request_queue *queue)
+{
+    struct request *request = queue->first;
+    if (request != NULL)
+        queue->first = request->next;
+    return request;
+}
+
+// Behind the others with work.
+static void enqueue(struct request *request, enum work work)
+{
+    must(request->work == WORK_NONE);
+    request->work = work;
+    request->running = true;
+    request_queue_put(&request->http->ready, request);
+}
+
+void http_request_offer(struct request *request, enum work work)
+{
+    MHD_suspend_connection(request->transport);
+    enqueue(request, work);
+}
+
+void http_request_finish(struct request *request)
+{
+    if (request->answer.release != NULL)
+        enqueue(request, WORK_RELEASE);
+    else
+        request_release(request);
 }
 
 void *http_request_begin(void *owner, const char *target, struct MHD_Connection *transport)
@@ -100,19 +156,33 @@ static bool target_is_valid(struct str target)
     return target.size > 0;
 }
 
-// The status that refuses this header section, or 0.
-static unsigned judge_head(const struct request *request)
+static bool name_is(const struct header *header, const char *name, size_t size)
 {
+    return header->name.size == size && strncasecmp(header->name.data, name, size) == 0;
+}
+
+// The status that refuses this header section, or 0. *expects: the client wants to be asked for its
+// body.
+static unsigned judge_head(const struct request *request, bool *expects)
+{
+    bool asks = false, has_body = false;
     if (!target_is_valid(request->head.target))
         return 400;
     if (request->head.header_count > HEADER_LIMIT)
         return 431;
     for (size_t i = 0; i < request->head.header_count; i++) {
         const struct header *header = &request->headers[i];
-        if (header->name.size == 14 && strncasecmp(header->name.data, "content-length", 14) == 0 &&
-            spool_exceeds(&request->body, strtoull(header->value.data, NULL, 10)))
-            return 413;
+        if (name_is(header, "content-length", 14)) {
+            uint64_t size = strtoull(header->value.data, NULL, 10);
+            if (spool_exceeds(&request->body, size))
+                return 413;
+            has_body = has_body || size > 0;
+        }
+        has_body = has_body || name_is(header, "transfer-encoding", 17);
+        asks = asks || (name_is(header, "expect", 6) && header->value.size == 12 &&
+                        strncasecmp(header->value.data, "100-continue", 12) == 0);
     }
+    *expects = asks && has_body && str_equal(request->head.version, STR("HTTP/1.1"));
     return 0;
 }
 
@@ -121,6 +191,8 @@ static unsigned judge_head(const struct request *request)
 static enum MHD_Result announce(struct request *request, const char *method, const char *version)
 {
     struct connection *connection = request->connection;
+    struct http *http = request->http;
+    bool expects = false;
     request->announced = true;
     request->head = (struct request_head){
         .method = str_of(method),
@@ -132,11 +204,17 @@ static enum MHD_Result announce(struct request *request, const char *method, con
         .endpoint = &connection->listener->endpoint,
     };
     MHD_get_connection_values_n(request->transport, MHD_HEADER_KIND, take_header, request);
-    unsigned status = judge_head(request);
-    if (status == 0)
-        return MHD_YES;
-    request->head.header_count = 0;
-    return http_respond_plain(request, status);
+    unsigned status = judge_head(request, &expects);
+    if (status != 0) {
+        request->head.header_count = 0;
+        return http_respond_plain(request, status);
+    }
+    if (expects && http->expecting < http->setup->expectation_limit) {
+        http->expecting++;
+        request->expectation = EXPECT_HELD;
+        http_request_offer(request, WORK_ANSWER);
+    }
+    return MHD_YES;
 }
 
 static enum MHD_Result take_body(struct request *request, const char *data, size_t *data_size)
@@ -152,25 +230,48 @@ static enum MHD_Result take_body(struct request *request, const char *data, size
     return MHD_NO;
 }
 
-enum MHD_Result http_request_step(void *owner, struct MHD_Connection *transport, const char *path,
+// What the thread that awaits the body sees.
+static void tell_expectation(struct request *request, enum expectation what)
+{
+    struct http *http = request->http;
+    pthread_mutex_lock(&http->expectation_lock);
+    request->expectation = what;
+    pthread_cond_broadcast(&http->expectation_changed);
+    pthread_mutex_unlock(&http->expectation_lock);
+}
+
+// The last call before an answer: all of the request is here.
+static enum MHD_Result complete(struct request *request)
+{
+    if (request->expectation == EXPECT_COMING) {
+        // Its handler runs already, and waits.
+        MHD_suspend_connection(request->transport);
+        request->http->expecting--;
+        tell_expectation(request, EXPECT_NONE);
+        return MHD_YES;
+    }
+    http_request_offer(request, WORK_ANSWER);
+    return MHD_YES;
+}
+
+enum MHD_Result http_request_step(void *http, struct MHD_Connection *transport, const char *path,
                                   const char *method, const char *version, const char *data,
                                   size_t *data_size, void **context)
 {
-    struct http *http = owner;
     struct request *request = *context;
-    (void)path, (void)transport;
-    if (request == NULL)
-        return MHD_NO; // out of memory: the connection is closed, the others live
+    (void)path, (void)transport, (void)http;
+    if (request == NULL || request->failed)
+        return MHD_NO; // of no memory, for one: the connection is closed, the others live
     if (!request->announced)
         return announce(request, method, version);
     if (*data_size > 0)
         return take_body(request, data, data_size);
-    if (request->answered)
+    if (request->expectation == EXPECT_ASKED) {
+        // Without an answer to its header section, libmicrohttpd sends 100 Continue.
+        request->expectation = EXPECT_COMING;
         return MHD_YES;
-    http->setup->handle(http->setup->owner, request);
-    if (!request->answered)
-        request_fail(request, 500);
-    return request->answered ? MHD_YES : MHD_NO;
+    }
+    return request->answered ? MHD_YES : complete(request);
 }
 
 void http_request_end(void *owner, struct MHD_Connection *transport, void **context,
@@ -185,7 +286,74 @@ void http_request_end(void *owner, struct MHD_Connection *transport, void **cont
     // Its answer may have been under way, without "Connection: close", when the drain began.
     if (request->http->draining)
         shutdown(request->connection->fd, SHUT_RD);
-    request_release(request);
+    request->ended = true;
+    if (request->expectation != EXPECT_NONE) {
+        request->http->expecting--;
+        tell_expectation(request, EXPECT_LOST);
+    }
+    if (!request->running)
+        http_request_finish(request);
+}
+
+void http_settle(struct http *http, struct request *request)
+{
+    (void)http;
+    if (request->expectation == EXPECT_ASKED) {
+        // Not done: its handler waits for the body.
+        MHD_run_connection(request->transport);
+        return;
+    }
+    enum work done = request->work;
+    request->work = WORK_NONE;
+    request->running = false;
+    if (request->ended)
+        http_request_finish(request);
+    else if (done == WORK_ANSWER)
+        http_response_queue(request);
+    else
+        MHD_run_connection(request->transport);
+}
+
+void request_run(struct request *request)
+{
+    const struct reactor_setup *setup = request->http->setup;
+    struct answer *answer = &request->answer;
+    switch (request->work) {
+    case WORK_ANSWER:
+        setup->handle(setup->owner, request);
+        request_fail(request, 500); // unless it was answered
+        break;
+    case WORK_PIECE:
+        http_response_fetch(request);
+        break;
+    case WORK_RELEASE:
+        answer->release(answer->owner);
+        answer->release = NULL;
+        break;
+    case WORK_NONE:
+        must(false);
+    }
+}
+
+bool request_has_body(const struct request *request)
+{
+    return request->expectation == EXPECT_NONE;
+}
+
+void request_ask_body(struct request *request)
+{
+    must(request->expectation == EXPECT_HELD);
+    request->expectation = EXPECT_ASKED;
+}
+
+bool request_await_body(struct request *request)
+{
+    struct http *http = request->http;
+    pthread_mutex_lock(&http->expectation_lock);
+    while (request->expectation != EXPECT_NONE && request->expectation != EXPECT_LOST)
+        pthread_cond_wait(&http->expectation_changed, &http->expectation_lock);
+    pthread_mutex_unlock(&http->expectation_lock);
+    return request->expectation == EXPECT_NONE;
 }
 
 const struct request_head *request_head(const struct request *request)

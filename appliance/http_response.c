@@ -1,5 +1,6 @@
 // http_response.c - struct response into libmicrohttpd's: a body in memory, in pieces or from a
-// file; and the plain answers that are our own.
+// file; and the plain answers that are our own. An answer is made by whoever does the request's
+// work, and queued with the baton.
 #include <errno.h>
 #include <inttypes.h>
 #include <stdio.h>
@@ -64,80 +65,50 @@ static int tell_length(struct MHD_Response *out, const struct response *response
     return MHD_add_response_header(out, "Content-Length", text) == MHD_YES ? 0 : -1;
 }
 
-// A body in pieces on its way through libmicrohttpd.
-struct stream {
-    const struct request *request; // is there as long as anything is read
-    struct body_source source;
-    void (*release)(void *owner);
-    void *owner;
-    struct str piece;  // what is left of the source's latest
-    int64_t announced; // bytes, -1: not known
-};
-
-// The next piece that is there to be sent: 1, 0 at the end, -1.
-static int stream_fill(struct stream *stream, uint64_t sent)
+static void report_short(const struct request *request)
 {
-    if (stream->piece.size > 0)
-        return 1;
-    const struct request_head *head = &stream->request->head;
-    int more = stream->source.next(stream->owner, &stream->piece);
-    if (more == 0 && stream->announced > (int64_t)sent) {
-        log_error("http",
-                  "%.*s %.*s: the body ended after %" PRIu64 " of %" PRId64
-                  " bytes, connection closed",
-                  (int)head->method.size, head->method.data, (int)head->target.size,
-                  head->target.data, sent, stream->announced);
-        return -1;
-    }
-    return more;
+    const struct request_head *head = &request->head;
+    log_error("http",
+              "%.*s %.*s: the body ended after %" PRIu64 " of %" PRId64 " bytes, connection closed",
+              (int)head->method.size, head->method.data, (int)head->target.size, head->target.data,
+              request->answer.sent, request->answer.announced);
 }
 
-// MHD_ContentReaderCallback: as much as the client takes now.
-static ssize_t stream_read(void *owner, uint64_t sent, char *out, size_t size)
+// MHD_ContentReaderCallback: as much as is there and the client takes now. With nothing there, the
+// connection waits until the application has made more.
+static ssize_t stream_read(void *owner, uint64_t position, char *out, size_t size)
 {
-    struct stream *stream = owner;
-    int more = stream_fill(stream, sent);
-    if (more <= 0)
-        return more == 0 ? MHD_CONTENT_READER_END_OF_STREAM : MHD_CONTENT_READER_END_WITH_ERROR;
-    size_t count = stream->piece.size < size ? stream->piece.size : size;
-    memcpy(out, stream->piece.data, count);
-    stream->piece.data += count;
-    stream->piece.size -= count;
-    if (stream->announced == (int64_t)(sent + count) && stream->piece.size > 0)
+    struct request *request = owner;
+    struct answer *answer = &request->answer;
+    (void)position;
+    if (answer->piece.size == 0) {
+        if (answer->more < 0)
+            return MHD_CONTENT_READER_END_WITH_ERROR;
+        if (answer->more == 0)
+            return MHD_CONTENT_READER_END_OF_STREAM;
+        http_request_offer(request, WORK_PIECE);
+        return 0;
+    }
+    size_t count = answer->piece.size < size ? answer->piece.size : size;
+    memcpy(out, answer->piece.data, count);
+    answer->piece.data += count;
+    answer->piece.size -= count;
+    answer->sent += count;
+    if (answer->announced == (int64_t)answer->sent && answer->piece.size > 0)
         log_warning("http",
                     "the body is longer than the %" PRId64 " bytes announced, the rest is dropped",
-                    stream->announced);
+                    answer->announced);
     return (ssize_t)count;
 }
 
-static void stream_free(void *owner)
+void http_response_fetch(struct request *request)
 {
-    struct stream *stream = owner;
-    if (stream->release != NULL)
-        stream->release(stream->owner);
-    free(stream);
-}
-
-static struct MHD_Response *stream_response(const struct request *request,
-                                            const struct response *response)
-{
-    struct stream *stream = malloc(sizeof *stream);
-    if (stream == NULL)
-        return NULL;
-    *stream = (struct stream){
-        .request = request,
-        .source = *response->source,
-        .release = response->release,
-        .owner = response->owner,
-        .announced = response->content_length,
-    };
-    uint64_t size =
-        response->content_length < 0 ? MHD_SIZE_UNKNOWN : (uint64_t)response->content_length;
-    struct MHD_Response *out =
-        MHD_create_response_from_callback(size, STREAM_BLOCK, stream_read, stream, stream_free);
-    if (out == NULL)
-        free(stream);
-    return out;
+    struct answer *answer = &request->answer;
+    answer->more = answer->source.next(answer->owner, &answer->piece);
+    if (answer->more == 0 && answer->announced > (int64_t)answer->sent) {
+        report_short(request);
+        answer->more = -1;
+    }
 }
 
 static bool is_file(const struct response *response)
@@ -145,81 +116,127 @@ static bool is_file(const struct response *response)
     return response->source != NULL && response->source->fd >= 0;
 }
 
-// A response with the body that the status and method allow. *taken: it calls release when it is
-// destroyed, else that is left to the caller.
-static struct MHD_Response *body_response(const struct request *request,
-                                          const struct response *response, bool *taken)
-{
-    *taken = !is_file(response);
-    if (is_file(response))
-        return MHD_create_response_from_fd_at_offset64(
-            (uint64_t)response->content_length, response->source->fd, response->source->offset);
-    if (response->source != NULL)
-        return stream_response(request, response);
-    return MHD_create_response_from_buffer_with_free_callback_cls(
-        response->body.size, (void *)(uintptr_t)response->body.data, response->release,
-        response->owner);
-}
-
 static bool is_empty(const struct response *response)
 {
-    return response->source == NULL ? response->body.size == 0 : response->content_length == 0;
+    if (response->source == NULL)
+        return response->body.size == 0;
+    return response->content_length == 0;
 }
 
-static struct MHD_Response *make_response(const struct request *request,
-                                          const struct response *response, bool *taken,
+static struct MHD_Response *stream_response(struct request *request,
+                                            const struct response *response)
+{
+    struct answer *answer = &request->answer;
+    answer->in_place = true;
+    answer->source = *response->source;
+    answer->piece = response->body;
+    answer->more = 1;
+    answer->announced = response->content_length;
+    uint64_t size =
+        response->content_length < 0 ? MHD_SIZE_UNKNOWN : (uint64_t)response->content_length;
+    return MHD_create_response_from_callback(size, STREAM_BLOCK, stream_read, request, NULL);
+}
+
+// A body that can be released at once is copied, where that is cheap.
+static struct MHD_Response *memory_response(struct request *request,
+                                            const struct response *response)
+{
+    struct buf *copy = &request->answer.copy;
+    const char *data = response->body.data;
+    if (response->release_early && buf_append_str(copy, response->body) == 0)
+        data = buf_text(copy);
+    else
+        request->answer.in_place = true;
+    return MHD_create_response_from_buffer_static(response->body.size, data);
+}
+
+// Whether the answer has a body to send; a file that it does not need is closed.
+static bool choose_body(const struct request *request, const struct response *response)
+{
+    if (request_takes_body(request, response->status) && !is_empty(response))
+        return true;
+    if (is_file(response))
+        close(response->source->fd);
+    return false;
+}
+
+// Takes the file of the response along, on failure as well.
+static struct MHD_Response *make_response(struct request *request, const struct response *response,
                                           struct err *err)
 {
-    bool with_body = request_takes_body(request, response->status);
     struct MHD_Response *out;
-    *taken = false;
-    if (with_body && !is_empty(response))
-        out = body_response(request, response, taken);
-    else
-        out = MHD_create_response_from_buffer_static(0, "");
-    if (out == NULL) {
-        *taken = false;
-        err_system(err, ENOMEM, "response");
-        return NULL;
-    }
+    bool with_body = choose_body(request, response);
     if (!with_body)
+        out = MHD_create_response_from_buffer_static(0, "");
+    else if (is_file(response))
+        out = MHD_create_response_from_fd_at_offset64(
+            (uint64_t)response->content_length, response->source->fd, response->source->offset);
+    else if (response->source != NULL)
+        out = stream_response(request, response);
+    else
+        out = memory_response(request, response);
+    if (out == NULL && with_body && is_file(response))
+        close(response->source->fd);
+    if (out == NULL)
+        err_system(err, ENOMEM, "response");
+    else if (!request_takes_body(request, response->status))
         must(tell_length(out, response) == 0);
     return out;
 }
 
-// Queue and give up our hold; the body goes with the response from here on.
-static int queue(struct request *request, unsigned status, struct MHD_Response *out,
-                 struct err *err)
+// The answer is made: nothing of it is sent before the work is settled.
+static void set_answer(struct request *request, unsigned status, struct MHD_Response *out)
 {
-    if (request->http->draining || !request->http->setup->keep_alive)
-        MHD_add_response_header(out, "Connection", "close");
-    enum MHD_Result queued = MHD_queue_response(request->transport, status, out);
-    MHD_destroy_response(out);
-    if (queued != MHD_YES)
-        return err_set(err, ERR_FAILED, "status %u cannot be sent here", status);
+    request->answer.response = out;
+    request->answer.status = status;
     request->answered = true;
-    return 0;
 }
 
 int request_respond(struct request *request, const struct response *response, struct err *err)
 {
     must(!request->answered);
-    bool taken;
-    struct MHD_Response *out = make_response(request, response, &taken, err);
-    bool file_left =
-        is_file(response) &&
-        (out == NULL || !request_takes_body(request, response->status) || is_empty(response));
-    int result = -1;
-    if (out != NULL && add_headers(out, response, err) < 0)
+    struct MHD_Response *out = make_response(request, response, err);
+    if (out != NULL && add_headers(out, response, err) < 0) {
         MHD_destroy_response(out);
-    else if (out != NULL)
-        result = queue(request, response->status, out, err);
-    // What libmicrohttpd did not take along is released here.
-    if (file_left)
-        close(response->source->fd);
-    if (!taken && response->release != NULL)
+        out = NULL;
+    }
+    if (out != NULL)
+        set_answer(request, response->status, out);
+    if (response->release == NULL)
+        return out != NULL ? 0 : -1;
+    if (out == NULL || (response->release_early && !request->answer.in_place)) {
         response->release(response->owner);
-    return result;
+    } else {
+        request->answer.release = response->release;
+        request->answer.owner = response->owner;
+    }
+    return out != NULL ? 0 : -1;
+}
+
+// Queue and give up our hold.
+static enum MHD_Result queue(struct request *request, unsigned status, struct MHD_Response *out)
+{
+    if (request->http->draining || !request->http->setup->keep_alive)
+        MHD_add_response_header(out, "Connection", "close");
+    enum MHD_Result queued = MHD_queue_response(request->transport, status, out);
+    MHD_destroy_response(out);
+    return queued;
+}
+
+void http_response_queue(struct request *request)
+{
+    struct MHD_Response *out = steal_ptr(&request->answer.response);
+    if (out == NULL || queue(request, request->answer.status, out) != MHD_YES) {
+        log_warning("http", "status %u cannot be sent here, connection closed",
+                    request->answer.status);
+        request->failed = true;
+        request->answered = false;
+    }
+    if (request->expectation == EXPECT_HELD) {
+        request->http->expecting--;
+        request->expectation = EXPECT_NONE;
+    }
+    MHD_run_connection(request->transport);
 }
 
 static const char *reason(unsigned status)
@@ -228,22 +245,25 @@ static const char *reason(unsigned status)
     return text != NULL ? text : "Error";
 }
 
-enum MHD_Result http_respond_plain(struct request *request, unsigned status)
+static struct MHD_Response *plain_response(unsigned status)
 {
     char page[128];
     int size = snprintf(page, sizeof page, "%u %s\n", status, reason(status));
     struct MHD_Response *out = MHD_create_response_from_buffer_copy((size_t)size, page);
-    struct err err;
-    if (out == NULL)
-        return MHD_NO;
-    MHD_add_response_header(out, "Content-Type", "text/plain; charset=utf-8");
-    return queue(request, status, out, &err) == 0 ? MHD_YES : MHD_NO;
+    if (out != NULL)
+        MHD_add_response_header(out, "Content-Type", "text/plain; charset=utf-8");
+    return out;
+}
+
+enum MHD_Result http_respond_plain(struct request *request, unsigned status)
+{
+    struct MHD_Response *out = plain_response(status);
+    request->answered = true;
+    return out != NULL ? queue(request, status, out) : MHD_NO;
 }
 
 void request_fail(struct request *request, unsigned status)
 {
-    if (request->answered)
-        return;
-    if (http_respond_plain(request, status) != MHD_YES)
-        log_warning("http", "status %u could not be sent, connection closed", status);
+    if (!request->answered)
+        set_answer(request, status, plain_response(status));
 }

@@ -1,20 +1,23 @@
 // reactor.c - the poll function of a worker: waits on one epoll set for listeners, the control
-// descriptor and the HTTP part, accepts, and lets HTTP work. No thread, no Python.
+// descriptor and connections, accepts, and lets HTTP work. No thread, no Python.
 #include "reactor.h"
 
 #include <errno.h>
+#include <stdatomic.h>
 #include <stdlib.h>
 #include <sys/epoll.h>
+#include <sys/eventfd.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include "check.h"
 #include "http.h"
 #include "log.h"
 
 enum {
     ACCEPTS_A_TURN =
         64, // so that a flood of new connections does not starve the ones that are here
-    EVENTS_A_WAIT = 16,
+    EVENTS_A_WAIT = 64,
     DRAIN_CHECK =
         1000, // milliseconds, at most, between looks at what still keeps a draining worker
 };
@@ -22,9 +25,12 @@ enum {
 struct reactor {
     const struct reactor_setup *setup;
     struct http *http;
-    int epoll_fd;
+    int epoll_fd; // http's
+    int wake_fd;  // an eventfd: a request was posted
     int event_count; // from the last reactor_wait
+    bool in_turn;    // the events were taken, connections may be left to step
     struct epoll_event events[EVENTS_A_WAIT];
+    _Atomic bool asleep; // in reactor_wait: who posts has to wake it
     // Connections at which no more are accepted: the limit, or what there were when descriptors or
     // memory ran out.
     size_t ceiling;
@@ -57,8 +63,8 @@ static void unwatch_listeners(struct reactor *reactor)
         epoll_ctl(reactor->epoll_fd, EPOLL_CTL_DEL, reactor->setup->listeners[i].fd, NULL);
 }
 
-// Event sources are told apart by address: a listener, the reactor itself for control, its http for
-// HTTP.
+// Event sources are told apart by address: a listener, the reactor itself for control, its wake_fd;
+// all others are connections.
 static int watch_all(struct reactor *reactor)
 {
     const struct reactor_setup *setup = reactor->setup;
@@ -66,7 +72,8 @@ static int watch_all(struct reactor *reactor)
         return -1;
     if (setup->control_fd >= 0 && watch(reactor, setup->control_fd, EPOLLIN, reactor) < 0)
         return -1;
-    return watch(reactor, http_poll_fd(reactor->http), EPOLLIN, reactor->http);
+    // Each write to it is an edge, so it is never read.
+    return watch(reactor, reactor->wake_fd, EPOLLIN | EPOLLET, &reactor->wake_fd);
 }
 
 struct reactor *reactor_new(const struct reactor_setup *setup, struct err *err)
@@ -78,12 +85,14 @@ struct reactor *reactor_new(const struct reactor_setup *setup, struct err *err)
     }
     reactor->setup = setup;
     reactor->ceiling = setup->connection_limit;
-    reactor->epoll_fd = epoll_create1(EPOLL_CLOEXEC);
+    reactor->wake_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
     reactor->http = http_new(setup, err);
-    if (reactor->http != NULL && watch_all(reactor) < 0)
+    if (reactor->http != NULL) {
+        reactor->epoll_fd = http_epoll_fd(reactor->http);
+        if (watch_all(reactor) == 0)
+            return reactor;
         err_system(err, errno, "reactor: epoll");
-    else if (reactor->http != NULL)
-        return reactor;
+    }
     reactor_free(reactor);
     return NULL;
 }
@@ -93,8 +102,8 @@ void reactor_free(struct reactor *reactor)
     if (reactor == NULL)
         return;
     http_free(reactor->http);
-    if (reactor->epoll_fd >= 0)
-        close(reactor->epoll_fd);
+    if (reactor->wake_fd >= 0)
+        close(reactor->wake_fd);
     free(reactor);
 }
 
@@ -103,8 +112,21 @@ void reactor_wait(struct reactor *reactor)
     int64_t timeout = http_timeout(reactor->http);
     if (reactor->draining && (timeout < 0 || timeout > DRAIN_CHECK))
         timeout = DRAIN_CHECK;
+    // Posted before it is seen asleep: not waited for. After: it is woken.
+    reactor->asleep = true;
+    if (http_has_posted(reactor->http))
+        timeout = 0;
     int limit = timeout > INT32_MAX ? INT32_MAX : (int)timeout;
     reactor->event_count = epoll_wait(reactor->epoll_fd, reactor->events, EVENTS_A_WAIT, limit);
+    reactor->asleep = false;
+}
+
+void reactor_post(struct reactor *reactor, struct request *request)
+{
+    uint64_t one = 1;
+    http_post(reactor->http, request);
+    if (atomic_exchange(&reactor->asleep, false))
+        must(write(reactor->wake_fd, &one, sizeof one) == sizeof one);
 }
 
 // Errors that say something about us, not about the one connection (accept(2)).
@@ -173,19 +195,68 @@ static void accept_some(struct reactor *reactor, const struct listener *listener
     }
 }
 
-void reactor_turn(struct reactor *reactor)
+static bool is_listener(const struct reactor *reactor, const void *who)
 {
     const struct reactor_setup *setup = reactor->setup;
+    uintptr_t at = (uintptr_t)who, first = (uintptr_t)setup->listeners;
+    return at >= first && at < first + setup->listener_count * sizeof *setup->listeners;
+}
+
+// Our own events are done at once. Returns how many are connections': they come first then.
+static unsigned take_events(struct reactor *reactor)
+{
+    const struct reactor_setup *setup = reactor->setup;
+    unsigned kept = 0;
     for (int i = 0; i < reactor->event_count; i++) {
         const void *who = reactor->events[i].data.ptr;
         if (who == reactor)
             setup->control(setup->owner);
-        else if (who != reactor->http && !reactor->draining)
+        else if (is_listener(reactor, who) && !reactor->draining)
             accept_some(reactor, who);
+        else if (who != &reactor->wake_fd && !is_listener(reactor, who))
+            reactor->events[kept++] = reactor->events[i];
     }
     reactor->event_count = 0;
-    http_turn(reactor->http);
+    return kept;
+}
+
+static void begin_turn(struct reactor *reactor)
+{
+    unsigned count = take_events(reactor);
+    http_begin(reactor->http, reactor->events, count);
+    reactor->in_turn = true;
+}
+
+static void end_turn(struct reactor *reactor)
+{
+    http_end(reactor->http);
     resume_accepting(reactor);
+    reactor->in_turn = false;
+}
+
+struct request *reactor_next(struct reactor *reactor)
+{
+    struct http *http = reactor->http;
+    if (!reactor->in_turn)
+        begin_turn(reactor);
+    for (;;) {
+        http_settle_posted(http);
+        struct request *request = http_next(http);
+        if (request != NULL)
+            return request;
+        if (!http_step(http))
+            break;
+    }
+    end_turn(reactor);
+    return http_next(http);
+}
+
+void reactor_settle(struct reactor *reactor, struct request *request)
+{
+    http_settle(reactor->http, request);
+    // A connection that was closed by it must be gone before the next wait.
+    if (!reactor->in_turn)
+        http_end(reactor->http);
 }
 
 void reactor_drain(struct reactor *reactor)
@@ -199,5 +270,5 @@ void reactor_drain(struct reactor *reactor)
 
 bool reactor_finished(const struct reactor *reactor)
 {
-    return reactor->draining && http_connection_count(reactor->http) == 0;
+    return reactor->draining && http_is_idle(reactor->http);
 }

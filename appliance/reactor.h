@@ -1,5 +1,6 @@
 // reactor.h - a worker's input and output as functions, not a thread: whoever has nothing else to
-// do runs them. One thread at a time; none of it touches Python.
+// do runs them, one thread at a time: the one that holds the baton (pool.h). None of it touches
+// Python.
 #pragma once
 
 #include <stdbool.h>
@@ -22,27 +23,39 @@ struct reactor_setup {
     size_t listener_count;
     const struct spool_limits *body_limits; // of requests; must outlive the reactor
     unsigned connection_limit; // open at once; more wait in the listen queue. At least 1
-    bool keep_alive;           // else every answer closes its connection
-    int control_fd;            // readable: control is called in reactor_turn. -1: none
+    // Requests that may wait for a body that their client holds back (request_await_body); beyond
+    // it, a body is received before its request is handed over.
+    unsigned expectation_limit;
+    bool keep_alive; // else every answer closes its connection
+    int control_fd;  // readable: control is called in reactor_next. -1: none
     void (*control)(void *owner);
-    // A complete request: answer it before returning (request_respond, request_fail). One that
-    // returns unanswered is answered 500.
+    // Answer a request (request_respond, request_fail): called by request_run. One that returns
+    // unanswered is answered 500.
     void (*handle)(void *owner, struct request *request);
     void *owner; // passed to control and handle
 };
 
 struct reactor *reactor_new(const struct reactor_setup *setup, struct err *err);
+// Once it is finished, or was never run.
 void reactor_free(struct reactor *reactor);
 
-// Block until there is something to do. Needs no lock: the caller may release the GIL around it.
+// With the baton. Do what there is to do, without blocking (accept, read, write, close), until
+// there is work for the application: a request for request_run, then for reactor_settle or
+// reactor_post. NULL: nothing left to do before reactor_wait.
+struct request *reactor_next(struct reactor *reactor);
+
+// With the baton. Block until there is something to do.
 void reactor_wait(struct reactor *reactor);
 
-// Do what there is to do, without blocking: accept, read, call handle for complete requests, write,
-// close.
-void reactor_turn(struct reactor *reactor);
+// With the baton. Go on with a request whose work was done: send what it brought.
+void reactor_settle(struct reactor *reactor, struct request *request);
 
-// Stop accepting, close idle connections, answer what is under way with "Connection: close".
+// Any thread, without the baton: have the request settled by whoever holds it.
+void reactor_post(struct reactor *reactor, struct request *request);
+
+// With the baton. Stop accepting, close idle connections, answer what is under way with
+// "Connection: close".
 void reactor_drain(struct reactor *reactor);
 
-// True once it drains and the last connection has gone.
+// With the baton. True once it drains, and the last connection and request have gone.
 bool reactor_finished(const struct reactor *reactor);

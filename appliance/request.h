@@ -1,5 +1,6 @@
-// request.h - a complete HTTP request as a language bridge sees it, and the way to answer it. The
-// same for every protocol underneath. Used by the thread that runs the reactor (reactor.h).
+// request.h - an HTTP request as a language bridge sees it, and the way to answer it. The same for
+// every protocol underneath. Used by the one thread that does the request's work (request_run):
+// none of it needs the baton (pool.h).
 #pragma once
 
 #include <stdbool.h>
@@ -10,6 +11,15 @@
 #include "str.h"
 
 struct request; // opaque
+
+// Requests in order; one is in no more than one queue at a time. Zeroed: empty.
+struct request_queue {
+    struct request *first, *last;
+};
+
+void request_queue_put(struct request_queue *queue, struct request *request);
+// NULL: it is empty.
+struct request *request_queue_take(struct request_queue *queue);
 
 struct header {
     struct str name;
@@ -23,7 +33,7 @@ struct endpoint {
     uint16_t port;       // 0 on a unix socket
 };
 
-// What arrived. All slices stay valid until the request is answered.
+// What arrived. All slices stay valid as long as the request's handler runs.
 struct request_head {
     struct str method;
     struct str target;            // raw, as in the request line (RFC 9112 section 3.2)
@@ -37,7 +47,21 @@ struct request_head {
 
 const struct request_head *request_head(const struct request *request);
 
-// The whole body, already received: in memory, where that is not empty, or in a file.
+// Do the work that a request has for the application: answer it, fetch the next piece of a body,
+// release a body. Calls handle, next or release.
+void request_run(struct request *request);
+
+// False as long as the client holds the body back until it is asked for it (Expect: 100-continue,
+// RFC 9110 section 10.1.1).
+bool request_has_body(const struct request *request);
+
+// Ask for that body: once the request is settled with it, the client is told. Then wait until it is
+// there, which takes as long as the client does. False: it will never come, the connection is lost.
+// (pool_await_body is both, and lets the others go on.)
+void request_ask_body(struct request *request);
+bool request_await_body(struct request *request);
+
+// The whole body, received: in memory, where that is not empty, or in a file.
 struct str request_body(const struct request *request);
 
 // The file that a large body is in; still the request's. -1: it is in memory.
@@ -50,8 +74,8 @@ bool request_takes_body(const struct request *request, unsigned status);
 // Where a body comes from that is not in memory as a whole.
 struct body_source {
     // The next piece, not empty, valid until the next call. 1: there is one, 0: that was all, -1:
-    // the body cannot be finished (whoever fails says why): the connection is cut. Called by the
-    // reactor when the client can take more, so a slow one holds the source back.
+    // the body cannot be finished (whoever fails says why): the connection is cut. Called by
+    // request_run when the client can take more, so a slow one holds the source back.
     int (*next)(void *owner, struct str *piece);
     // Or a regular file: a descriptor that is the response's from here on, -1: none. Sent by the
     // kernel from offset, as many bytes as the response's content_length says.
@@ -66,14 +90,17 @@ struct response {
     // Bytes. What an answer without a body tells (HEAD, 304), and what a source will give; -1: the
     // body's own, or not known.
     int64_t content_length;
-    struct str body;                  // must stay valid until release is called
-    const struct body_source *source; // in place of body; copied. NULL: none
+    struct str body; // must stay valid until release is called
+    // What comes behind body; copied. NULL: nothing. One with a file has no body before it.
+    const struct body_source *source;
     // Called exactly once when the body is no longer needed; may be NULL. The owner is next's, too.
     void (*release)(void *owner);
+    bool release_early; // may be called before the body was sent, from a copy
     void *owner;
 };
 
-// Answer. To be called once; release is called on failure too. For HEAD, and for statuses that have
+// Answer. To be called once; release is called on failure too, and else by request_run, when the
+// answer was sent or its client has gone. For HEAD, and for statuses that have
 // no body, the body is left out and its length still told where HTTP allows it (RFC 9110 section
 // 8.6). Errors: a status or a header field that HTTP does not allow (nothing was sent then: answer
 // with request_fail).

@@ -5,6 +5,7 @@
 
 #include <stdbool.h>
 #include <stddef.h>
+#include <stdint.h>
 
 #include "buf.h"
 #include "err.h"
@@ -23,6 +24,7 @@ struct runtime_setup {
     size_t env_file_count;
     const struct archive *archive;
     unsigned workers; // processes that serve beside this one, itself included
+    unsigned threads; // that answer requests at once in this one
 };
 
 struct runtime {
@@ -38,9 +40,9 @@ struct runtime {
     // size bytes.
     int (*start)(const struct runtime_setup *setup, char *description, size_t size,
                  struct err *err);
-    // Worker: run the reactor until it is finished.
-    void (*run)(struct reactor *reactor);
-    // Worker: answer one complete request; called from reactor_turn.
+    // Worker: run the reactor until it is finished (pool.h). Errors: a thread cannot be started.
+    int (*run)(struct reactor *reactor, unsigned threads, int64_t idle_timeout, struct err *err);
+    // Worker: answer one request; called by request_run.
     void (*handle)(void *owner, struct request *request);
     // Worker: finalise (atexit handlers, threads).
     void (*stop)(void);

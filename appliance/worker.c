@@ -170,6 +170,7 @@ static int serve(struct worker *worker, const char *description, struct err *err
         .listeners = inherit->listeners,
         .listener_count = inherit->listener_count,
         .connection_limit = (unsigned)config->backpressure,
+        .expectation_limit = (unsigned)config->blocking_threads / 2,
         .keep_alive = config->http1_keep_alive,
         .control_fd = control_fd,
         .control = control,
@@ -183,7 +184,8 @@ static int serve(struct worker *worker, const char *description, struct err *err
     if (result == 0)
         result = ipc_send(inherit->ipc, IPC_READY, description, err);
     if (result == 0)
-        inherit->runtime->run(worker->reactor);
+        result = inherit->runtime->run(worker->reactor, (unsigned)config->blocking_threads,
+                                       config->blocking_threads_idle_timeout, err);
     reactor_free(worker->reactor);
     return result;
 }

@@ -16,5 +16,6 @@ struct runtime_setup worker_runtime_setup(const struct config *config,
         .env_file_count = config->env_files.count,
         .archive = archive,
         .workers = (unsigned)config->workers,
+        .threads = (unsigned)config->blocking_threads,
     };
 }

@@ -9,6 +9,7 @@
 
 #include "check.h"
 #include "names.h"
+#include "pool.h"
 #include "version.h"
 
 enum {
@@ -44,7 +45,7 @@ static PyObject *text(struct str bytes)
     return PyUnicode_DecodeLatin1(bytes.data, (Py_ssize_t)bytes.size, NULL);
 }
 
-int environ_init(bool multiprocess)
+int environ_init(bool multithread, bool multiprocess)
 {
     _pyref_ PyObject *io = PyImport_ImportModule("io");
     _pyref_ PyObject *base = PyDict_New();
@@ -63,7 +64,7 @@ int environ_init(bool multiprocess)
     } constants[] = {
         {names.wsgi_version, Py_BuildValue("(ii)", 1, 0)},
         {names.wsgi_errors, Py_NewRef(errors != NULL ? errors : Py_None)},
-        {names.wsgi_multithread, Py_NewRef(Py_False)},
+        {names.wsgi_multithread, PyBool_FromLong(multithread)},
         {names.wsgi_multiprocess, PyBool_FromLong(multiprocess)},
         {names.wsgi_run_once, Py_NewRef(Py_False)},
         {names.wsgi_input_terminated, Py_NewRef(Py_True)},
@@ -260,20 +261,63 @@ static PyObject *open_body(int fd)
     return file;
 }
 
-static int set_input(PyObject *environ, const struct request *request)
+// A file object on a body that is here.
+static PyObject *open_received(const struct request *request)
 {
     int fd = request_body_file(request);
     if (fd >= 0)
-        return set_new(environ, names.wsgi_input, open_body(fd));
+        return open_body(fd);
     struct str body = request_body(request);
     _pyref_ PyObject *bytes = PyBytes_FromStringAndSize(body.data, (Py_ssize_t)body.size);
-    if (bytes == NULL)
-        return -1;
-    return set_new(environ, names.wsgi_input, PyObject_CallOneArg(shared.bytes_io, bytes));
+    return bytes != NULL ? PyObject_CallOneArg(shared.bytes_io, bytes) : NULL;
 }
 
-PyObject *environ_new(const struct request *request)
+// What the capsule of an answered request points to.
+static char answered;
+
+// limpet.awaited_input's way to a body: wait for it, and open it.
+static PyObject *await_body(PyObject *capsule, PyObject *Py_UNUSED(nothing))
 {
+    void *request = PyCapsule_GetPointer(capsule, NULL);
+    if (request == &answered)
+        return PyErr_SetString(PyExc_OSError, "wsgi.input is read after the answer has begun"),
+               NULL;
+    if (!request_has_body(request) && !pool_await_body(request))
+        return PyErr_SetString(PyExc_ConnectionResetError,
+                               "the client has gone before it sent the body"),
+               NULL;
+    return open_received(request);
+}
+
+static PyMethodDef await_method = {"await_body", await_body, METH_NOARGS, NULL};
+
+void environ_forget(PyObject *awaited)
+{
+    if (awaited != NULL)
+        PyCapsule_SetPointer(awaited, &answered);
+    Py_XDECREF(awaited);
+}
+
+static PyObject *open_awaited(struct request *request, PyObject **awaited)
+{
+    _pyref_ PyObject *module = PyImport_ImportModule("limpet.awaited_input");
+    *awaited = PyCapsule_New(request, NULL, NULL);
+    if (module == NULL || *awaited == NULL)
+        return NULL;
+    return PyObject_CallMethod(module, "AwaitedInput", "N",
+                               PyCFunction_New(&await_method, *awaited));
+}
+
+static int set_input(PyObject *environ, struct request *request, PyObject **awaited)
+{
+    if (!request_has_body(request))
+        return set_new(environ, names.wsgi_input, open_awaited(request, awaited));
+    return set_new(environ, names.wsgi_input, open_received(request));
+}
+
+PyObject *environ_new(struct request *request, PyObject **awaited)
+{
+    *awaited = NULL;
     const struct request_head *head = request_head(request);
     _pyref_ PyObject *environ = PyDict_Copy(shared.base);
     if (environ == NULL)
@@ -282,7 +326,7 @@ PyObject *environ_new(const struct request *request)
         set_new(environ, names.SERVER_PROTOCOL, text(head->version)) < 0 ||
         set_new(environ, names.wsgi_url_scheme, PyUnicode_FromString(head->endpoint->scheme)) < 0 ||
         set_target(environ, head->target) < 0 || set_peer(environ, head) < 0 ||
-        set_input(environ, request) < 0)
+        set_input(environ, request, awaited) < 0)
         return NULL;
     for (size_t i = 0; i < head->header_count; i++) {
         if (set_header(environ, &head->headers[i]) < 0)

@@ -6,8 +6,9 @@
 #include "py.h"
 #include "request.h"
 
-// Prepare the part that all requests share. 0, or -1 with an exception set.
-int environ_init(bool multiprocess);
+// Prepare the part that all requests share; what is told of threads and processes. 0, or -1 with an
+// exception set.
+int environ_init(bool multithread, bool multiprocess);
 void environ_fini(void);
 
 // The type of environ["wsgi.file_wrapper"], borrowed.
@@ -20,5 +21,11 @@ void environ_use_prefix(const char *prefix);
 // Whether the request is for the application: "/shop" and "/shop/cart" are, "/shopping" is not.
 bool environ_covers(const struct request *request);
 
-// A new dict for this request, which must be covered, or NULL with an exception set.
-PyObject *environ_new(const struct request *request);
+// A new dict for this request, which must be covered, or NULL with an exception set. *awaited: NULL,
+// or, where the body is received once it is read, what makes that possible: a reference for
+// environ_forget.
+PyObject *environ_new(struct request *request, PyObject **awaited);
+
+// The request has been answered: a body that was not read until now cannot be any more. Takes the
+// reference; NULL is let through.
+void environ_forget(PyObject *awaited_take);

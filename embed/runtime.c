@@ -9,7 +9,9 @@
 #include "environ.h"
 #include "interp.h"
 #include "py.h"
+#include "pool.h"
 #include "reactor.h"
+#include "thread.h"
 #include "wsgi.h"
 
 // A new list of str, or NULL with an exception set.
@@ -116,7 +118,7 @@ static int load(const struct runtime_setup *setup, char *description, size_t siz
         return pyerr_take(err);
     snprintf(description, size, "%s %s", interface, name);
     environ_use_prefix(setup->path_prefix);
-    if (wsgi_init(application, setup->workers > 1) < 0)
+    if (wsgi_init(application, setup->threads > 1, setup->workers > 1) < 0)
         return pyerr_report(err);
     return 0;
 }
@@ -131,13 +133,17 @@ static int start(const struct runtime_setup *setup, char *description, size_t si
     return load(setup, description, size, err);
 }
 
-// The GIL is released only while there is nothing to do.
-static void run(struct reactor *reactor)
+static int run(struct reactor *reactor, unsigned threads, int64_t idle_timeout, struct err *err)
 {
-    while (!reactor_finished(reactor)) {
-        Py_BEGIN_ALLOW_THREADS reactor_wait(reactor);
-        Py_END_ALLOW_THREADS reactor_turn(reactor);
-    }
+    struct pool_setup setup = {
+        .reactor = reactor,
+        .limit = threads,
+        .idle_timeout = idle_timeout * 1000000,
+        .attach = thread_attach,
+        .detach = thread_detach,
+        .start_thread = thread_start,
+    };
+    return pool_run(&setup, err);
 }
 
 static void handle(void *owner, struct request *request)

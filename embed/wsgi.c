@@ -13,9 +13,9 @@
 // What a process has one of: the application it serves.
 static PyObject *application;
 
-int wsgi_init(PyObject *callable, bool multiprocess)
+int wsgi_init(PyObject *callable, bool multithread, bool multiprocess)
 {
-    if (names_init() < 0 || start_response_init() < 0 || environ_init(multiprocess) < 0)
+    if (names_init() < 0 || start_response_init() < 0 || environ_init(multithread, multiprocess) < 0)
         return -1;
     application = Py_NewRef(callable);
     return 0;
@@ -30,9 +30,10 @@ void wsgi_fini(void)
 }
 
 // The application's answer, run up to its first piece; NULL with an exception set.
-static struct wsgi_body *call_application(const struct request *request, PyObject *start_response)
+static struct wsgi_body *call_application(struct request *request, PyObject *start_response,
+                                          PyObject **awaited)
 {
-    _pyref_ PyObject *environ = environ_new(request);
+    _pyref_ PyObject *environ = environ_new(request, awaited);
     if (environ == NULL)
         return NULL;
     PyObject *arguments[] = {NULL, environ, start_response};
@@ -108,8 +109,10 @@ void wsgi_handle(struct request *request)
 {
     _pyref_ PyObject *start_response = start_response_new();
     struct wsgi_body *body = NULL;
+    PyObject *awaited = NULL;
     if (start_response != NULL)
-        body = call_application(request, start_response);
+        body = call_application(request, start_response, &awaited);
     if (body == NULL || respond(request, start_response, body) < 0)
         report_failure(request);
+    environ_forget(awaited);
 }

@@ -6,11 +6,11 @@
 #include "py.h"
 #include "request.h"
 
-// Prepare for an application: a strong reference is taken. multiprocess: other processes serve it
-// as well. 0, or -1 with an exception set.
-int wsgi_init(PyObject *application, bool multiprocess);
+// Prepare for an application: a strong reference is taken. multithread: other threads call it at
+// the same time; multiprocess: other processes serve it as well. 0, or -1 with an exception set.
+int wsgi_init(PyObject *application, bool multithread, bool multiprocess);
 void wsgi_fini(void);
 
-// Answer one complete request: call the application and collect what it yields. Whatever it raises
-// ends in the log with the request line, and in a 500.
+// Answer one request: call the application and take what it yields first. Whatever it raises ends
+// in the log with the request line, and in a 500.
 void wsgi_handle(struct request *request);

@@ -1,5 +1,5 @@
-// wsgi_body.c - runs an application's iterable as the client takes what it yields. All of it is
-// called by the thread that runs the reactor, with the GIL held.
+// wsgi_body.c - runs an application's iterable as the client takes what it yields. One thread at a
+// time does so, but not always the same.
 #include "wsgi_body.h"
 
 #include <fcntl.h>
@@ -21,7 +21,6 @@ struct wsgi_body {
     Py_ssize_t next_written;
     PyObject *iterator; // NULL: not asked for yet
     PyObject *piece;    // the latest bytes
-    bool begun;         // piece, if any, has not been given out yet
     bool ended;
     char line[LINE_MAX_SHOWN]; // "GET /path": the request may have gone when close() fails
 };
@@ -116,7 +115,6 @@ static int join(struct wsgi_body *body)
 
 int wsgi_body_begin(struct wsgi_body *body)
 {
-    body->begun = true;
     if (PyList_CheckExact(body->iterable) || PyTuple_CheckExact(body->iterable))
         return join(body);
     if (Py_TYPE(body->iterable) == (PyTypeObject *)environ_file_wrapper())
@@ -135,8 +133,7 @@ static void report(const struct wsgi_body *body, const char *when)
 static int source_next(void *owner, struct str *piece)
 {
     struct wsgi_body *body = owner;
-    int more = body->begun && body->piece != NULL ? 1 : advance(body);
-    body->begun = false;
+    int more = advance(body);
     if (more < 0)
         report(body, "in the middle of the answer to");
     if (more == 1)
@@ -218,12 +215,14 @@ void wsgi_body_describe(struct wsgi_body *body, struct response *response,
     *source = (struct body_source){.next = source_next, .fd = -1};
     response->owner = body;
     response->release = source_release;
+    // Without a close() that must come behind the answer.
+    response->release_early =
+        PyList_CheckExact(body->iterable) || PyTuple_CheckExact(body->iterable);
     bool wrapped = Py_TYPE(body->iterable) == (PyTypeObject *)environ_file_wrapper();
     if (!body->ended || (wrapped && body->piece == NULL)) {
         response->source = source;
-        if (wrapped)
-            find_file(body, response, source);
-        return;
+        if (wrapped && find_file(body, response, source))
+            return;
     }
     if (body->piece != NULL)
         response->body =

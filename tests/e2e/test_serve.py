@@ -133,7 +133,8 @@ def test_environ(connection, server):
     assert environ["HTTP_X_ONE"] == "1"
     assert environ["CONTENT_TYPE"] == "text/plain"
     assert environ["wsgi.url_scheme"] == "http"
-    assert environ["wsgi.multithread"] is environ["wsgi.multiprocess"] is environ["wsgi.run_once"] is False
+    assert environ["wsgi.multithread"] is True
+    assert environ["wsgi.multiprocess"] is environ["wsgi.run_once"] is False
     assert environ["wsgi.input_terminated"] is True
 
 

@@ -1,0 +1,435 @@
+// pool.c - who holds the baton, who works, who stands by. The baton is a counter: even while
+// somebody holds it, odd while it is lent, that is, while its holder does the application's work and
+// anybody may take it. Taking it, and taking it back, is one compare-and-swap on the same value, so
+// that only one succeeds. Nobody waits for the baton while it has the language's lock, nor for the
+// language's lock while it has the mutex.
+#include "pool.h"
+
+#include <pthread.h>
+#include <stdatomic.h>
+#include <stdlib.h>
+#include <time.h>
+
+#include "cleanup.h"
+#include "log.h"
+
+enum {
+    TICK = 1000 * 1000, // nanoseconds: after one to two of them, lent is taken
+    QUIET_TICKS = 20,   // without anything lent, after which the standby sleeps until it is woken
+    // The share of slow work, an average over the latest 64 or so: in 1/SLOW_ALL.
+    SLOW_ALL = 1 << 16,
+    SLOW_WEIGHT = 64,
+    SLOW_LIMIT = SLOW_ALL / 128, // from here on a hand-over costs less than what slow work holds up
+};
+
+// What a thread is to do next.
+enum duty { DUTY_NONE, DUTY_WORK, DUTY_HOLD, DUTY_STAND_BY, DUTY_LEAVE };
+
+// A thread of the pool; on its own stack.
+struct member {
+    struct pool *pool;
+    struct member *below; // in the stack of those without work
+    pthread_cond_t called;
+    enum duty duty; // what it was called for
+    struct request *request;
+    bool permanent; // the thread was there before the pool
+    bool attached;
+    uint64_t lent; // the baton as it lent it, while it works; 0: it had none
+    uint64_t seen; // standing by: the baton at the last look
+    int quiet;     // looks in a row that saw the same
+};
+
+struct pool {
+    const struct pool_setup *setup;
+    _Atomic uint64_t baton;
+    _Atomic bool standby_sleeps;
+    _Atomic uint64_t let_go; // the baton as lent, to be taken at once
+    _Atomic unsigned slow;   // in 1/SLOW_ALL
+    _Atomic unsigned working; // threads with application's work, but for the baton's holder
+    pthread_mutex_t lock;     // for all below
+    pthread_cond_t emptied;
+    struct member *idle;      // a stack: who worked last is on top
+    struct member *_Atomic standby;
+    struct request_queue waiting; // for a thread
+    unsigned threads, started;
+    bool stopping;
+};
+
+// What a thread has one of: its place in the pool.
+static _Thread_local struct member *self;
+
+static void attach(struct member *member)
+{
+    if (!member->attached)
+        member->pool->setup->attach();
+    member->attached = true;
+}
+
+static void detach(struct member *member)
+{
+    if (member->attached)
+        member->pool->setup->detach();
+    member->attached = false;
+}
+
+static void count_slow(struct pool *pool, bool slow)
+{
+    // Two at once may lose one: it is an average.
+    unsigned share = atomic_load_explicit(&pool->slow, memory_order_relaxed);
+    if (share == 0 && !slow)
+        return;
+    share -= (share + SLOW_WEIGHT - 1) / SLOW_WEIGHT;
+    if (slow)
+        share += SLOW_ALL / SLOW_WEIGHT;
+    atomic_store_explicit(&pool->slow, share, memory_order_relaxed);
+}
+
+// With the lock. Wake a thread for something.
+static void call(struct member *member, enum duty duty, struct request *request)
+{
+    member->duty = duty;
+    member->request = request;
+    pthread_cond_signal(&member->called);
+}
+
+// With the lock. A thread that has nothing to do, taken out of where it waits; NULL: none.
+static struct member *take_idle(struct pool *pool)
+{
+    struct member *member = pool->idle;
+    if (member != NULL) {
+        pool->idle = member->below;
+        return member;
+    }
+    member = pool->standby;
+    pool->standby = NULL;
+    return member;
+}
+
+// With the lock. If nobody stands by, somebody who could does.
+static void fill_standby(struct pool *pool)
+{
+    if (pool->standby != NULL || pool->idle == NULL)
+        return;
+    struct member *member = pool->idle;
+    pool->idle = member->below;
+    pool->standby = member;
+    call(member, DUTY_STAND_BY, NULL);
+}
+
+// With the lock, which is released while the thread starts. One more, if that many are allowed: one
+// of them all holds the baton.
+static int grow(struct pool *pool, struct member *member, struct err *err)
+{
+    if (pool->threads > pool->setup->limit)
+        return 0;
+    unsigned number = ++pool->started;
+    pool->threads++;
+    pthread_mutex_unlock(&pool->lock);
+    attach(member);
+    int result = pool->setup->start_thread(pool, number, err);
+    detach(member);
+    pthread_mutex_lock(&pool->lock);
+    if (result < 0)
+        pool->threads--;
+    return result;
+}
+
+// With the lock. The next request that waits, for a thread to work on; NULL: none, or enough are at
+// work.
+static struct request *take_request(struct pool *pool)
+{
+    if (pool->working >= pool->setup->limit)
+        return NULL;
+    struct request *request = request_queue_take(&pool->waiting);
+    if (request != NULL)
+        pool->working++;
+    return request;
+}
+
+static void hand_over(struct member *member, struct request *request)
+{
+    struct pool *pool = member->pool;
+    struct err err;
+    pthread_mutex_lock(&pool->lock);
+    request_queue_put(&pool->waiting, request);
+    struct member *other = pool->working < pool->setup->limit ? take_idle(pool) : NULL;
+    if (other != NULL)
+        call(other, DUTY_WORK, take_request(pool));
+    else if (grow(pool, member, &err) < 0)
+        log_warning("pool", "%s: requests wait for %u threads", err.text, pool->threads);
+    pthread_mutex_unlock(&pool->lock);
+}
+
+static void wake_standby(struct pool *pool)
+{
+    pthread_mutex_lock(&pool->lock);
+    if (pool->standby != NULL)
+        pthread_cond_signal(&pool->standby->called);
+    pthread_mutex_unlock(&pool->lock);
+}
+
+static void lend(struct member *member)
+{
+    struct pool *pool = member->pool;
+    member->lent = pool->baton + 1;
+    pool->baton = member->lent;
+    if (pool->standby_sleeps)
+        wake_standby(pool);
+}
+
+// Take a baton that is lent, or take it back.
+static bool take(struct pool *pool, uint64_t lent)
+{
+    return atomic_compare_exchange_strong(&pool->baton, &lent, lent + 1);
+}
+
+// Holding the baton. False: it was lost over the work.
+static bool work_here(struct member *member, struct request *request)
+{
+    struct pool *pool = member->pool;
+    lend(member);
+    attach(member);
+    request_run(request);
+    // Alone with the language's lock, one may keep it over what the reactor does.
+    if (pool->working > 0)
+        detach(member);
+    uint64_t lent = member->lent;
+    member->lent = 0;
+    if (take(pool, lent)) {
+        count_slow(pool, false);
+        reactor_settle(pool->setup->reactor, request);
+        return true;
+    }
+    detach(member);
+    reactor_post(pool->setup->reactor, request);
+    pool->working--; // it was counted by who took the baton
+    return false;
+}
+
+// Whether the baton's holder does work itself: it is quick of late, and somebody watches.
+static bool works_here(const struct pool *pool)
+{
+    return pool->slow < SLOW_LIMIT && pool->working < pool->setup->limit && pool->standby != NULL;
+}
+
+static void stop(struct pool *pool)
+{
+    pthread_mutex_lock(&pool->lock);
+    pool->stopping = true;
+    for (struct member *member = take_idle(pool); member != NULL; member = take_idle(pool))
+        call(member, DUTY_LEAVE, NULL);
+    pthread_mutex_unlock(&pool->lock);
+}
+
+// Run the reactor until the baton is lost, or all is done.
+static void hold(struct member *member)
+{
+    struct pool *pool = member->pool;
+    struct reactor *reactor = pool->setup->reactor;
+    while (!reactor_finished(reactor)) {
+        struct request *request = reactor_next(reactor);
+        if (request == NULL) {
+            detach(member);
+            reactor_wait(reactor);
+        } else if (!works_here(pool)) {
+            detach(member);
+            hand_over(member, request);
+        } else if (!work_here(member, request)) {
+            return;
+        }
+    }
+    stop(pool);
+}
+
+static int64_t now(void)
+{
+    struct timespec time;
+    clock_gettime(CLOCK_MONOTONIC, &time);
+    return (int64_t)time.tv_sec * 1000000000 + time.tv_nsec;
+}
+
+// Without the baton: one request after the other, as long as any waits.
+static void work(struct member *member)
+{
+    struct pool *pool = member->pool;
+    struct request *request = steal_ptr(&member->request);
+    while (request != NULL) {
+        attach(member);
+        int64_t began = now();
+        request_run(request);
+        count_slow(pool, now() - began > TICK);
+        detach(member);
+        reactor_post(pool->setup->reactor, request);
+        pthread_mutex_lock(&pool->lock);
+        pool->working--;
+        request = take_request(pool);
+        pthread_mutex_unlock(&pool->lock);
+    }
+}
+
+// With the lock. Wait to be called; false: the time is over. nanoseconds < 0: any time.
+static bool wait_called(struct member *member, int64_t nanoseconds)
+{
+    pthread_mutex_t *lock = &member->pool->lock;
+    if (nanoseconds < 0)
+        return pthread_cond_wait(&member->called, lock) == 0;
+    int64_t until = now() + nanoseconds;
+    struct timespec time = {.tv_sec = until / 1000000000, .tv_nsec = (long)(until % 1000000000)};
+    return pthread_cond_timedwait(&member->called, lock, &time) == 0;
+}
+
+// With the lock. One look at the baton, and a wait until the next.
+static void stand_by(struct member *member)
+{
+    struct pool *pool = member->pool;
+    uint64_t baton = pool->baton;
+    bool lent = baton % 2 == 1;
+    if (lent && (baton == member->seen || baton == pool->let_go) && take(pool, baton)) {
+        if (baton != pool->let_go)
+            count_slow(pool, true);
+        pool->working++; // whoever lent it
+        pool->standby = NULL;
+        member->duty = DUTY_HOLD;
+        return;
+    }
+    member->quiet = baton == member->seen && !lent ? member->quiet + 1 : 0;
+    member->seen = baton;
+    if (member->quiet < QUIET_TICKS) {
+        wait_called(member, TICK);
+        return;
+    }
+    // Lent before it is seen asleep: not slept through. After: it is woken.
+    pool->standby_sleeps = true;
+    if (pool->baton == baton)
+        wait_called(member, -1);
+    pool->standby_sleeps = false;
+    member->quiet = 0;
+}
+
+// With the lock. Without work for long: nobody's any more.
+static void retire(struct member *member)
+{
+    struct member **at = &member->pool->idle;
+    while (*at != member)
+        at = &(*at)->below;
+    *at = member->below;
+    member->duty = DUTY_LEAVE;
+}
+
+// With the lock.
+static void wait_idle(struct member *member)
+{
+    struct pool *pool = member->pool;
+    member->below = pool->idle;
+    pool->idle = member;
+    fill_standby(pool);
+    while (member->duty == DUTY_NONE || member->duty == DUTY_STAND_BY) {
+        if (member->duty == DUTY_STAND_BY)
+            stand_by(member);
+        else if (!wait_called(member, member->permanent ? -1 : pool->setup->idle_timeout) &&
+                 member->duty == DUTY_NONE)
+            retire(member);
+    }
+    fill_standby(pool); // in place of this one
+}
+
+static enum duty next_duty(struct member *member)
+{
+    struct pool *pool = member->pool;
+    pthread_mutex_lock(&pool->lock);
+    member->duty = DUTY_NONE;
+    member->seen = 0;
+    member->quiet = 0;
+    member->request = take_request(pool);
+    if (member->request != NULL)
+        member->duty = DUTY_WORK;
+    else if (pool->stopping)
+        member->duty = DUTY_LEAVE;
+    else
+        wait_idle(member);
+    pthread_mutex_unlock(&pool->lock);
+    return member->duty;
+}
+
+static void serve(struct member *member, enum duty duty)
+{
+    for (; duty != DUTY_LEAVE; duty = next_duty(member)) {
+        if (duty == DUTY_HOLD)
+            hold(member);
+        else if (duty == DUTY_WORK)
+            work(member);
+        detach(member);
+    }
+}
+
+static void member_init(struct member *member, struct pool *pool)
+{
+    pthread_condattr_t monotonic;
+    *member = (struct member){.pool = pool, .attached = true};
+    pthread_condattr_init(&monotonic);
+    pthread_condattr_setclock(&monotonic, CLOCK_MONOTONIC);
+    pthread_cond_init(&member->called, &monotonic);
+    pthread_condattr_destroy(&monotonic);
+    self = member;
+}
+
+static void member_fini(struct member *member)
+{
+    attach(member);
+    pthread_cond_destroy(&member->called);
+    self = NULL;
+}
+
+void pool_join(struct pool *pool)
+{
+    struct member member;
+    member_init(&member, pool);
+    detach(&member);
+    serve(&member, next_duty(&member));
+    member_fini(&member);
+    pthread_mutex_lock(&pool->lock);
+    pool->threads--;
+    pthread_cond_signal(&pool->emptied);
+    pthread_mutex_unlock(&pool->lock);
+}
+
+int pool_run(const struct pool_setup *setup, struct err *err)
+{
+    struct pool pool = {.setup = setup, .threads = 1, .started = 1};
+    struct member member;
+    pthread_mutex_init(&pool.lock, NULL);
+    pthread_cond_init(&pool.emptied, NULL);
+    member_init(&member, &pool);
+    member.permanent = true;
+    pthread_mutex_lock(&pool.lock);
+    int result = grow(&pool, &member, err);
+    pthread_mutex_unlock(&pool.lock);
+    if (result == 0)
+        serve(&member, DUTY_HOLD);
+    detach(&member);
+    pthread_mutex_lock(&pool.lock);
+    while (pool.threads > 1)
+        pthread_cond_wait(&pool.emptied, &pool.lock);
+    pthread_mutex_unlock(&pool.lock);
+    member_fini(&member);
+    pthread_cond_destroy(&pool.emptied);
+    pthread_mutex_destroy(&pool.lock);
+    return result;
+}
+
+bool pool_await_body(struct request *request)
+{
+    struct member *member = self;
+    struct pool *pool = member->pool;
+    request_ask_body(request);
+    detach(member);
+    // This takes as long as the client likes: nobody should first have to find out.
+    if (member->lent != 0) {
+        pool->let_go = member->lent;
+        wake_standby(pool);
+    }
+    reactor_post(pool->setup->reactor, request);
+    bool there = request_await_body(request);
+    attach(member);
+    return there;
+}

@@ -1,0 +1,37 @@
+// pool.h - the threads of a worker. One of them holds the baton: it runs the reactor, and does the
+// application's work itself as long as that is quick. Work that is not back within a millisecond
+// loses the baton to a thread that stands by, so it delays nobody; as long as work keeps being
+// slow, it is handed over at once. Quick work costs no hand-over, slow work no reactor.
+#pragma once
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "err.h"
+#include "reactor.h"
+
+struct pool; // opaque
+
+struct pool_setup {
+    struct reactor *reactor;
+    unsigned limit;       // of requests in the application at once. At least 1
+    int64_t idle_timeout; // nanoseconds after which a thread without work ends
+    // The language's lock, which request_run and start_thread need and nothing else: taken and given
+    // back by the thread that calls.
+    void (*attach)(void);
+    void (*detach)(void);
+    // Start a thread that calls pool_join(pool), attached. number: from 2, for its name.
+    int (*start_thread)(struct pool *pool, unsigned number, struct err *err);
+};
+
+// Run the reactor until it is finished, in this thread and as many others as it takes; they have
+// ended when it returns. Called attached, and returns so. Errors: no second thread can be started.
+int pool_run(const struct pool_setup *setup, struct err *err);
+
+// A thread that start_thread has made: work in the pool until it needs it no more. Called attached,
+// and returns so.
+void pool_join(struct pool *pool);
+
+// From request_run: ask for the body of a request that has none yet and wait until it is there
+// (request.h), detached. False: it will not come.
+bool pool_await_body(struct request *request);

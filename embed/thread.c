@@ -1,0 +1,50 @@
+// thread.c - threads of the pool are made by threading.Thread: an application that lists threads,
+// names them in its log or keeps data per thread sees nothing unusual.
+#include "thread.h"
+
+#include "py.h"
+
+// What a thread has one of: its place in the interpreter while it is without the GIL.
+static _Thread_local PyThreadState *detached;
+
+void thread_attach(void)
+{
+    PyEval_RestoreThread(detached);
+}
+
+void thread_detach(void)
+{
+    detached = PyEval_SaveThread();
+}
+
+static PyObject *join_pool(PyObject *capsule, PyObject *Py_UNUSED(nothing))
+{
+    pool_join(PyCapsule_GetPointer(capsule, NULL));
+    Py_RETURN_NONE;
+}
+
+static PyMethodDef join_method = {"join_pool", join_pool, METH_NOARGS, "Answer requests."};
+
+// A threading.Thread that has not been started, or NULL with an exception set.
+static PyObject *new_thread(struct pool *pool, unsigned number)
+{
+    _pyref_ PyObject *threading = PyImport_ImportModule("threading");
+    _pyref_ PyObject *capsule = PyCapsule_New(pool, NULL, NULL);
+    _pyref_ PyObject *target = capsule != NULL ? PyCFunction_New(&join_method, capsule) : NULL;
+    if (threading == NULL || target == NULL)
+        return NULL;
+    return PyObject_CallMethod(threading, "Thread", "OON", Py_None, target,
+                               PyUnicode_FromFormat("limpet-%u", number));
+}
+
+int thread_start(struct pool *pool, unsigned number, struct err *err)
+{
+    _pyref_ PyObject *thread = new_thread(pool, number);
+    _pyref_ PyObject *started =
+        thread != NULL ? PyObject_CallMethod(thread, "start", NULL) : NULL;
+    if (started == NULL) {
+        pyerr_take(err);
+        return err_wrap(err, "cannot start a thread");
+    }
+    return 0;
+}
