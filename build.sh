@@ -33,12 +33,11 @@ profile=fast
 # shellcheck source=toolchain/fuzz.sh
 . toolchain/fuzz.sh
 
-if [ "${1:-}" = --release ]; then
-    profile=release
-    shift
-fi
+release() { [ "${1:-}" = --release ] && profile=release; }
+! release "$@" || shift
 verb=${1:-build}
 [ $# -eq 0 ] || shift
+! release "$@" || shift
 case $verb in
     build | run | test | test-cpython | test-fresh | check | fuzz | bench | clean) "verb_${verb/-/_}" "$@" ;;
     help | --help | -h) usage ;;

@@ -101,20 +101,20 @@ struct http *http_new(const struct reactor_setup *setup, struct err *err)
     pthread_cond_init(&http->expectation_changed, NULL);
     // One thread at a time drives it, so it needs no locks; sockets and their accept are the
     // reactor's.
-    http->daemon = MHD_start_daemon(
-        MHD_USE_EPOLL | MHD_USE_NO_LISTEN_SOCKET | MHD_USE_NO_THREAD_SAFETY |
-            MHD_ALLOW_SUSPEND_RESUME | MHD_USE_ERROR_LOG,
-        0, NULL, NULL, http_request_step, http,                        //
-        MHD_OPTION_EXTERNAL_LOGGER, log_message, NULL,                 //
-        MHD_OPTION_CONNECTION_LIMIT, setup->connection_limit,          //
-        MHD_OPTION_CONNECTION_TIMEOUT, (unsigned)CONNECTION_IDLE,      //
-        MHD_OPTION_CONNECTION_MEMORY_LIMIT, (size_t)CONNECTION_MEMORY, //
-        MHD_OPTION_CLIENT_DISCIPLINE_LVL, 1,                           //
-        MHD_OPTION_SIGPIPE_HANDLED_BY_APP, 1,                          //
-        MHD_OPTION_URI_LOG_CALLBACK, http_request_begin, http,         //
-        MHD_OPTION_NOTIFY_COMPLETED, http_request_end, http,           //
-        MHD_OPTION_NOTIFY_CONNECTION, connection_notify, http,         //
-        MHD_OPTION_END);
+    http->daemon =
+        MHD_start_daemon(MHD_USE_EPOLL | MHD_USE_NO_LISTEN_SOCKET | MHD_USE_NO_THREAD_SAFETY |
+                             MHD_ALLOW_SUSPEND_RESUME | MHD_USE_ERROR_LOG,
+                         0, NULL, NULL, http_request_step, http,                        //
+                         MHD_OPTION_EXTERNAL_LOGGER, log_message, NULL,                 //
+                         MHD_OPTION_CONNECTION_LIMIT, setup->connection_limit,          //
+                         MHD_OPTION_CONNECTION_TIMEOUT, (unsigned)CONNECTION_IDLE,      //
+                         MHD_OPTION_CONNECTION_MEMORY_LIMIT, (size_t)CONNECTION_MEMORY, //
+                         MHD_OPTION_CLIENT_DISCIPLINE_LVL, 1,                           //
+                         MHD_OPTION_SIGPIPE_HANDLED_BY_APP, 1,                          //
+                         MHD_OPTION_URI_LOG_CALLBACK, http_request_begin, http,         //
+                         MHD_OPTION_NOTIFY_COMPLETED, http_request_end, http,           //
+                         MHD_OPTION_NOTIFY_CONNECTION, connection_notify, http,         //
+                         MHD_OPTION_END);
     if (http->daemon == NULL) {
         free(http);
         err_system(err, errno, "the HTTP part does not start");

@@ -7,6 +7,7 @@
 #include <stdatomic.h>
 
 #include "buf.h"
+#include "head.h"
 #include "http.h"
 #include "request.h"
 #include "spool.h"
@@ -42,8 +43,10 @@ enum expectation {
 // An answer: written by whoever does the work, read with the baton once that is done.
 struct answer {
     struct MHD_Response *response; // until it is queued
+    struct MHD_Response *kept;     // for a body in memory: made once, used again
     unsigned status;
-    struct buf copy; // of a small body; its memory is used again
+    struct head head; // its memory is used again
+    struct buf copy;  // of a small body; its memory is used again
     struct body_source source;
     struct str piece;  // what is left of the source's latest
     int more;          // what the source said last
@@ -81,11 +84,11 @@ struct http {
     struct connection *connections;
     size_t connection_count;
     struct request *free_requests;
-    size_t request_count;          // that are not free
-    struct request_queue ready;    // with work for the application
-    struct request *_Atomic posted; // latest first
-    unsigned expecting;            // requests handed over without their body
-    pthread_mutex_t expectation_lock;        // for waiting only
+    size_t request_count;             // that are not free
+    struct request_queue ready;       // with work for the application
+    struct request *_Atomic posted;   // latest first
+    unsigned expecting;               // requests handed over without their body
+    pthread_mutex_t expectation_lock; // for waiting only
     pthread_cond_t expectation_changed;
     const struct listener *accepting; // of the connection that http_add is handing over
     bool draining;

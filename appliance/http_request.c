@@ -36,6 +36,7 @@ static struct request *request_acquire(struct http *http)
     http->request_count++;
     buf_init(&request->target, TARGET_MAX);
     buf_init(&request->answer.copy, COPY_MAX);
+    head_init(&request->answer.head);
     spool_init(&request->body, http->setup->body_limits);
     return request;
 }
@@ -45,11 +46,11 @@ static struct request *request_acquire(struct http *http)
 static void request_release(struct request *request)
 {
     struct http *http = request->http;
-    if (request->answer.response != NULL)
-        MHD_destroy_response(request->answer.response);
-    struct buf copy = request->answer.copy;
-    copy.size = 0;
-    request->answer = (struct answer){.copy = copy};
+    struct answer *answer = &request->answer;
+    if (answer->response != NULL && answer->response != answer->kept)
+        MHD_destroy_response(answer->response);
+    answer->copy.size = 0;
+    *answer = (struct answer){.copy = answer->copy, .head = answer->head, .kept = answer->kept};
     spool_clear(&request->body);
     request->target.size = 0;
     request->work = WORK_NONE;
@@ -67,7 +68,10 @@ void http_request_free_all(struct http *http)
         struct request *request = http->free_requests;
         http->free_requests = request->next;
         buf_fini(&request->target);
+        if (request->answer.kept != NULL)
+            MHD_destroy_response(request->answer.kept);
         buf_fini(&request->answer.copy);
+        head_fini(&request->answer.head);
         spool_fini(&request->body);
         free(request);
     }

@@ -13,35 +13,11 @@
 #include "http_priv.h"
 #include "log.h"
 
-enum {
-    HEADER_TEXT_MAX = 16 * 1024,
-    STREAM_BLOCK = 64 * 1024, // bytes that one answer in pieces buffers
-};
+enum { STREAM_BLOCK = 64 * 1024 }; // bytes that one answer in pieces buffers
 
-// libmicrohttpd takes NUL-terminated text.
-static int add_header(struct MHD_Response *out, const struct header *header, struct buf *scratch,
-                      struct err *err)
+struct head *request_response_head(struct request *request)
 {
-    scratch->size = 0;
-    if (buf_append_str(scratch, header->name) < 0 || buf_append(scratch, "", 1) < 0 ||
-        buf_append_str(scratch, header->value) < 0)
-        return err_set(err, ERR_FAILED, "header %.*s is too long", (int)header->name.size,
-                       header->name.data);
-    const char *name = buf_text(scratch), *value = name + header->name.size + 1;
-    if (strlen(name) != header->name.size || strlen(value) != header->value.size ||
-        MHD_add_response_header(out, name, value) != MHD_YES)
-        return err_set(err, ERR_FAILED, "header %.64s: %.64s is not valid in HTTP", name, value);
-    return 0;
-}
-
-static int add_headers(struct MHD_Response *out, const struct response *response, struct err *err)
-{
-    _buf_ struct buf scratch = BUF_INIT(HEADER_TEXT_MAX);
-    for (size_t i = 0; i < response->header_count; i++) {
-        if (add_header(out, &response->headers[i], &scratch, err) < 0)
-            return -1;
-    }
-    return 0;
+    return &request->answer.head;
 }
 
 bool request_takes_body(const struct request *request, unsigned status)
@@ -147,7 +123,12 @@ static struct MHD_Response *memory_response(struct request *request,
         data = buf_text(copy);
     else
         request->answer.in_place = true;
-    return MHD_create_response_from_buffer_static(response->body.size, data);
+    struct MHD_Response **kept = &request->answer.kept;
+    if (*kept == NULL)
+        *kept = MHD_create_response_from_buffer_static(response->body.size, data);
+    else
+        MHD_set_response_buffer(*kept, data, response->body.size);
+    return *kept;
 }
 
 // Whether the answer has a body to send; a file that it does not need is closed.
@@ -196,12 +177,12 @@ int request_respond(struct request *request, const struct response *response, st
 {
     must(!request->answered);
     struct MHD_Response *out = make_response(request, response, err);
-    if (out != NULL && add_headers(out, response, err) < 0) {
-        MHD_destroy_response(out);
-        out = NULL;
-    }
-    if (out != NULL)
+    const struct head *head = &request->answer.head;
+    if (out != NULL) {
+        MHD_set_response_lines(out, buf_text(&head->lines), head->lines.size, head->reason_size,
+                               head->has_date);
         set_answer(request, response->status, out);
+    }
     if (response->release == NULL)
         return out != NULL ? 0 : -1;
     if (out == NULL || (response->release_early && !request->answer.in_place)) {
@@ -216,10 +197,14 @@ int request_respond(struct request *request, const struct response *response, st
 // Queue and give up our hold.
 static enum MHD_Result queue(struct request *request, unsigned status, struct MHD_Response *out)
 {
-    if (request->http->draining || !request->http->setup->keep_alive)
+    if (request->http->draining || !request->http->setup->keep_alive) {
         MHD_add_response_header(out, "Connection", "close");
+        if (out == request->answer.kept)
+            request->answer.kept = NULL; // it cannot be taken off again
+    }
     enum MHD_Result queued = MHD_queue_response(request->transport, status, out);
-    MHD_destroy_response(out);
+    if (out != request->answer.kept)
+        MHD_destroy_response(out);
     return queued;
 }
 

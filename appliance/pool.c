@@ -43,12 +43,12 @@ struct pool {
     const struct pool_setup *setup;
     _Atomic uint64_t baton;
     _Atomic bool standby_sleeps;
-    _Atomic uint64_t let_go; // the baton as lent, to be taken at once
-    _Atomic unsigned slow;   // in 1/SLOW_ALL
+    _Atomic uint64_t let_go;  // the baton as lent, to be taken at once
+    _Atomic unsigned slow;    // in 1/SLOW_ALL
     _Atomic unsigned working; // threads with application's work, but for the baton's holder
     pthread_mutex_t lock;     // for all below
     pthread_cond_t emptied;
-    struct member *idle;      // a stack: who worked last is on top
+    struct member *idle; // a stack: who worked last is on top
     struct member *_Atomic standby;
     struct request_queue waiting; // for a thread
     unsigned threads, started;

@@ -25,8 +25,8 @@ enum {
 struct reactor {
     const struct reactor_setup *setup;
     struct http *http;
-    int epoll_fd; // http's
-    int wake_fd;  // an eventfd: a request was posted
+    int epoll_fd;    // http's
+    int wake_fd;     // an eventfd: a request was posted
     int event_count; // from the last reactor_wait
     bool in_turn;    // the events were taken, connections may be left to step
     struct epoll_event events[EVENTS_A_WAIT];

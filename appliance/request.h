@@ -10,6 +10,7 @@
 #include "err.h"
 #include "str.h"
 
+struct head;    // head.h
 struct request; // opaque
 
 // Requests in order; one is in no more than one queue at a time. Zeroed: empty.
@@ -84,9 +85,7 @@ struct body_source {
 };
 
 struct response {
-    unsigned status;
-    const struct header *headers; // copied by request_respond
-    size_t header_count;
+    unsigned status; // its reason and fields are in request_response_head
     // Bytes. What an answer without a body tells (HEAD, 304), and what a source will give; -1: the
     // body's own, or not known.
     int64_t content_length;
@@ -99,11 +98,13 @@ struct response {
     void *owner;
 };
 
+// The head of the answer, to be written before it is given. The request's.
+struct head *request_response_head(struct request *request);
+
 // Answer. To be called once; release is called on failure too, and else by request_run, when the
 // answer was sent or its client has gone. For HEAD, and for statuses that have
 // no body, the body is left out and its length still told where HTTP allows it (RFC 9110 section
-// 8.6). Errors: a status or a header field that HTTP does not allow (nothing was sent then: answer
-// with request_fail).
+// 8.6). Errors: out of memory (answer with request_fail then).
 int request_respond(struct request *request, const struct response *response, struct err *err);
 
 // Answer with a plain page for the status (500, 503).

@@ -1,27 +1,38 @@
-// environ.c - a request as a WSGI environ: a copy of a prepared dict, then what differs from
-// request to request.
+// environ.c - a request as a WSGI environ: a copy of a dict that was prepared for its listener, with
+// every key that is always there, then what differs from request to request.
 #include "environ.h"
 
-#include <fcntl.h>
 #include <string.h>
-#include <strings.h>
-#include <unistd.h>
 
 #include "check.h"
+#include "header_key.h"
+#include "input.h"
 #include "names.h"
-#include "pool.h"
+#include "target.h"
 #include "version.h"
 
 enum {
-    HEADER_KEY_MAX = 256
-}; // bytes of a header's name that becomes HTTP_NAME; longer ones are left out
+    ROOM = 40,         // keys for which a copy of a prepared dict has room
+    ADDRESS_KEPT = 48, // bytes
+};
+
+// What is prepared for the requests of a listener.
+struct base {
+    struct base *next;
+    const struct endpoint *endpoint;
+    PyObject *environ;
+};
 
 // What a process has one of: its interpreter is one.
 static struct {
-    PyObject *base;         // dict
-    PyObject *bytes_io;     // io.BytesIO
+    PyObject *constants; // dict: the same for all requests
+    struct base *bases;
     PyObject *file_wrapper; // wsgiref.util.FileWrapper
     struct str prefix;      // of all paths; empty: none
+    // The latest peer's address, since many requests come from one.
+    PyObject *address;
+    size_t address_size;
+    char address_bytes[ADDRESS_KEPT];
 } shared;
 
 void environ_use_prefix(const char *prefix)
@@ -45,18 +56,27 @@ static PyObject *text(struct str bytes)
     return PyUnicode_DecodeLatin1(bytes.data, (Py_ssize_t)bytes.size, NULL);
 }
 
-int environ_init(bool multithread, bool multiprocess)
+// One that is likely to be the usual: no new object then.
+static PyObject *likely_text(struct str bytes, PyObject *usual)
 {
-    _pyref_ PyObject *io = PyImport_ImportModule("io");
-    _pyref_ PyObject *base = PyDict_New();
-    if (io == NULL || base == NULL ||
-        (shared.bytes_io = PyObject_GetAttrString(io, "BytesIO")) == NULL)
-        return -1;
-    // Its pieces are of no use to us: what it wraps is sent by the kernel where it is a file
-    // (wsgi_body.c).
-    _pyref_ PyObject *util = PyImport_ImportModule("wsgiref.util");
-    if (util == NULL || (shared.file_wrapper = PyObject_GetAttrString(util, "FileWrapper")) == NULL)
-        return -1;
+    if (bytes.size == (size_t)PyUnicode_GET_LENGTH(usual) &&
+        memcmp(bytes.data, PyUnicode_1BYTE_DATA(usual), bytes.size) == 0)
+        return Py_NewRef(usual);
+    return text(bytes);
+}
+
+static PyObject *decimal(unsigned number)
+{
+    char digits[16];
+    size_t at = sizeof digits;
+    do
+        digits[--at] = (char)('0' + number % 10);
+    while ((number /= 10) > 0);
+    return text((struct str){digits + at, sizeof digits - at});
+}
+
+static int set_constants(PyObject *environ, bool multithread, bool multiprocess)
+{
     PyObject *errors = PySys_GetObject("stderr"); // borrowed
     struct {
         PyObject *key;
@@ -72,20 +92,50 @@ int environ_init(bool multithread, bool multiprocess)
         {names.SERVER_SOFTWARE, PyUnicode_FromString("limpet/" LIMPET_VERSION)},
         {names.GATEWAY_INTERFACE, PyUnicode_FromString("CGI/1.1")},
         {names.SCRIPT_NAME, text(shared.prefix)},
+        // Always there, and set anew for every request.
+        {names.REQUEST_METHOD, Py_NewRef(names.GET)},
+        {names.SERVER_PROTOCOL, Py_NewRef(names.HTTP_1_1)},
+        {names.REQUEST_URI, Py_NewRef(names.empty)},
+        {names.RAW_URI, Py_NewRef(names.empty)},
+        {names.PATH_INFO, Py_NewRef(names.empty)},
+        {names.QUERY_STRING, Py_NewRef(names.empty)},
+        {names.REMOTE_ADDR, Py_NewRef(names.empty)},
+        {names.wsgi_input, Py_NewRef(Py_None)},
     };
+    int result = 0;
     for (size_t i = 0; i < sizeof constants / sizeof constants[0]; i++) {
-        if (set_new(base, constants[i].key, constants[i].value) < 0)
-            return -1;
+        if (set_new(environ, constants[i].key, constants[i].value) < 0)
+            result = -1;
     }
-    shared.base = py_steal(&base);
-    return 0;
+    return result;
+}
+
+int environ_init(bool multithread, bool multiprocess)
+{
+    // Its pieces are of no use to us: what it wraps is sent by the kernel where it is a file
+    // (wsgi_body.c).
+    _pyref_ PyObject *util = PyImport_ImportModule("wsgiref.util");
+    if (util == NULL || (shared.file_wrapper = PyObject_GetAttrString(util, "FileWrapper")) == NULL)
+        return -1;
+    shared.constants = PyDict_New();
+    if (shared.constants == NULL || input_init() < 0)
+        return -1;
+    return set_constants(shared.constants, multithread, multiprocess);
 }
 
 void environ_fini(void)
 {
-    Py_CLEAR(shared.base);
-    Py_CLEAR(shared.bytes_io);
+    while (shared.bases != NULL) {
+        struct base *base = shared.bases;
+        shared.bases = base->next;
+        Py_DECREF(base->environ);
+        PyMem_Free(base);
+    }
+    Py_CLEAR(shared.constants);
     Py_CLEAR(shared.file_wrapper);
+    Py_CLEAR(shared.address);
+    header_key_fini();
+    input_fini();
 }
 
 PyObject *environ_file_wrapper(void)
@@ -93,84 +143,47 @@ PyObject *environ_file_wrapper(void)
     return shared.file_wrapper;
 }
 
-// absolute-form ("http://host/path", RFC 9112 section 3.2.2) stands for its path and query.
-static struct str strip_authority(struct str target)
+// What a listener tells of itself. A peer has a port unless the listener is a unix socket.
+static int set_endpoint(PyObject *environ, const struct endpoint *endpoint)
 {
-    const char *scheme_end = target.size > 0 && target.data[0] != '/'
-                                 ? memmem(target.data, target.size, "://", 3)
-                                 : NULL;
-    if (scheme_end == NULL)
-        return target;
-    const char *end = target.data + target.size;
-    const char *path = scheme_end + 3;
-    while (path < end && *path != '/' && *path != '?')
-        path++;
-    return (struct str){path, (size_t)(end - path)};
+    if (PyDict_Update(environ, shared.constants) < 0 ||
+        set_new(environ, names.wsgi_url_scheme, PyUnicode_FromString(endpoint->scheme)) < 0 ||
+        set_new(environ, names.SERVER_NAME, PyUnicode_DecodeFSDefault(endpoint->address)) < 0 ||
+        set_new(environ, names.SERVER_PORT, decimal(endpoint->port)) < 0)
+        return -1;
+    return endpoint->port != 0 ? PyDict_SetItem(environ, names.REMOTE_PORT, names.empty) : 0;
 }
 
-static int hex(char c)
+// The dict to copy for requests of an endpoint: borrowed, or NULL with an exception set.
+static PyObject *base_of(const struct endpoint *endpoint)
 {
-    if (c >= '0' && c <= '9')
-        return c - '0';
-    if (c >= 'a' && c <= 'f')
-        return c - 'a' + 10;
-    return c >= 'A' && c <= 'F' ? c - 'A' + 10 : -1;
-}
-
-// The octet of a raw path that starts at *at, which is moved behind it: percent-decoded; a '%' that
-// starts none stays.
-static char next_octet(struct str path, size_t *at)
-{
-    size_t i = (*at)++;
-    if (path.data[i] != '%' || i + 2 >= path.size)
-        return path.data[i];
-    int high = hex(path.data[i + 1]), low = hex(path.data[i + 2]);
-    if (high < 0 || low < 0)
-        return path.data[i];
-    *at += 2;
-    return (char)(high * 16 + low);
+    for (struct base *base = shared.bases; base != NULL; base = base->next) {
+        if (base->endpoint == endpoint)
+            return base->environ;
+    }
+    _pyref_ PyObject *environ = _PyDict_NewPresized(ROOM);
+    if (environ == NULL || set_endpoint(environ, endpoint) < 0)
+        return NULL;
+    struct base *base = PyMem_Malloc(sizeof *base);
+    if (base == NULL)
+        return PyErr_NoMemory();
+    *base = (struct base){shared.bases, endpoint, py_steal(&environ)};
+    shared.bases = base;
+    return base->environ;
 }
 
 // As latin-1 text (PEP 3333, "Unicode Issues").
 static PyObject *decode_path(struct str path)
 {
-    if (path.size == 0 || memchr(path.data, '%', path.size) == NULL)
-        return text(path);
     char *decoded = PyMem_Malloc(path.size);
     if (decoded == NULL)
         return PyErr_NoMemory();
     size_t size = 0;
     for (size_t i = 0; i < path.size;)
-        decoded[size++] = next_octet(path, &i);
+        decoded[size++] = target_next_octet(path, &i);
     PyObject *result = PyUnicode_DecodeLatin1(decoded, (Py_ssize_t)size, NULL);
     PyMem_Free(decoded);
     return result;
-}
-
-// The path of a request target, still encoded, and its query.
-static void split_target(struct str target, struct str *path, struct str *query)
-{
-    *path = strip_authority(target);
-    *query = (struct str){path->data, 0};
-    const char *mark = path->size > 0 ? memchr(path->data, '?', path->size) : NULL;
-    if (mark != NULL) {
-        *query = (struct str){mark + 1, (size_t)(path->data + path->size - mark - 1)};
-        path->size = (size_t)(mark - path->data);
-    }
-    if (path->size == 0)
-        *path = STR("/");
-}
-
-// What of a path lies below the prefix; false where it is not below it.
-static bool strip_prefix(struct str path, struct str *out)
-{
-    size_t at = 0;
-    for (size_t i = 0; i < shared.prefix.size; i++) {
-        if (at >= path.size || next_octet(path, &at) != shared.prefix.data[i])
-            return false;
-    }
-    *out = (struct str){path.data + at, path.size - at};
-    return shared.prefix.size == 0 || at == path.size || next_octet(path, &at) == '/';
 }
 
 bool environ_covers(const struct request *request)
@@ -178,39 +191,25 @@ bool environ_covers(const struct request *request)
     struct str path, query;
     if (shared.prefix.size == 0)
         return true;
-    split_target(request_head(request)->target, &path, &query);
-    return strip_prefix(path, &path);
+    target_split(request_head(request)->target, &path, &query);
+    return target_strip_prefix(path, shared.prefix, &path);
 }
 
 static int set_target(PyObject *environ, struct str target)
 {
     struct str path, query;
-    split_target(target, &path, &query);
-    must(strip_prefix(path, &path));
-    _pyref_ PyObject *raw = text(target);
+    target_split(target, &path, &query);
+    must(target_strip_prefix(path, shared.prefix, &path));
+    _pyref_ PyObject *raw = likely_text(target, names.slash);
     if (raw == NULL || PyDict_SetItem(environ, names.REQUEST_URI, raw) < 0 ||
         PyDict_SetItem(environ, names.RAW_URI, raw) < 0)
         return -1;
-    if (set_new(environ, names.PATH_INFO, decode_path(path)) < 0)
+    bool encoded = path.size > 0 && memchr(path.data, '%', path.size) != NULL;
+    bool same = path.size == target.size && !encoded;
+    PyObject *info = same ? Py_NewRef(raw) : encoded ? decode_path(path) : text(path);
+    if (set_new(environ, names.PATH_INFO, info) < 0)
         return -1;
-    return set_new(environ, names.QUERY_STRING, text(query));
-}
-
-// The key of a header field, or NULL without an exception for one that gets none: a name with '_'
-// would pass for another ("X_Real_IP" for "X-Real-IP").
-static PyObject *header_key(struct str name)
-{
-    static const struct str type = {"content-type", 12}, length = {"content-length", 14};
-    if (name.size == type.size && strncasecmp(name.data, type.data, type.size) == 0)
-        return Py_NewRef(names.CONTENT_TYPE);
-    if (name.size == length.size && strncasecmp(name.data, length.data, length.size) == 0)
-        return Py_NewRef(names.CONTENT_LENGTH);
-    char key[HEADER_KEY_MAX + 5] = "HTTP_";
-    if (name.size > HEADER_KEY_MAX || memchr(name.data, '_', name.size) != NULL)
-        return NULL;
-    for (size_t i = 0; i < name.size; i++)
-        key[5 + i] = (char)(name.data[i] == '-' ? '_' : Py_TOUPPER(name.data[i]));
-    return PyUnicode_DecodeLatin1(key, (Py_ssize_t)name.size + 5, NULL);
+    return query.size > 0 ? set_new(environ, names.QUERY_STRING, text(query)) : 0;
 }
 
 // A field that comes again joins the first (RFC 9110 section 5.3; cookies with their own
@@ -229,104 +228,58 @@ static int set_header(PyObject *environ, const struct header *header)
     _pyref_ PyObject *value = text(header->value);
     if (value == NULL)
         return -1;
-    _pyref_ PyObject *first = NULL;
-    int found = PyDict_GetItemRef(environ, key, &first);
-    if (found < 0)
-        return -1;
-    return found ? join_header(environ, key, first, value) : PyDict_SetItem(environ, key, value);
+    PyObject *first = NULL;
+    int found = PyDict_SetDefaultRef(environ, key, value, &first);
+    int result = found == 1 ? join_header(environ, key, first, value) : found;
+    Py_XDECREF(first);
+    return result;
+}
+
+static PyObject *peer_address(struct str address)
+{
+    if (shared.address != NULL && address.size == shared.address_size &&
+        memcmp(address.data, shared.address_bytes, address.size) == 0)
+        return Py_NewRef(shared.address);
+    PyObject *object = text(address);
+    if (object != NULL && address.size <= ADDRESS_KEPT) {
+        Py_XSETREF(shared.address, Py_NewRef(object));
+        shared.address_size = address.size;
+        memcpy(shared.address_bytes, address.data, address.size);
+    }
+    return object;
 }
 
 static int set_peer(PyObject *environ, const struct request_head *head)
 {
-    const struct endpoint *endpoint = head->endpoint;
-    if (set_new(environ, names.REMOTE_ADDR, text(head->peer_address)) < 0 ||
-        set_new(environ, names.SERVER_NAME, PyUnicode_DecodeFSDefault(endpoint->address)) < 0 ||
-        set_new(environ, names.SERVER_PORT, PyUnicode_FromFormat("%d", endpoint->port)) < 0)
+    if (set_new(environ, names.REMOTE_ADDR, peer_address(head->peer_address)) < 0)
         return -1;
-    if (head->peer_port == 0)
+    if (head->endpoint->port == 0)
         return 0;
-    return set_new(environ, names.REMOTE_PORT, PyUnicode_FromFormat("%d", head->peer_port));
+    return set_new(environ, names.REMOTE_PORT, decimal(head->peer_port));
 }
 
-// A file object of its own on a body that lies in a file; the application may close it.
-static PyObject *open_body(int fd)
+// What is in the prepared dict already needs not be set.
+static int set_likely(PyObject *environ, PyObject *key, struct str bytes, PyObject *usual)
 {
-    int own = fcntl(fd, F_DUPFD_CLOEXEC, 3);
-    if (own < 0)
-        return PyErr_SetFromErrno(PyExc_OSError);
-    lseek(own, 0, SEEK_SET); // a regular file: it cannot fail
-    PyObject *file = PyFile_FromFd(own, NULL, "rb", -1, NULL, NULL, NULL, 1);
-    if (file == NULL)
-        close(own);
-    return file;
-}
-
-// A file object on a body that is here.
-static PyObject *open_received(const struct request *request)
-{
-    int fd = request_body_file(request);
-    if (fd >= 0)
-        return open_body(fd);
-    struct str body = request_body(request);
-    _pyref_ PyObject *bytes = PyBytes_FromStringAndSize(body.data, (Py_ssize_t)body.size);
-    return bytes != NULL ? PyObject_CallOneArg(shared.bytes_io, bytes) : NULL;
-}
-
-// What the capsule of an answered request points to.
-static char answered;
-
-// limpet.awaited_input's way to a body: wait for it, and open it.
-static PyObject *await_body(PyObject *capsule, PyObject *Py_UNUSED(nothing))
-{
-    void *request = PyCapsule_GetPointer(capsule, NULL);
-    if (request == &answered)
-        return PyErr_SetString(PyExc_OSError, "wsgi.input is read after the answer has begun"),
-               NULL;
-    if (!request_has_body(request) && !pool_await_body(request))
-        return PyErr_SetString(PyExc_ConnectionResetError,
-                               "the client has gone before it sent the body"),
-               NULL;
-    return open_received(request);
-}
-
-static PyMethodDef await_method = {"await_body", await_body, METH_NOARGS, NULL};
-
-void environ_forget(PyObject *awaited)
-{
-    if (awaited != NULL)
-        PyCapsule_SetPointer(awaited, &answered);
-    Py_XDECREF(awaited);
-}
-
-static PyObject *open_awaited(struct request *request, PyObject **awaited)
-{
-    _pyref_ PyObject *module = PyImport_ImportModule("limpet.awaited_input");
-    *awaited = PyCapsule_New(request, NULL, NULL);
-    if (module == NULL || *awaited == NULL)
-        return NULL;
-    return PyObject_CallMethod(module, "AwaitedInput", "N",
-                               PyCFunction_New(&await_method, *awaited));
-}
-
-static int set_input(PyObject *environ, struct request *request, PyObject **awaited)
-{
-    if (!request_has_body(request))
-        return set_new(environ, names.wsgi_input, open_awaited(request, awaited));
-    return set_new(environ, names.wsgi_input, open_received(request));
+    PyObject *value = likely_text(bytes, usual);
+    if (value != usual)
+        return set_new(environ, key, value);
+    Py_DECREF(value);
+    return 0;
 }
 
 PyObject *environ_new(struct request *request, PyObject **awaited)
 {
     *awaited = NULL;
     const struct request_head *head = request_head(request);
-    _pyref_ PyObject *environ = PyDict_Copy(shared.base);
+    PyObject *base = base_of(head->endpoint);
+    _pyref_ PyObject *environ = base != NULL ? PyDict_Copy(base) : NULL;
     if (environ == NULL)
         return NULL;
-    if (set_new(environ, names.REQUEST_METHOD, text(head->method)) < 0 ||
-        set_new(environ, names.SERVER_PROTOCOL, text(head->version)) < 0 ||
-        set_new(environ, names.wsgi_url_scheme, PyUnicode_FromString(head->endpoint->scheme)) < 0 ||
+    if (set_likely(environ, names.REQUEST_METHOD, head->method, names.GET) < 0 ||
+        set_likely(environ, names.SERVER_PROTOCOL, head->version, names.HTTP_1_1) < 0 ||
         set_target(environ, head->target) < 0 || set_peer(environ, head) < 0 ||
-        set_input(environ, request, awaited) < 0)
+        set_new(environ, names.wsgi_input, input_new(request, awaited)) < 0)
         return NULL;
     for (size_t i = 0; i < head->header_count; i++) {
         if (set_header(environ, &head->headers[i]) < 0)

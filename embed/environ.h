@@ -23,9 +23,5 @@ bool environ_covers(const struct request *request);
 
 // A new dict for this request, which must be covered, or NULL with an exception set. *awaited: NULL,
 // or, where the body is received once it is read, what makes that possible: a reference for
-// environ_forget.
+// input_forget (input.h).
 PyObject *environ_new(struct request *request, PyObject **awaited);
-
-// The request has been answered: a body that was not read until now cannot be any more. Takes the
-// reference; NULL is let through.
-void environ_forget(PyObject *awaited_take);

@@ -5,70 +5,48 @@
 #include "start_response.h"
 
 #include <stddef.h>
-#include <string.h>
-#include <strings.h>
 
 #include "check.h"
-#include "cleanup.h"
+#include "head.h"
 
 struct start_response {
     PyObject_HEAD vectorcallfunc vectorcall;
-    PyObject *headers;      // list of (str, str), NULL until called
-    PyObject *written;      // list of bytes
-    struct started started; // its headers point into the list
+    struct request *request; // NULL: its handler has returned
+    PyObject *written;       // list of bytes, NULL: none
+    unsigned status;         // 0: not called yet
     bool taken;
 };
 
-enum {
-    HEADERS_SIZE_MAX = 32 * 1024, // bytes as sent: a connection's memory has the request's beside
-    FIELD_OVERHEAD = 4,           // ": " and the line's end
-};
-
 static PyTypeObject *start_response_type;
-
-// RFC 9110 section 7.6.1: these belong to the connection, which is ours (PEP 3333 forbids them).
-static const char *const hop_by_hop[] = {
-    "connection", "keep-alive", "proxy-authenticate", "proxy-authorization",
-    "te",         "trailer",    "transfer-encoding",  "upgrade",
-};
 
 static struct start_response *self_of(PyObject *object)
 {
     return (struct start_response *)(void *)object;
 }
 
-// They have no place in a status, a header's name or its value (RFC 9110 section 5.5).
-static bool has_control_characters(struct str text)
+// "200 OK" -> 200 and the reason: three digits and a space (a missing reason is let through).
+static int parse_status(PyObject *object, unsigned *out, struct str *reason)
 {
-    for (size_t i = 0; i < text.size; i++) {
-        unsigned char c = (unsigned char)text.data[i];
-        if ((c < 0x20 && c != '\t') || c == 0x7f)
-            return true;
-    }
-    return false;
-}
-
-// "200 OK" -> 200: three digits and a space (a missing reason is let through).
-static int parse_status(PyObject *status, unsigned *out)
-{
-    Py_ssize_t size;
-    const char *text = PyUnicode_AsUTF8AndSize(status, &size);
-    if (text == NULL)
-        return -1;
-    if (has_control_characters((struct str){text, (size_t)size}))
-        return PyErr_Format(PyExc_ValueError, "status %R has control characters", status), -1;
-    for (int i = 0; i < 3; i++) {
-        if (!Py_ISDIGIT(text[i]))
-            return PyErr_Format(PyExc_ValueError, "status %R does not begin with three digits",
-                                status),
-                   -1;
-    }
-    *out = (unsigned)(text[0] - '0') * 100 + (unsigned)(text[1] - '0') * 10 +
-           (unsigned)(text[2] - '0');
-    if (*out < 200 || *out > 599 || (text[3] != ' ' && text[3] != '\0'))
-        return PyErr_Format(PyExc_ValueError,
-                            "status %R: must be 200 to 599, then a space and a reason", status),
+    if (PyUnicode_KIND(object) != PyUnicode_1BYTE_KIND)
+        return PyErr_Format(PyExc_ValueError, "status %R has characters beyond latin-1", object),
                -1;
+    struct str text = {(const char *)PyUnicode_1BYTE_DATA(object),
+                       (size_t)PyUnicode_GET_LENGTH(object)};
+    unsigned status = 0;
+    for (size_t i = 0; i < 3; i++) {
+        if (i >= text.size || !Py_ISDIGIT(text.data[i]))
+            return PyErr_Format(PyExc_ValueError, "status %R does not begin with three digits",
+                                object),
+                   -1;
+        status = status * 10 + (unsigned)(text.data[i] - '0');
+    }
+    if (status < 200 || status > 599 || (text.size > 3 && text.data[3] != ' '))
+        return PyErr_Format(PyExc_ValueError,
+                            "status %R: must be 200 to 599, then a space and a reason", object),
+               -1;
+    size_t skipped = text.size > 3 ? 4 : 3;
+    *reason = (struct str){text.data + skipped, text.size - skipped};
+    *out = status;
     return 0;
 }
 
@@ -83,93 +61,67 @@ static int latin1(PyObject *text, const char *what, struct str *out)
                -1;
     *out =
         (struct str){(const char *)PyUnicode_1BYTE_DATA(text), (size_t)PyUnicode_GET_LENGTH(text)};
-    if (has_control_characters(*out))
-        return PyErr_Format(PyExc_ValueError, "header %s %R has control characters", what, text),
-               -1;
     return 0;
 }
 
-// RFC 9110 section 5.6.2.
-static int check_token(PyObject *name, struct str bytes)
+// What HTTP does not allow, as an exception.
+static int refuse(enum head_fault fault, PyObject *name, PyObject *value)
 {
-    static const char others[] = "!#$%&'*+-.^_`|~";
-    for (size_t i = 0; i < bytes.size; i++) {
-        char c = bytes.data[i];
-        if (!Py_ISALNUM(c) && (c == '\0' || strchr(others, c) == NULL))
-            return PyErr_Format(PyExc_ValueError, "header name %R is not a token", name), -1;
+    switch (fault) {
+    case HEAD_CONTROL_IN_NAME:
+        PyErr_Format(PyExc_ValueError, "header name %R has control characters", name);
+        break;
+    case HEAD_CONTROL_IN_VALUE:
+        PyErr_Format(PyExc_ValueError, "header value %R has control characters", value);
+        break;
+    case HEAD_NOT_A_TOKEN:
+        PyErr_Format(PyExc_ValueError, "header name %R is not a token", name);
+        break;
+    case HEAD_HOP_BY_HOP: // PEP 3333 forbids them, too
+        PyErr_Format(PyExc_ValueError,
+                     "header %R is hop-by-hop: the server's, not the application's", name);
+        break;
+    case HEAD_LENGTH:
+        PyErr_SetString(PyExc_ValueError, "Content-Length is not one number");
+        break;
+    case HEAD_TOO_LONG:
+        PyErr_Format(PyExc_ValueError, "the headers are too many: more than %d bytes", HEAD_MAX);
+        break;
+    case HEAD_FINE:
+        return 0;
     }
-    if (bytes.size == 0)
-        return PyErr_SetString(PyExc_ValueError, "header name '' is not a token"), -1;
-    return 0;
+    return -1;
 }
 
-static int name_is(struct str name, const char *text)
+static int take_header(struct head *head, PyObject *pair)
 {
-    return name.size == strlen(text) && strncasecmp(name.data, text, name.size) == 0;
-}
-
-static int parse_length(struct str value, int64_t *out)
-{
-    int64_t length = 0;
-    for (size_t i = 0; i < value.size; i++) {
-        if (!Py_ISDIGIT(value.data[i]) || length > INT64_MAX / 100)
-            length = -1;
-        if (length < 0)
-            break;
-        length = length * 10 + (value.data[i] - '0');
-    }
-    if (value.size == 0 || length < 0 || (*out >= 0 && *out != length))
-        return PyErr_SetString(PyExc_ValueError, "Content-Length is not one number"), -1;
-    *out = length;
-    return 0;
-}
-
-// size: grows by the bytes of the header.
-static int take_header(PyObject *pair, struct started *out, size_t *size)
-{
-    struct header header;
+    struct str name, value;
     if (!PyTuple_Check(pair) || PyTuple_GET_SIZE(pair) != 2)
         return PyErr_Format(PyExc_TypeError, "a header is a tuple (name, value), not %R", pair), -1;
-    if (latin1(PyTuple_GET_ITEM(pair, 0), "name", &header.name) < 0 ||
-        latin1(PyTuple_GET_ITEM(pair, 1), "value", &header.value) < 0 ||
-        check_token(PyTuple_GET_ITEM(pair, 0), header.name) < 0)
+    PyObject *first = PyTuple_GET_ITEM(pair, 0), *second = PyTuple_GET_ITEM(pair, 1);
+    if (latin1(first, "name", &name) < 0 || latin1(second, "value", &value) < 0)
         return -1;
-    for (size_t i = 0; i < sizeof hop_by_hop / sizeof hop_by_hop[0]; i++) {
-        if (name_is(header.name, hop_by_hop[i]))
-            return PyErr_Format(PyExc_ValueError,
-                                "header %R is hop-by-hop: the server's, not the application's",
-                                PyTuple_GET_ITEM(pair, 0)),
-                   -1;
-    }
-    *size += header.name.size + header.value.size + FIELD_OVERHEAD;
-    if (name_is(header.name, "content-length"))
-        return parse_length(header.value, &out->content_length);
-    out->headers[out->header_count++] = header;
-    return 0;
+    enum head_fault fault = head_add(head, name, value);
+    return fault == HEAD_FINE ? 0 : refuse(fault, first, second);
 }
 
-// All of it, into what request.h takes; the caller frees out->headers.
-static int parse(PyObject *status, PyObject *list, struct started *out)
+// All of it, into the head of the request's answer. No Python code of the application's runs
+// meanwhile, so its list stays as it is.
+static int parse(struct start_response *self, PyObject *status, PyObject *list)
 {
-    Py_ssize_t count = PyList_GET_SIZE(list);
-    size_t size = 0;
-    struct started started = {.content_length = -1};
-    if (parse_status(status, &started.status) < 0)
+    struct head *head = request_response_head(self->request);
+    struct str reason;
+    unsigned number;
+    self->status = 0; // what was there before is written over
+    if (parse_status(status, &number, &reason) < 0)
         return -1;
-    _free_ struct header *headers = calloc((size_t)count + 1, sizeof *headers);
-    if (headers == NULL)
-        return PyErr_NoMemory(), -1;
-    started.headers = headers;
-    for (Py_ssize_t i = 0; i < count; i++) {
-        if (take_header(PyList_GET_ITEM(list, i), &started, &size) < 0)
+    if (head_begin(head, reason) < 0)
+        return PyErr_Format(PyExc_ValueError, "status %R has control characters", status), -1;
+    for (Py_ssize_t i = 0; i < PyList_GET_SIZE(list); i++) {
+        if (take_header(head, PyList_GET_ITEM(list, i)) < 0)
             return -1;
     }
-    if (size > HEADERS_SIZE_MAX)
-        return PyErr_Format(PyExc_ValueError, "%zu bytes of headers are too many (at most %d)",
-                            size, HEADERS_SIZE_MAX),
-               -1;
-    steal_ptr(&headers);
-    *out = started;
+    self->status = number;
     return 0;
 }
 
@@ -214,77 +166,77 @@ static int check_again(const struct start_response *self, PyObject *exc_info)
     return -1;
 }
 
-static PyObject *start_response_write(PyObject *object, PyObject *data)
+// write(bytes): a piece of the body.
+static PyObject *take_written(struct start_response *self, PyObject *data)
 {
     if (!PyBytes_Check(data))
         return PyErr_Format(PyExc_TypeError, "write() takes bytes, not %T", data);
-    if (PyList_Append(self_of(object)->written, data) < 0)
+    if (self->written == NULL && (self->written = PyList_New(0)) == NULL)
+        return NULL;
+    if (PyList_Append(self->written, data) < 0)
         return NULL;
     Py_RETURN_NONE;
 }
 
-static PyMethodDef write_method = {"write", start_response_write, METH_O,
-                                   "write(bytes): a piece of the body."};
-
+// The object is the write callable as well: that has one argument, and comes after the first call
+// with more.
 static PyObject *start_response_call(PyObject *object, PyObject *const *arguments, size_t flags,
                                      PyObject *names)
 {
     struct start_response *self = self_of(object);
     PyObject *exc_info;
-    struct started started;
+    if (self->status != 0 && PyVectorcall_NARGS(flags) == 1 && names == NULL)
+        return take_written(self, arguments[0]);
     if (parse_arguments(arguments, flags, names, &exc_info) < 0 ||
-        (self->headers != NULL && check_again(self, exc_info) < 0))
+        (self->status != 0 && check_again(self, exc_info) < 0))
         return NULL;
-    // A copy: the application may go on changing its list.
-    _pyref_ PyObject *headers = PyList_GetSlice(arguments[1], 0, PyList_GET_SIZE(arguments[1]));
-    if (headers == NULL || parse(arguments[0], headers, &started) < 0)
-        return NULL;
-    free(self->started.headers);
-    self->started = started;
-    Py_XSETREF(self->headers, py_steal(&headers));
-    return PyCFunction_New(&write_method, object);
+    if (self->request == NULL)
+        return PyErr_SetString(PyExc_RuntimeError, "start_response is called after the answer"),
+               NULL;
+    return parse(self, arguments[0], arguments[1]) == 0 ? Py_NewRef(object) : NULL;
 }
 
-PyObject *start_response_new(void)
+PyObject *start_response_new(struct request *request)
 {
     struct start_response *self = PyObject_New(struct start_response, start_response_type);
     if (self == NULL)
         return NULL;
     self->vectorcall = start_response_call;
-    self->headers = NULL;
-    self->started = (struct started){.headers = NULL};
+    self->request = request;
+    self->written = NULL;
+    self->status = 0;
     self->taken = false;
-    self->written = PyList_New(0);
-    if (self->written == NULL) {
-        Py_DECREF(self);
-        return NULL;
-    }
     return (PyObject *)self;
 }
 
 static void start_response_dealloc(PyObject *object)
 {
-    struct start_response *self = self_of(object);
     PyTypeObject *type = Py_TYPE(object);
-    free(self->started.headers);
-    Py_XDECREF(self->headers);
-    Py_XDECREF(self->written);
+    Py_XDECREF(self_of(object)->written);
     type->tp_free(object);
     Py_DECREF(type);
 }
 
-int start_response_result(PyObject *object, struct started *out)
+int start_response_result(PyObject *object, struct response *out)
 {
     struct start_response *self = self_of(object);
     must(!self->taken);
-    if (self->headers == NULL) {
+    if (self->status == 0) {
         PyErr_SetString(PyExc_RuntimeError, "the application did not call start_response");
         return -1;
     }
-    *out = self->started;
-    self->started.headers = NULL;
+    *out = (struct response){
+        .status = self->status,
+        .content_length = request_response_head(self->request)->content_length,
+    };
     self->taken = true;
     return 0;
+}
+
+void start_response_end(PyObject *object)
+{
+    self_of(object)->request = NULL;
+    self_of(object)->taken = true;
 }
 
 PyObject *start_response_written(PyObject *object)
@@ -299,7 +251,7 @@ static PyMemberDef members[] = {
 };
 
 static PyType_Slot slots[] = {
-    {Py_tp_doc, "start_response(status, headers, exc_info=None) -> write (PEP 3333)"},
+    {Py_tp_doc, "start_response(status, headers, exc_info=None) -> write (PEP 3333); write(bytes)"},
     {Py_tp_call, PyVectorcall_Call},
     {Py_tp_dealloc, start_response_dealloc},
     {Py_tp_members, members},

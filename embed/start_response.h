@@ -12,19 +12,16 @@ struct start_response;
 int start_response_init(void);
 void start_response_fini(void);
 
-PyObject *start_response_new(void);
+// For one request, valid until start_response_end.
+PyObject *start_response_new(struct request *request);
 
-// The status and headers: headers point into objects that start_response owns. The caller frees the
-// array. content_length: the application's own, or -1. To be called once, when the answer begins: a
-// later start_response raises the exc_info it is given. -1 with an exception when it was never
-// called.
-struct started {
-    unsigned status;
-    struct header *headers; // malloc'ed; Content-Length is left out
-    size_t header_count;
-    int64_t content_length; // bytes, -1: not given
-};
-int start_response_result(PyObject *start_response, struct started *out);
+// Begin the answer: an empty response with the status and the content_length that it was told. To be
+// called once: a later start_response raises the exc_info it is given. -1 with an exception when it
+// was never called.
+int start_response_result(PyObject *start_response, struct response *out);
 
-// What write() was given, in order: a list of bytes, borrowed.
+// The request's handler returns: the application may hold the object for longer.
+void start_response_end(PyObject *start_response);
+
+// What write() was given, in order: a list of bytes, borrowed; NULL: nothing.
 PyObject *start_response_written(PyObject *start_response);

@@ -40,8 +40,7 @@ static PyObject *new_thread(struct pool *pool, unsigned number)
 int thread_start(struct pool *pool, unsigned number, struct err *err)
 {
     _pyref_ PyObject *thread = new_thread(pool, number);
-    _pyref_ PyObject *started =
-        thread != NULL ? PyObject_CallMethod(thread, "start", NULL) : NULL;
+    _pyref_ PyObject *started = thread != NULL ? PyObject_CallMethod(thread, "start", NULL) : NULL;
     if (started == NULL) {
         pyerr_take(err);
         return err_wrap(err, "cannot start a thread");

@@ -3,8 +3,8 @@
 
 #include <unistd.h>
 
-#include "cleanup.h"
 #include "environ.h"
+#include "input.h"
 #include "log.h"
 #include "names.h"
 #include "start_response.h"
@@ -15,7 +15,8 @@ static PyObject *application;
 
 int wsgi_init(PyObject *callable, bool multithread, bool multiprocess)
 {
-    if (names_init() < 0 || start_response_init() < 0 || environ_init(multithread, multiprocess) < 0)
+    if (names_init() < 0 || start_response_init() < 0 ||
+        environ_init(multithread, multiprocess) < 0)
         return -1;
     application = Py_NewRef(callable);
     return 0;
@@ -29,35 +30,28 @@ void wsgi_fini(void)
     names_fini();
 }
 
-// The application's answer, run up to its first piece; NULL with an exception set.
-static struct wsgi_body *call_application(struct request *request, PyObject *start_response,
-                                          PyObject **awaited)
+// What the application returned, a new reference; NULL with an exception set.
+static PyObject *call_application(struct request *request, PyObject *start_response,
+                                  PyObject **awaited)
 {
     _pyref_ PyObject *environ = environ_new(request, awaited);
     if (environ == NULL)
         return NULL;
     PyObject *arguments[] = {NULL, environ, start_response};
-    _pyref_ PyObject *iterable =
-        PyObject_Vectorcall(application, arguments + 1, 2 | PY_VECTORCALL_ARGUMENTS_OFFSET, NULL);
-    if (iterable == NULL)
-        return NULL;
-    struct wsgi_body *body =
-        wsgi_body_new(iterable, start_response_written(start_response), request);
-    if (body != NULL && wsgi_body_begin(body) < 0) {
-        wsgi_body_free(body);
-        return NULL;
-    }
-    return body;
+    return PyObject_Vectorcall(application, arguments + 1, 2 | PY_VECTORCALL_ARGUMENTS_OFFSET,
+                               NULL);
 }
 
 // The length that the application announced is the one that its body has, as far as that is known
-// yet.
-static int check_length(const struct started *started, const struct response *response)
+// yet. A file's was looked at.
+static int check_length(const struct request *request, const struct response *response)
 {
-    int64_t announced = started->content_length;
-    if (announced < 0 || (response->source != NULL && announced > 0))
+    int64_t announced = response->content_length;
+    if (announced < 0 || (response->source != NULL && (announced > 0 || response->source->fd >= 0)))
         return 0;
     if (response->source == NULL && announced == (int64_t)response->body.size)
+        return 0;
+    if (!request_takes_body(request, response->status))
         return 0;
     PyErr_Format(PyExc_ValueError, "Content-Length says %lld, the body has %s%zu bytes",
                  (long long)announced, response->source != NULL ? "more than " : "",
@@ -65,34 +59,70 @@ static int check_length(const struct started *started, const struct response *re
     return -1;
 }
 
-// Takes the body along, on failure as well. 0, or -1 with an exception set.
-static int respond(struct request *request, PyObject *start_response, struct wsgi_body *body)
+// Takes what the response owns along, on failure as well. 0, or -1 with an exception set.
+static int respond(struct request *request, const struct response *response)
 {
-    struct started started = {.headers = NULL};
+    struct err err;
+    if (check_length(request, response) == 0) {
+        if (request_respond(request, response, &err) == 0)
+            return 0;
+        PyErr_SetString(PyExc_MemoryError, err.text);
+        return -1;
+    }
+    if (response->source != NULL && response->source->fd >= 0)
+        close(response->source->fd);
+    _pyref_ PyObject *exception = PyErr_GetRaisedException();
+    response->release(response->owner);
+    PyErr_SetRaisedException(py_steal(&exception));
+    return -1;
+}
+
+static void release_object(void *owner)
+{
+    Py_DECREF(owner);
+}
+
+// The answer that most are: a list of one piece, which needs nothing but a reference.
+static int respond_piece(struct request *request, PyObject *start_response, PyObject *piece)
+{
+    struct response response;
+    if (start_response_result(start_response, &response) < 0)
+        return -1;
+    response.body = (struct str){PyBytes_AS_STRING(piece), (size_t)PyBytes_GET_SIZE(piece)};
+    response.owner = Py_NewRef(piece);
+    response.release = release_object;
+    response.release_early = true;
+    return respond(request, &response);
+}
+
+// Any other: a generator is run up to its first piece, which is when its headers are final.
+static int respond_body(struct request *request, PyObject *start_response, PyObject *iterable)
+{
+    struct response response;
     struct body_source source;
-    int result = start_response_result(start_response, &started);
-    _free_ struct header *headers = started.headers;
-    struct response response = {
-        .status = started.status,
-        .headers = headers,
-        .header_count = started.header_count,
-        .content_length = started.content_length,
-    };
-    if (result == 0)
-        wsgi_body_describe(body, &response, &source);
-    if (result == 0 && request_takes_body(request, started.status))
-        result = check_length(&started, &response);
-    if (result < 0) {
-        if (response.source != NULL && source.fd >= 0)
-            close(source.fd);
+    struct wsgi_body *body =
+        wsgi_body_new(iterable, start_response_written(start_response), request);
+    if (body == NULL)
+        return -1;
+    if (wsgi_body_begin(body) < 0 || start_response_result(start_response, &response) < 0) {
         wsgi_body_free(body);
         return -1;
     }
-    struct err err;
-    if (request_respond(request, &response, &err) == 0)
-        return 0;
-    PyErr_SetString(PyExc_ValueError, err.text);
-    return -1;
+    wsgi_body_describe(body, &response, &source);
+    return respond(request, &response);
+}
+
+// 0, or -1 with an exception set.
+static int answer(struct request *request, PyObject *start_response, PyObject **awaited)
+{
+    _pyref_ PyObject *iterable = call_application(request, start_response, awaited);
+    if (iterable == NULL)
+        return -1;
+    bool simple = start_response_written(start_response) == NULL && PyList_CheckExact(iterable) &&
+                  PyList_GET_SIZE(iterable) == 1 && PyBytes_Check(PyList_GET_ITEM(iterable, 0));
+    if (!simple)
+        return respond_body(request, start_response, iterable);
+    return respond_piece(request, start_response, PyList_GET_ITEM(iterable, 0));
 }
 
 static void report_failure(struct request *request)
@@ -107,12 +137,12 @@ static void report_failure(struct request *request)
 
 void wsgi_handle(struct request *request)
 {
-    _pyref_ PyObject *start_response = start_response_new();
-    struct wsgi_body *body = NULL;
+    _pyref_ PyObject *start_response = start_response_new(request);
     PyObject *awaited = NULL;
-    if (start_response != NULL)
-        body = call_application(request, start_response, &awaited);
-    if (body == NULL || respond(request, start_response, body) < 0)
+    if (start_response == NULL || answer(request, start_response, &awaited) < 0)
         report_failure(request);
-    environ_forget(awaited);
+    // The application may keep them for longer than the request lives.
+    if (start_response != NULL)
+        start_response_end(start_response);
+    input_forget(awaited);
 }

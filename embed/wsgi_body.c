@@ -45,7 +45,7 @@ struct wsgi_body *wsgi_body_new(PyObject *iterable, PyObject *written,
         return NULL;
     }
     body->iterable = Py_NewRef(iterable);
-    body->written = Py_NewRef(written);
+    body->written = Py_XNewRef(written);
     size_t used = copy_text(body->line, sizeof body->line - 1, head->method);
     body->line[used++] = ' ';
     copy_text(body->line + used, sizeof body->line - used, head->target);
@@ -64,7 +64,7 @@ static int check_piece(PyObject *piece)
 static PyObject *take_next(struct wsgi_body *body)
 {
     PyObject *piece = NULL;
-    if (body->next_written < PyList_GET_SIZE(body->written))
+    if (body->written != NULL && body->next_written < PyList_GET_SIZE(body->written))
         return Py_NewRef(PyList_GET_ITEM(body->written, body->next_written++));
     if (body->iterator == NULL && (body->iterator = PyObject_GetIter(body->iterable)) == NULL)
         return NULL;
@@ -96,13 +96,8 @@ static int advance(struct wsgi_body *body)
 static int join(struct wsgi_body *body)
 {
     body->ended = true;
-    if (PyList_CheckExact(body->iterable) && PyList_GET_SIZE(body->iterable) == 1 &&
-        PyList_GET_SIZE(body->written) == 0) {
-        // The common answer is sent from where it is.
-        body->piece = Py_NewRef(PyList_GET_ITEM(body->iterable, 0));
-        return check_piece(body->piece);
-    }
-    _pyref_ PyObject *pieces = PySequence_List(body->written);
+    _pyref_ PyObject *pieces =
+        body->written != NULL ? PySequence_List(body->written) : PyList_New(0);
     if (pieces == NULL || PyList_Extend(pieces, body->iterable) < 0)
         return -1;
     for (Py_ssize_t i = 0; i < PyList_GET_SIZE(pieces); i++) {
@@ -161,7 +156,7 @@ void wsgi_body_free(struct wsgi_body *body)
         report(body, "in close() after");
     Py_XDECREF(body->iterator);
     Py_XDECREF(body->piece);
-    Py_DECREF(body->written);
+    Py_XDECREF(body->written);
     Py_DECREF(body->iterable);
     PyMem_Free(body);
     if (pending != NULL)
@@ -188,7 +183,7 @@ static bool find_file(const struct wsgi_body *body, struct response *response,
                       struct body_source *source)
 {
     struct stat about;
-    if (PyList_GET_SIZE(body->written) > 0)
+    if (body->written != NULL)
         return false;
     _pyref_ PyObject *file = PyObject_GetAttr(body->iterable, names.filelike);
     _pyref_ PyObject *number = file != NULL ? PyObject_CallMethodNoArgs(file, names.fileno) : NULL;

@@ -1,0 +1,69 @@
+// header_key.c - clients say the same few names all the time, so the latest key of each slot is kept.
+// What a client invents replaces one other, and no more.
+#include "header_key.h"
+
+#include <string.h>
+#include <strings.h>
+
+#include "names.h"
+
+enum {
+    KEY_MAX = 256,  // bytes of a name that becomes a key; a longer one gets none
+    SLOTS = 128,    // a power of two
+    NAME_KEPT = 40, // bytes of a name whose key is kept
+};
+
+// What a process has one of: its interpreter is one.
+static struct slot {
+    PyObject *key; // NULL: none
+    size_t size;
+    char name[NAME_KEPT]; // as it was spelled
+} slots[SLOTS];
+
+static struct slot *slot_of(struct str name)
+{
+    unsigned hash = (unsigned)name.size;
+    for (size_t i = 0; i < name.size; i++)
+        hash = hash * 31 + (unsigned char)name.data[i];
+    return &slots[(hash ^ hash >> 7) % SLOTS];
+}
+
+// A name with '_' would pass for another ("X_Real_IP" for "X-Real-IP"): it gets no key.
+static PyObject *make_key(struct str name)
+{
+    static const struct str type = {"content-type", 12}, length = {"content-length", 14};
+    if (name.size == type.size && strncasecmp(name.data, type.data, type.size) == 0)
+        return Py_NewRef(names.CONTENT_TYPE);
+    if (name.size == length.size && strncasecmp(name.data, length.data, length.size) == 0)
+        return Py_NewRef(names.CONTENT_LENGTH);
+    char text[KEY_MAX + 5] = "HTTP_";
+    if (name.size > KEY_MAX || memchr(name.data, '_', name.size) != NULL)
+        return NULL;
+    for (size_t i = 0; i < name.size; i++)
+        text[5 + i] = (char)(name.data[i] == '-' ? '_' : Py_TOUPPER(name.data[i]));
+    return PyUnicode_DecodeLatin1(text, (Py_ssize_t)name.size + 5, NULL);
+}
+
+PyObject *header_key(struct str name)
+{
+    if (name.size > NAME_KEPT)
+        return make_key(name);
+    struct slot *slot = slot_of(name);
+    if (slot->key != NULL && slot->size == name.size &&
+        memcmp(slot->name, name.data, name.size) == 0)
+        return Py_NewRef(slot->key);
+    PyObject *key = make_key(name);
+    if (key == NULL)
+        return NULL;
+    PyUnicode_InternInPlace(&key);
+    Py_XSETREF(slot->key, Py_NewRef(key));
+    slot->size = name.size;
+    memcpy(slot->name, name.data, name.size);
+    return key;
+}
+
+void header_key_fini(void)
+{
+    for (size_t i = 0; i < SLOTS; i++)
+        Py_CLEAR(slots[i].key);
+}

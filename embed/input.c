@@ -1,0 +1,89 @@
+// input.c - wsgi.input: a file object on a received body, in memory or in a file; or, where the
+// client waits to be asked for the body, one that asks when it is read.
+#include "input.h"
+
+#include <fcntl.h>
+#include <unistd.h>
+
+#include "pool.h"
+
+// What a process has one of: its interpreter is one.
+static PyObject *bytes_io; // io.BytesIO
+
+int input_init(void)
+{
+    _pyref_ PyObject *io = PyImport_ImportModule("io");
+    bytes_io = io != NULL ? PyObject_GetAttrString(io, "BytesIO") : NULL;
+    return bytes_io != NULL ? 0 : -1;
+}
+
+void input_fini(void)
+{
+    Py_CLEAR(bytes_io);
+}
+
+// A file object of its own on a body that lies in a file; the application may close it.
+static PyObject *open_body(int fd)
+{
+    int own = fcntl(fd, F_DUPFD_CLOEXEC, 3);
+    if (own < 0)
+        return PyErr_SetFromErrno(PyExc_OSError);
+    lseek(own, 0, SEEK_SET); // a regular file: it cannot fail
+    PyObject *file = PyFile_FromFd(own, NULL, "rb", -1, NULL, NULL, NULL, 1);
+    if (file == NULL)
+        close(own);
+    return file;
+}
+
+// A file object on a body that is here.
+static PyObject *open_received(const struct request *request)
+{
+    int fd = request_body_file(request);
+    if (fd >= 0)
+        return open_body(fd);
+    struct str body = request_body(request);
+    _pyref_ PyObject *bytes = PyBytes_FromStringAndSize(body.data, (Py_ssize_t)body.size);
+    return bytes != NULL ? PyObject_CallOneArg(bytes_io, bytes) : NULL;
+}
+
+// What the capsule of an answered request points to.
+static char answered;
+
+// limpet.awaited_input's way to a body: wait for it, and open it.
+static PyObject *await_body(PyObject *capsule, PyObject *Py_UNUSED(nothing))
+{
+    void *request = PyCapsule_GetPointer(capsule, NULL);
+    if (request == &answered)
+        return PyErr_SetString(PyExc_OSError, "wsgi.input is read after the answer has begun"),
+               NULL;
+    if (!request_has_body(request) && !pool_await_body(request))
+        return PyErr_SetString(PyExc_ConnectionResetError,
+                               "the client has gone before it sent the body"),
+               NULL;
+    return open_received(request);
+}
+
+static PyMethodDef await_method = {"await_body", await_body, METH_NOARGS, NULL};
+
+void input_forget(PyObject *awaited)
+{
+    if (awaited != NULL)
+        PyCapsule_SetPointer(awaited, &answered);
+    Py_XDECREF(awaited);
+}
+
+static PyObject *open_awaited(struct request *request, PyObject **awaited)
+{
+    _pyref_ PyObject *module = PyImport_ImportModule("limpet.awaited_input");
+    *awaited = PyCapsule_New(request, NULL, NULL);
+    if (module == NULL || *awaited == NULL)
+        return NULL;
+    return PyObject_CallMethod(module, "AwaitedInput", "N",
+                               PyCFunction_New(&await_method, *awaited));
+}
+
+PyObject *input_new(struct request *request, PyObject **awaited)
+{
+    *awaited = NULL;
+    return request_has_body(request) ? open_received(request) : open_awaited(request, awaited);
+}
