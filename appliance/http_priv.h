@@ -48,11 +48,12 @@ struct answer {
     struct head head; // its memory is used again
     struct buf copy;  // of a small body; its memory is used again
     struct body_source source;
-    struct str piece;  // what is left of the source's latest
-    int more;          // what the source said last
-    int64_t announced; // bytes, -1: not known
-    uint64_t sent;     // bytes of a source's pieces taken
-    bool in_place;     // the body is sent from where the application has it
+    struct str piece;      // what is left of the source's latest
+    int more;              // what the source said last
+    int64_t announced;     // bytes, -1: not known
+    uint64_t sent;         // bytes of a source's pieces taken
+    bool release_anywhere; // in any thread
+    bool in_place;         // the body is sent from where the application has it
     void (*release)(void *owner);
     void *owner;
 };
@@ -65,9 +66,10 @@ struct request {
     struct MHD_Connection *transport;
     struct request *next; // in the one list that it is in: free, with work, posted
     struct request_head head;
-    struct buf target; // the raw request target: libmicrohttpd decodes its own in place
+    struct buf line; // the raw request target (libmicrohttpd decodes its own in place), the method
     struct spool body;
     struct answer answer;
+    void *home; // request_home
     enum work work;
     bool announced; // the header section is complete and was looked at
     bool answered;

@@ -10,7 +10,7 @@
 #include "log.h"
 
 enum {
-    TARGET_MAX = CONNECTION_MEMORY,
+    LINE_SIZE_MAX = CONNECTION_MEMORY,
     COPY_MAX = 16 * 1024, // bytes of a body that are rather copied than kept where they are
 };
 
@@ -34,7 +34,7 @@ static struct request *request_acquire(struct http *http)
         return NULL;
     request->http = http;
     http->request_count++;
-    buf_init(&request->target, TARGET_MAX);
+    buf_init(&request->line, LINE_SIZE_MAX);
     buf_init(&request->answer.copy, COPY_MAX);
     head_init(&request->answer.head);
     spool_init(&request->body, http->setup->body_limits);
@@ -52,7 +52,8 @@ static void request_release(struct request *request)
     answer->copy.size = 0;
     *answer = (struct answer){.copy = answer->copy, .head = answer->head, .kept = answer->kept};
     spool_clear(&request->body);
-    request->target.size = 0;
+    request->line.size = 0;
+    request->home = NULL;
     request->work = WORK_NONE;
     request->announced = request->answered = request->failed = false;
     request->running = request->ended = false;
@@ -67,7 +68,7 @@ void http_request_free_all(struct http *http)
     while (http->free_requests != NULL) {
         struct request *request = http->free_requests;
         http->free_requests = request->next;
-        buf_fini(&request->target);
+        buf_fini(&request->line);
         if (request->answer.kept != NULL)
             MHD_destroy_response(request->answer.kept);
         buf_fini(&request->answer.copy);
@@ -93,6 +94,46 @@ struct request *request_queue_take(struct request_queue *queue)
     if (request != NULL)
         queue->first = request->next;
     return request;
+}
+
+static struct request *take_from(struct request_queue *queue, const void *home, const void *other)
+{
+    struct request *before = NULL, *request = queue->first;
+    while (request != NULL && request->home != home && request->home != other) {
+        before = request;
+        request = request->next;
+    }
+    if (request == NULL)
+        return NULL;
+    if (before == NULL)
+        queue->first = request->next;
+    else
+        before->next = request->next;
+    if (queue->last == request)
+        queue->last = before;
+    return request;
+}
+
+struct request *request_queue_take_for(struct request_queue *queue, const void *home)
+{
+    return take_from(queue, home, NULL);
+}
+
+struct request *request_queue_take_home(struct request_queue *queue, const void *home)
+{
+    return take_from(queue, home, home);
+}
+
+void request_queue_append(struct request_queue *queue, struct request_queue *behind)
+{
+    if (behind->first == NULL)
+        return;
+    if (queue->first == NULL)
+        queue->first = behind->first;
+    else
+        queue->last->next = behind->first;
+    queue->last = behind->last;
+    *behind = (struct request_queue){NULL, NULL};
 }
 
 // Behind the others with work.
@@ -128,7 +169,7 @@ void *http_request_begin(void *owner, const char *target, struct MHD_Connection 
     request->connection = connection;
     request->transport = transport;
     connection->busy = true;
-    if (buf_append(&request->target, target, strlen(target)) < 0) {
+    if (buf_append(&request->line, target, strlen(target)) < 0) {
         request_release(request);
         return NULL;
     }
@@ -190,6 +231,17 @@ static unsigned judge_head(const struct request *request, bool *expects)
     return 0;
 }
 
+// Target and method, where they outlive the connection.
+static int take_line(struct request *request, const char *method)
+{
+    size_t target_size = request->line.size, method_size = strlen(method);
+    if (buf_append(&request->line, method, method_size) < 0)
+        return -1;
+    request->head.target = (struct str){buf_text(&request->line), target_size};
+    request->head.method = (struct str){buf_text(&request->line) + target_size, method_size};
+    return 0;
+}
+
 // The first call for a request: the header section is complete. An answer queued here closes the
 // connection, so only refusals are.
 static enum MHD_Result announce(struct request *request, const char *method, const char *version)
@@ -199,14 +251,14 @@ static enum MHD_Result announce(struct request *request, const char *method, con
     bool expects = false;
     request->announced = true;
     request->head = (struct request_head){
-        .method = str_of(method),
-        .target = buf_str(&request->target),
         .version = str_of(version),
         .headers = request->headers,
         .peer_address = str_of(connection->peer_address),
         .peer_port = connection->peer_port,
         .endpoint = &connection->listener->endpoint,
     };
+    if (take_line(request, method) < 0)
+        return MHD_NO;
     MHD_get_connection_values_n(request->transport, MHD_HEADER_KIND, take_header, request);
     unsigned status = judge_head(request, &expects);
     if (status != 0) {
@@ -337,6 +389,21 @@ void request_run(struct request *request)
     case WORK_NONE:
         must(false);
     }
+}
+
+void *request_home(const struct request *request)
+{
+    return request->home;
+}
+
+void request_set_home(struct request *request, void *home)
+{
+    request->home = home;
+}
+
+bool request_is_open(const struct request *request)
+{
+    return request->answer.release != NULL && !request->answer.release_anywhere;
 }
 
 bool request_has_body(const struct request *request)

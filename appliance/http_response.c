@@ -189,6 +189,7 @@ int request_respond(struct request *request, const struct response *response, st
         response->release(response->owner);
     } else {
         request->answer.release = response->release;
+        request->answer.release_anywhere = response->release_early;
         request->answer.owner = response->owner;
     }
     return out != NULL ? 0 : -1;

@@ -34,9 +34,10 @@ struct member {
     struct request *request;
     bool permanent; // the thread was there before the pool
     bool attached;
-    uint64_t lent; // the baton as it lent it, while it works; 0: it had none
-    uint64_t seen; // standing by: the baton at the last look
-    int quiet;     // looks in a row that saw the same
+    _Atomic unsigned open; // requests that it is the home of
+    uint64_t lent;         // the baton as it lent it, while it works; 0: it had none
+    uint64_t seen;         // standing by: the baton at the last look
+    int quiet;             // looks in a row that saw the same
 };
 
 struct pool {
@@ -51,6 +52,7 @@ struct pool {
     struct member *idle; // a stack: who worked last is on top
     struct member *_Atomic standby;
     struct request_queue waiting; // for a thread
+    _Atomic unsigned waiting_count;
     unsigned threads, started;
     bool stopping;
 };
@@ -92,17 +94,35 @@ static void call(struct member *member, enum duty duty, struct request *request)
     pthread_cond_signal(&member->called);
 }
 
-// With the lock. A thread that has nothing to do, taken out of where it waits; NULL: none.
-static struct member *take_idle(struct pool *pool)
+// With the lock. Out of where it waits; false: it does not.
+static bool unlink_idle(struct member *member)
 {
-    struct member *member = pool->idle;
-    if (member != NULL) {
-        pool->idle = member->below;
-        return member;
+    struct pool *pool = member->pool;
+    if (pool->standby == member) {
+        pool->standby = NULL;
+        return true;
     }
-    member = pool->standby;
-    pool->standby = NULL;
-    return member;
+    for (struct member **at = &pool->idle; *at != NULL; at = &(*at)->below) {
+        if (*at == member) {
+            *at = member->below;
+            return true;
+        }
+    }
+    return false;
+}
+
+// With the lock. A thread that has nothing to do, still where it waits: one with no open requests
+// if there is any, since they would wait while it works. NULL: none.
+static struct member *find_idle(struct pool *pool)
+{
+    struct member *best = pool->standby;
+    // Who worked last is asked first, the standby last.
+    for (struct member *member = pool->idle; member != NULL; member = member->below) {
+        if (best == NULL || member->open < best->open ||
+            (best == pool->standby && member->open == best->open))
+            best = member;
+    }
+    return best;
 }
 
 // With the lock. If nobody stands by, somebody who could does.
@@ -134,29 +154,74 @@ static int grow(struct pool *pool, struct member *member, struct err *err)
     return result;
 }
 
-// With the lock. The next request that waits, for a thread to work on; NULL: none, or enough are at
-// work.
-static struct request *take_request(struct pool *pool)
+// With the lock. The next request that waits, for this thread to work on; NULL: none, or enough are
+// at work.
+static struct request *take_request(struct member *member)
 {
-    if (pool->working >= pool->setup->limit)
+    struct pool *pool = member->pool;
+    if (pool->waiting_count == 0 || pool->working >= pool->setup->limit)
         return NULL;
-    struct request *request = request_queue_take(&pool->waiting);
-    if (request != NULL)
+    struct request *request = request_queue_take_for(&pool->waiting, member);
+    if (request != NULL) {
+        pool->waiting_count--;
         pool->working++;
+    }
     return request;
+}
+
+// With the lock. Whoever is to work on it, if he has nothing to do; NULL: nobody has.
+static struct member *choose(struct pool *pool, const struct request *request)
+{
+    struct member *home = request_home(request);
+    return home != NULL ? home : find_idle(pool);
+}
+
+// With the lock. Give requests that wait to threads that have nothing to do.
+static void distribute(struct pool *pool)
+{
+    struct request_queue left = {NULL, NULL};
+    while (pool->waiting_count > 0 && pool->working < pool->setup->limit) {
+        struct request *request = request_queue_take(&pool->waiting);
+        if (request == NULL)
+            break;
+        struct member *member = choose(pool, request);
+        if (member == NULL || !unlink_idle(member)) {
+            request_queue_put(&left, request);
+            continue;
+        }
+        pool->waiting_count--;
+        pool->working++;
+        call(member, DUTY_WORK, request);
+    }
+    request_queue_append(&left, &pool->waiting);
+    pool->waiting = left;
+    fill_standby(pool);
+}
+
+// Whether a new thread would be of use: for a request that is nobody's, when all are busy or are
+// the home of others.
+static bool wants_thread(struct pool *pool, const struct request *request)
+{
+    if (request_home(request) != NULL || pool->threads > pool->setup->limit)
+        return false;
+    const struct member *idle = find_idle(pool);
+    return idle == NULL || idle->open > 0;
 }
 
 static void hand_over(struct member *member, struct request *request)
 {
     struct pool *pool = member->pool;
     struct err err;
+    detach(member);
     pthread_mutex_lock(&pool->lock);
+    bool grows = wants_thread(pool, request);
     request_queue_put(&pool->waiting, request);
-    struct member *other = pool->working < pool->setup->limit ? take_idle(pool) : NULL;
-    if (other != NULL)
-        call(other, DUTY_WORK, take_request(pool));
-    else if (grow(pool, member, &err) < 0)
+    pool->waiting_count++;
+    if (grows && grow(pool, member, &err) < 0)
         log_warning("pool", "%s: requests wait for %u threads", err.text, pool->threads);
+    // A thread that has just started takes it.
+    if (!grows)
+        distribute(pool);
     pthread_mutex_unlock(&pool->lock);
 }
 
@@ -177,10 +242,29 @@ static void lend(struct member *member)
         wake_standby(pool);
 }
 
+// Have the lent baton taken at once, not after a millisecond.
+static void let_go(struct member *member)
+{
+    member->pool->let_go = member->lent;
+    wake_standby(member->pool);
+}
+
 // Take a baton that is lent, or take it back.
 static bool take(struct pool *pool, uint64_t lent)
 {
     return atomic_compare_exchange_strong(&pool->baton, &lent, lent + 1);
+}
+
+// Attached. Whose request it is, if there is more to it than this.
+static void run(struct member *member, struct request *request)
+{
+    bool was_open = request_home(request) != NULL;
+    request_run(request);
+    bool open = request_is_open(request);
+    if (open == was_open)
+        return;
+    request_set_home(request, open ? member : NULL);
+    member->open += open ? 1 : -1U;
 }
 
 // Holding the baton. False: it was lost over the work.
@@ -188,8 +272,10 @@ static bool work_here(struct member *member, struct request *request)
 {
     struct pool *pool = member->pool;
     lend(member);
+    if (pool->slow >= SLOW_LIMIT)
+        let_go(member);
     attach(member);
-    request_run(request);
+    run(member, request);
     // Alone with the language's lock, one may keep it over what the reactor does.
     if (pool->working > 0)
         detach(member);
@@ -201,23 +287,48 @@ static bool work_here(struct member *member, struct request *request)
         return true;
     }
     detach(member);
-    reactor_post(pool->setup->reactor, request);
+    pthread_mutex_lock(&pool->lock);
     pool->working--; // it was counted by who took the baton
+    pthread_mutex_unlock(&pool->lock);
+    reactor_post(pool->setup->reactor, request);
     return false;
 }
 
-// Whether the baton's holder does work itself: it is quick of late, and somebody watches.
-static bool works_here(const struct pool *pool)
+// Whether the baton's holder does work itself: it is quick of late, and somebody watches; or nobody
+// else may.
+static bool works_here(const struct member *member, const struct request *request)
 {
-    return pool->slow < SLOW_LIMIT && pool->working < pool->setup->limit && pool->standby != NULL;
+    const struct pool *pool = member->pool;
+    const struct member *home = request_home(request);
+    if (pool->working >= pool->setup->limit)
+        return false;
+    return home != NULL ? home == member : pool->slow < SLOW_LIMIT && pool->standby != NULL;
+}
+
+// What the holder of the baton has waiting as its home.
+static struct request *take_own(struct member *member)
+{
+    struct pool *pool = member->pool;
+    if (pool->waiting_count == 0 || member->open == 0)
+        return NULL;
+    pthread_mutex_lock(&pool->lock);
+    struct request *request = NULL;
+    if (pool->working < pool->setup->limit)
+        request = request_queue_take_home(&pool->waiting, member);
+    if (request != NULL)
+        pool->waiting_count--;
+    pthread_mutex_unlock(&pool->lock);
+    return request;
 }
 
 static void stop(struct pool *pool)
 {
     pthread_mutex_lock(&pool->lock);
     pool->stopping = true;
-    for (struct member *member = take_idle(pool); member != NULL; member = take_idle(pool))
+    for (struct member *member = find_idle(pool); member != NULL; member = find_idle(pool)) {
+        unlink_idle(member);
         call(member, DUTY_LEAVE, NULL);
+    }
     pthread_mutex_unlock(&pool->lock);
 }
 
@@ -226,13 +337,16 @@ static void hold(struct member *member)
 {
     struct pool *pool = member->pool;
     struct reactor *reactor = pool->setup->reactor;
-    while (!reactor_finished(reactor)) {
+    for (;;) {
         struct request *request = reactor_next(reactor);
+        if (request == NULL)
+            request = take_own(member);
+        if (request == NULL && reactor_finished(reactor))
+            break;
         if (request == NULL) {
             detach(member);
             reactor_wait(reactor);
-        } else if (!works_here(pool)) {
-            detach(member);
+        } else if (!works_here(member, request)) {
             hand_over(member, request);
         } else if (!work_here(member, request)) {
             return;
@@ -256,14 +370,16 @@ static void work(struct member *member)
     while (request != NULL) {
         attach(member);
         int64_t began = now();
-        request_run(request);
+        run(member, request);
         count_slow(pool, now() - began > TICK);
         detach(member);
-        reactor_post(pool->setup->reactor, request);
+        struct request *done = request;
         pthread_mutex_lock(&pool->lock);
         pool->working--;
-        request = take_request(pool);
+        request = take_request(member);
+        distribute(pool);
         pthread_mutex_unlock(&pool->lock);
+        reactor_post(pool->setup->reactor, done);
     }
 }
 
@@ -309,10 +425,9 @@ static void stand_by(struct member *member)
 // With the lock. Without work for long: nobody's any more.
 static void retire(struct member *member)
 {
-    struct member **at = &member->pool->idle;
-    while (*at != member)
-        at = &(*at)->below;
-    *at = member->below;
+    if (member->permanent || member->open > 0)
+        return;
+    unlink_idle(member);
     member->duty = DUTY_LEAVE;
 }
 
@@ -326,8 +441,7 @@ static void wait_idle(struct member *member)
     while (member->duty == DUTY_NONE || member->duty == DUTY_STAND_BY) {
         if (member->duty == DUTY_STAND_BY)
             stand_by(member);
-        else if (!wait_called(member, member->permanent ? -1 : pool->setup->idle_timeout) &&
-                 member->duty == DUTY_NONE)
+        else if (!wait_called(member, pool->setup->idle_timeout) && member->duty == DUTY_NONE)
             retire(member);
     }
     fill_standby(pool); // in place of this one
@@ -340,7 +454,7 @@ static enum duty next_duty(struct member *member)
     member->duty = DUTY_NONE;
     member->seen = 0;
     member->quiet = 0;
-    member->request = take_request(pool);
+    member->request = take_request(member);
     if (member->request != NULL)
         member->duty = DUTY_WORK;
     else if (pool->stopping)
@@ -424,10 +538,8 @@ bool pool_await_body(struct request *request)
     request_ask_body(request);
     detach(member);
     // This takes as long as the client likes: nobody should first have to find out.
-    if (member->lent != 0) {
-        pool->let_go = member->lent;
-        wake_standby(pool);
-    }
+    if (member->lent != 0)
+        let_go(member);
     reactor_post(pool->setup->reactor, request);
     bool there = request_await_body(request);
     attach(member);

@@ -21,6 +21,12 @@ struct request_queue {
 void request_queue_put(struct request_queue *queue, struct request *request);
 // NULL: it is empty.
 struct request *request_queue_take(struct request_queue *queue);
+// The first that is nobody's or home's; the first that is home's: taken out of its place. NULL:
+// there is none.
+struct request *request_queue_take_for(struct request_queue *queue, const void *home);
+struct request *request_queue_take_home(struct request_queue *queue, const void *home);
+// Move all of one queue behind another.
+void request_queue_append(struct request_queue *queue, struct request_queue *behind);
 
 struct header {
     struct str name;
@@ -34,7 +40,8 @@ struct endpoint {
     uint16_t port;       // 0 on a unix socket
 };
 
-// What arrived. All slices stay valid as long as the request's handler runs.
+// What arrived. All slices stay valid as long as the request's handler runs; when it has awaited a
+// body in vain, only method and target.
 struct request_head {
     struct str method;
     struct str target;            // raw, as in the request line (RFC 9112 section 3.2)
@@ -51,6 +58,14 @@ const struct request_head *request_head(const struct request *request);
 // Do the work that a request has for the application: answer it, fetch the next piece of a body,
 // release a body. Calls handle, next or release.
 void request_run(struct request *request);
+
+// Whose thread has begun a request that has more work than its answer (pieces, close()): all of it
+// is for that thread, since connections to databases and the like are a thread's own. NULL: nobody's.
+void *request_home(const struct request *request);
+void request_set_home(struct request *request, void *home);
+
+// Whether there is work for the home left, once request_run has returned.
+bool request_is_open(const struct request *request);
 
 // False as long as the client holds the body back until it is asked for it (Expect: 100-continue,
 // RFC 9110 section 10.1.1).
@@ -94,7 +109,9 @@ struct response {
     const struct body_source *source;
     // Called exactly once when the body is no longer needed; may be NULL. The owner is next's, too.
     void (*release)(void *owner);
-    bool release_early; // may be called before the body was sent, from a copy
+    // Release gives back memory and nothing else: it may be called before the body was sent, from a
+    // copy, and in any thread.
+    bool release_early;
     void *owner;
 };
 

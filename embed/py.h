@@ -29,3 +29,7 @@ int pyerr_take(struct err *err);
 
 // As pyerr_take, and write the traceback to sys.stderr first.
 int pyerr_report(struct err *err);
+
+// What is written to the log and reported between them is not mixed with other threads' reports.
+void pyerr_begin_report(void);
+void pyerr_end_report(void);

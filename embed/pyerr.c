@@ -1,7 +1,37 @@
 // pyerr.c - the one place where Python exceptions become struct err and text.
 #include "py.h"
 
+#include <pthread.h>
+
 #include "err.h"
+
+// What a process has one of: whose report is being written.
+static pthread_mutex_t reporting;
+static pthread_once_t reporting_made = PTHREAD_ONCE_INIT;
+
+// An exception that fails to describe itself may be reported within another's report.
+static void make_reporting(void)
+{
+    pthread_mutexattr_t recursive;
+    pthread_mutexattr_init(&recursive);
+    pthread_mutexattr_settype(&recursive, PTHREAD_MUTEX_RECURSIVE);
+    pthread_mutex_init(&reporting, &recursive);
+    pthread_mutexattr_destroy(&recursive);
+}
+
+void pyerr_begin_report(void)
+{
+    pthread_once(&reporting_made, make_reporting);
+    if (pthread_mutex_trylock(&reporting) == 0)
+        return;
+    Py_BEGIN_ALLOW_THREADS pthread_mutex_lock(&reporting);
+    Py_END_ALLOW_THREADS
+}
+
+void pyerr_end_report(void)
+{
+    pthread_mutex_unlock(&reporting);
+}
 
 // "ModuleNotFoundError: No module named 'flask'"; the type's name alone where str() fails or is
 // empty.

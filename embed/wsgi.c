@@ -10,21 +10,26 @@
 #include "start_response.h"
 #include "wsgi_body.h"
 
-// What a process has one of: the application it serves.
+// What a process has one of: the application it serves, and the context (PEP 567) that it was loaded
+// in. Each request runs in a copy, so that neither a thread's next request nor one that comes
+// between the pieces of a body sees what it has set.
 static PyObject *application;
+static PyObject *context;
 
 int wsgi_init(PyObject *callable, bool multithread, bool multiprocess)
 {
     if (names_init() < 0 || start_response_init() < 0 ||
         environ_init(multithread, multiprocess) < 0)
         return -1;
+    context = PyContext_CopyCurrent();
     application = Py_NewRef(callable);
-    return 0;
+    return context != NULL ? 0 : -1;
 }
 
 void wsgi_fini(void)
 {
     Py_CLEAR(application);
+    Py_CLEAR(context);
     environ_fini();
     start_response_fini();
     names_fini();
@@ -96,12 +101,13 @@ static int respond_piece(struct request *request, PyObject *start_response, PyOb
 }
 
 // Any other: a generator is run up to its first piece, which is when its headers are final.
-static int respond_body(struct request *request, PyObject *start_response, PyObject *iterable)
+static int respond_body(struct request *request, PyObject *start_response, PyObject *iterable,
+                        PyObject *own_context)
 {
     struct response response;
     struct body_source source;
     struct wsgi_body *body =
-        wsgi_body_new(iterable, start_response_written(start_response), request);
+        wsgi_body_new(iterable, start_response_written(start_response), own_context, request);
     if (body == NULL)
         return -1;
     if (wsgi_body_begin(body) < 0 || start_response_result(start_response, &response) < 0) {
@@ -113,7 +119,8 @@ static int respond_body(struct request *request, PyObject *start_response, PyObj
 }
 
 // 0, or -1 with an exception set.
-static int answer(struct request *request, PyObject *start_response, PyObject **awaited)
+static int answer(struct request *request, PyObject *start_response, PyObject *own_context,
+                  PyObject **awaited)
 {
     _pyref_ PyObject *iterable = call_application(request, start_response, awaited);
     if (iterable == NULL)
@@ -121,26 +128,32 @@ static int answer(struct request *request, PyObject *start_response, PyObject **
     bool simple = start_response_written(start_response) == NULL && PyList_CheckExact(iterable) &&
                   PyList_GET_SIZE(iterable) == 1 && PyBytes_Check(PyList_GET_ITEM(iterable, 0));
     if (!simple)
-        return respond_body(request, start_response, iterable);
+        return respond_body(request, start_response, iterable, own_context);
     return respond_piece(request, start_response, PyList_GET_ITEM(iterable, 0));
 }
 
 static void report_failure(struct request *request)
 {
     const struct request_head *head = request_head(request);
+    pyerr_begin_report();
     log_error("wsgi", "exception while answering %.*s %.*s", (int)head->method.size,
               head->method.data, (int)head->target.size, head->target.data);
     struct err err;
     pyerr_report(&err);
+    pyerr_end_report();
     request_fail(request, 500);
 }
 
 void wsgi_handle(struct request *request)
 {
-    _pyref_ PyObject *start_response = start_response_new(request);
+    _pyref_ PyObject *own_context = PyContext_Copy(context);
+    _pyref_ PyObject *start_response = own_context != NULL ? start_response_new(request) : NULL;
     PyObject *awaited = NULL;
-    if (start_response == NULL || answer(request, start_response, &awaited) < 0)
+    bool entered = start_response != NULL && PyContext_Enter(own_context) == 0;
+    if (!entered || answer(request, start_response, own_context, &awaited) < 0)
         report_failure(request);
+    if (entered)
+        PyContext_Exit(own_context);
     // The application may keep them for longer than the request lives.
     if (start_response != NULL)
         start_response_end(start_response);

@@ -17,6 +17,7 @@ enum { LINE_MAX_SHOWN = 200 }; // bytes of a request line in the log
 
 struct wsgi_body {
     PyObject *iterable;
+    PyObject *context; // of the request
     PyObject *written; // pieces that come first
     Py_ssize_t next_written;
     PyObject *iterator; // NULL: not asked for yet
@@ -35,7 +36,7 @@ static size_t copy_text(char *out, size_t size, struct str text)
     return count;
 }
 
-struct wsgi_body *wsgi_body_new(PyObject *iterable, PyObject *written,
+struct wsgi_body *wsgi_body_new(PyObject *iterable, PyObject *written, PyObject *context,
                                 const struct request *request)
 {
     const struct request_head *head = request_head(request);
@@ -44,6 +45,7 @@ struct wsgi_body *wsgi_body_new(PyObject *iterable, PyObject *written,
         PyErr_NoMemory();
         return NULL;
     }
+    body->context = Py_NewRef(context);
     body->iterable = Py_NewRef(iterable);
     body->written = Py_XNewRef(written);
     size_t used = copy_text(body->line, sizeof body->line - 1, head->method);
@@ -120,20 +122,23 @@ int wsgi_body_begin(struct wsgi_body *body)
 static void report(const struct wsgi_body *body, const char *when)
 {
     struct err err;
+    pyerr_begin_report();
     log_error("wsgi", "exception %s %s", when, body->line);
     pyerr_report(&err);
+    pyerr_end_report();
 }
 
 // struct body_source
 static int source_next(void *owner, struct str *piece)
 {
     struct wsgi_body *body = owner;
-    int more = advance(body);
+    int more = PyContext_Enter(body->context) == 0 ? advance(body) : -1;
     if (more < 0)
         report(body, "in the middle of the answer to");
     if (more == 1)
         *piece =
             (struct str){PyBytes_AS_STRING(body->piece), (size_t)PyBytes_GET_SIZE(body->piece)};
+    PyContext_Exit(body->context);
     return more;
 }
 
@@ -158,6 +163,7 @@ void wsgi_body_free(struct wsgi_body *body)
     Py_XDECREF(body->piece);
     Py_XDECREF(body->written);
     Py_DECREF(body->iterable);
+    Py_DECREF(body->context);
     PyMem_Free(body);
     if (pending != NULL)
         PyErr_SetRaisedException(py_steal(&pending));
@@ -165,7 +171,14 @@ void wsgi_body_free(struct wsgi_body *body)
 
 static void source_release(void *owner)
 {
-    wsgi_body_free(owner);
+    struct wsgi_body *body = owner;
+    _pyref_ PyObject *context = Py_NewRef(body->context);
+    bool entered = PyContext_Enter(context) == 0;
+    wsgi_body_free(body);
+    if (entered)
+        PyContext_Exit(context);
+    else
+        PyErr_Clear(); // it is entered: the answer failed in the request's own thread
 }
 
 // The position of a file object, or -1 where it tells none; no exception is left.
