@@ -1,10 +1,15 @@
 #!/bin/bash
-# debian_packages.sh NAME... - the Python modules of Debian packages, unpacked into one folder whose path is printed.
+# debian_packages.sh [--suite SUITE] NAME... - the Python modules of Debian packages, unpacked into one folder whose
+# path is printed.
 #
-# They come from a suite whose Python applications fit ours (trixie), whatever this machine runs, through an apt
-# configuration of its own: the machine's mirror and keyring, nothing installed. Kept in the cache.
+# They come from a suite whose Python applications fit ours (trixie, where nothing else is said), whatever this machine
+# runs, through an apt configuration of its own: the machine's mirror and keyring, nothing installed. Kept in the cache.
 set -euo pipefail
 suite=trixie
+if [ "${1:-}" = --suite ]; then
+    suite=$2
+    shift 2
+fi
 cache=${LIMPET_CACHE:-$HOME/.cache/limpet}/debian-$suite
 folder=$cache/sets/$(echo "$*" | tr ' ' '\n' | sort | sha256sum | cut -c1-16)
 if [ -d "$folder" ]; then
