@@ -37,10 +37,10 @@ struct mount {
 };
 static struct mount *mounted;
 
-// When the executable was put where it is. The times in the archive are all alike, so that it is the
-// same for the same input; as times of files they would have browsers keep for good what they once
-// loaded: validators (Last-Modified, and ETag in most frameworks) are made of a file's time and
-// size.
+// When the executable was put where it is. The times in the archive are all alike, so that the same
+// input gives the same bytes. As times of files they would have browsers keep for good what they
+// once loaded: validators (Last-Modified, and ETag in most frameworks) are made of a file's time
+// and size.
 static struct timespec executable_time(const char *path)
 {
     struct stat status;
