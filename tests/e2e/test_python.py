@@ -133,6 +133,7 @@ def test_multiprocessing(python, tmp_path, method):
     ("import hashlib\nfor arguments in (('sha256', b'', b'', 0), ('none', b'', b'', 1), ('md5', b'', b'', 1, 0)):\n"
      "  try: hashlib.pbkdf2_hmac(*arguments)\n  except ValueError: print('refused', end=' ')\nprint()",
      "refused refused refused "),
+    ("import _pyio, io; print(_pyio.BufferedReader(io.BytesIO(b'ab')).read())", "b'ab'"),
     ("import threading; t = threading.Thread(target=lambda: print(1)); t.start(); t.join()", "1"),
     ("import asyncio; print(asyncio.run(asyncio.sleep(0, 'slept')))", "slept"),
     ("import subprocess; print(subprocess.run(['/bin/echo', 'hi'], capture_output=True).stdout)", "b'hi\\n'"),
