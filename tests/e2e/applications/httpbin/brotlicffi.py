@@ -1,4 +1,4 @@
-"""In place of the native module of this name, which a static binary cannot load: Brotli (RFC 7932) without compressing."""
+"""In place of the native module of this name, which a static binary cannot load: Brotli (RFC 7932), not compressing."""
 
 BLOCK = 1 << 16
 
