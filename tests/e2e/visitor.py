@@ -54,8 +54,8 @@ class _Forms(html.parser.HTMLParser):
             self._form.fields[self._area] = ""
         elif tag == "select":
             self._select = attributes.get("name")
-        elif tag == "option" and self._select and "selected" in attributes:
-            self._form.fields[self._select] = attributes.get("value") or ""
+        elif tag == "option" and self._select and ("selected" in attributes or self._select not in self._form.fields):
+            self._form.fields[self._select] = attributes.get("value") or ""  # without a choice, the first
 
     def handle_endtag(self, tag):
         if tag == "form":
@@ -111,7 +111,8 @@ class Visitor:
 
     def request(self, method, where, body=None, headers=None):
         """The page at a path, or at the address of another page."""
-        request = urllib.request.Request(urllib.parse.urljoin(self._url, where), body, headers or {}, method=method)
+        headers = {"Accept": "text/html, */*;q=0.8", **(headers or {})}
+        request = urllib.request.Request(urllib.parse.urljoin(self._url, where), body, headers, method=method)
         try:
             with self._opener.open(request, timeout=60) as response:
                 return Page(response)
