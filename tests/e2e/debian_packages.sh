@@ -12,10 +12,13 @@ if [ "${1:-}" = --suite ]; then
 fi
 cache=${LIMPET_CACHE:-$HOME/.cache/limpet}/debian-$suite
 folder=$cache/sets/$(echo "$*" | tr ' ' '\n' | sort | sha256sum | cut -c1-16)
-if [ -d "$folder" ]; then
-    echo "$folder"
-    exit 0
-fi
+tell_if_there() {
+    if [ -d "$folder" ]; then
+        echo "$folder"
+        exit 0
+    fi
+}
+tell_if_there
 
 mkdir -p "$cache/apt/lists/partial" "$cache/apt/archives/partial" "$cache/apt/etc/preferences.d" "$cache/sets" \
     "$cache/debs"
@@ -30,6 +33,7 @@ options=(-q -q -o Dir::Etc::sourcelist="$cache/apt/etc/sources.list" -o Dir::Etc
 
 exec 9>"$cache/lock"
 flock 9
+tell_if_there # by somebody who held the lock
 [ -n "$(find "$cache/apt/lists" -maxdepth 1 -name '*_Packages*' -mtime -7 2>/dev/null)" ] ||
     apt-get "${options[@]}" update >&2
 part=$folder.part
