@@ -22,19 +22,32 @@
 #endif
 
 enum {
-    MOUNT_DEVICE = 0x4c501, // st_dev: odd, and not one of the kernel's
-    MOUNT_BLOCK = 4096,     // st_blksize, bytes
-    MOUNT_TIME = 315532800, // every member's time: 1980-01-01 00:00:00 UTC, a zip's earliest
+    MOUNT_DEVICE = 0x4c501,    // st_dev: odd, and not one of the kernel's
+    MOUNT_BLOCK = 4096,        // st_blksize, bytes
+    TIME_EARLIEST = 315532800, // 1980-01-01 00:00:00 UTC: what is older, zip cannot tell
     WRITE_FLAGS = O_WRONLY | O_RDWR | O_CREAT | O_TRUNC,
 };
 
 // What is mounted. The prefix is the executable's path and a '/'.
 struct mount {
     const struct archive *archive;
+    struct timespec time; // every member's: see executable_time
     size_t prefix_size;
     char prefix[];
 };
 static struct mount *mounted;
+
+// When the executable was put where it is. The times in the archive are all alike, so that the same
+// input gives the same bytes. As times of files they would have browsers keep for good what they
+// once loaded: validators (Last-Modified, and ETag in most frameworks) are made of a file's time
+// and size.
+static struct timespec executable_time(const char *path)
+{
+    struct stat status;
+    if (stat(path, &status) < 0 || status.st_mtim.tv_sec < TIME_EARLIEST)
+        return (struct timespec){.tv_sec = TIME_EARLIEST};
+    return status.st_mtim;
+}
 
 void mount_archive(const struct archive *archive)
 {
@@ -44,6 +57,7 @@ void mount_archive(const struct archive *archive)
         next = malloc(sizeof *next + size + 2);
         must(next != NULL && size > 0);
         next->archive = archive;
+        next->time = executable_time(archive_path(archive));
         next->prefix_size = size + 1;
         memcpy(next->prefix, archive_path(archive), size);
         memcpy(next->prefix + size, "/", 2);
@@ -155,7 +169,8 @@ bool mount_locate(const char *path, struct mount_place *place)
     enum normalised result = normalise(path + mount->prefix_size, &normal);
     if (result == NORMAL_OUTSIDE)
         return false;
-    *place = (struct mount_place){.archive = mount->archive, .missing = ENAMETOOLONG};
+    *place = (struct mount_place){
+        .archive = mount->archive, .time = mount->time, .missing = ENAMETOOLONG};
     if (result == NORMAL)
         locate_name(place, (struct str){normal.text, normal.size}, normal.wants_folder);
     return true;
@@ -183,7 +198,7 @@ int mount_stat(const struct mount_place *place, struct stat *out)
     out->st_size = place->kind == ARCHIVE_FILE ? (off_t)place->member->size : 0;
     out->st_blksize = MOUNT_BLOCK;
     out->st_blocks = (out->st_size + 511) / 512;
-    out->st_atim.tv_sec = out->st_mtim.tv_sec = out->st_ctim.tv_sec = MOUNT_TIME;
+    out->st_atim = out->st_mtim = out->st_ctim = place->time;
     return 0;
 }
 
@@ -265,7 +280,7 @@ static int make_memfd(unsigned flags)
 
 static int open_member(const struct mount_place *place, int flags)
 {
-    static const struct timespec times[2] = {{.tv_sec = MOUNT_TIME}, {.tv_sec = MOUNT_TIME}};
+    const struct timespec times[2] = {place->time, place->time};
     _close_ int fd = make_memfd((flags & O_CLOEXEC) != 0 ? MFD_CLOEXEC : 0);
     if (fd < 0 || copy_member(place, fd) < 0)
         return -1;

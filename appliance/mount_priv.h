@@ -6,11 +6,13 @@
 #include <stdint.h>
 #include <stdio.h>
 #include <sys/stat.h>
+#include <time.h>
 
 #include "archive.h"
 
 struct mount_place {
     const struct archive *archive;
+    struct timespec time; // of all there is in the archive
     enum archive_kind kind;
     int missing;                         // ARCHIVE_NOTHING: the errno value that says why
     const struct archive_member *member; // ARCHIVE_FILE

@@ -117,6 +117,7 @@ def find_imports(modules, module):
     """
     tree = modules.parsed(module)
     pending = [(tree, False, True)] if tree is not None else []
+    caught = _Caught(tree)
     while pending:
         node, guarded, at_load = pending.pop()
         for name in dict.fromkeys(_imported(modules, module, node)):
@@ -124,7 +125,7 @@ def find_imports(modules, module):
         if isinstance(node, FUNCTIONS):
             guarded, at_load = False, False
         if not _is_type_checking(node):
-            guarded_body = guarded or _guards_body(node)
+            guarded_body = guarded or caught.guards_body(node)
             pending += [(inner, guarded_body, at_load) for inner in _inner(node, ("body",))]
         others = _inner(node, ("orelse", "finalbody", "handlers", "cases"))
         pending += [(inner, guarded, at_load) for inner in others]
@@ -144,13 +145,6 @@ def _imported(modules, module, node):
         yield from (f"{base}.{alias.name}" for alias in node.names)
 
 
-def _guards_body(node):
-    """Whether a failed import in the statement's body is survived."""
-    if isinstance(node, (ast.Try, ast.TryStar)):
-        return any(map(_survives, node.handlers))
-    return isinstance(node, ast.With) and any(_suppresses(item.context_expr) for item in node.items)
-
-
 def _is_type_checking(node):
     test = getattr(node, "test", None)
     return isinstance(node, ast.If) and "TYPE_CHECKING" in (getattr(test, "id", None), getattr(test, "attr", None))
@@ -161,22 +155,56 @@ def _with_parents(name):
     return [".".join(parts[: end + 1]) for end in range(len(parts))]
 
 
-def _catches(kind):
-    if isinstance(kind, ast.Tuple):
-        return any(map(_catches, kind.elts))
-    return kind is None or getattr(kind, "id", getattr(kind, "attr", None)) in IMPORT_FAILURES
+class _Caught:
+    """Tells of the statements of a module's syntax tree whether they catch a failed import."""
+
+    def __init__(self, tree):
+        self._tree = tree
+        self._values = None  # found when first asked for: a name -> what is assigned to it anywhere in the module
+
+    def guards_body(self, node):
+        """Whether a failed import in the statement's body is survived."""
+        if isinstance(node, (ast.Try, ast.TryStar)):
+            return any(map(self._survives, node.handlers))
+        return isinstance(node, ast.With) and any(self._suppresses(item.context_expr) for item in node.items)
+
+    def _survives(self, handler):
+        """Whether an except clause catches a failed import and does not end in another exception."""
+        return self._catches(handler.type) and not any(isinstance(node, ast.Raise) for node in handler.body)
+
+    def _suppresses(self, expression):
+        if not isinstance(expression, ast.Call):
+            return False
+        name = getattr(expression.func, "id", getattr(expression.func, "attr", None))
+        return name == "suppress" and any(map(self._catches, expression.args))
+
+    def _catches(self, kind):
+        if isinstance(kind, ast.Name) and kind.id not in IMPORT_FAILURES:
+            return any(map(_is_import_failure, self._assigned(kind.id)))
+        return kind is None or _is_import_failure(kind)
+
+    def _assigned(self, name):
+        if self._values is None:
+            self._values = collections.defaultdict(list)
+            for node in ast.walk(self._tree):
+                for target in node.targets if isinstance(node, ast.Assign) else ():
+                    if isinstance(target, ast.Name):
+                        self._values[target.id].append(node.value)
+        return self._values.get(name, [])
 
 
-def _survives(handler):
-    """Whether an except clause catches a failed import and does not end in another exception."""
-    return _catches(handler.type) and not any(isinstance(node, ast.Raise) for node in handler.body)
-
-
-def _suppresses(expression):
-    if not isinstance(expression, ast.Call):
-        return False
-    name = getattr(expression.func, "id", getattr(expression.func, "attr", None))
-    return name == "suppress" and any(map(_catches, expression.args))
+def _is_import_failure(kind):
+    """Whether an expression for exceptions has one of a failed import, in any of its cases."""
+    pending = [kind]
+    while pending:
+        kind = pending.pop()
+        if isinstance(kind, ast.Tuple):
+            pending += kind.elts
+        elif isinstance(kind, ast.IfExp):
+            pending += kind.body, kind.orelse
+        elif getattr(kind, "id", getattr(kind, "attr", None)) in IMPORT_FAILURES:
+            return True
+    return False
 
 
 def native_module(member):

@@ -17,11 +17,12 @@ import os
 import sys
 
 # Parts of the standard library that a server has no use for, that belong to other systems, whose extension module is not
-# built in, or that stand in for an extension module which is. pydoc_data is left to the archive: it is data, large, and
-# rarely read.
+# built in, or that stand in for an extension module which is (but for _pyio: cheroot, so CherryPy, builds on it).
+# pydoc_data is left to the archive: it is data, large, and rarely read.
 LEFT_OUT = {
     "__hello__.py", "__phello__", "__pycache__", "_aix_support.py", "_android_support.py", "_apple_support.py",
-    "_ios_support.py", "_osx_support.py", "_pydatetime.py", "_pydecimal.py", "_pyio.py", "antigravity.py", "config-3.14", "curses", "ensurepip", "idlelib",
+    "_ios_support.py", "_osx_support.py", "_pydatetime.py", "_pydecimal.py", "antigravity.py", "config-3.14", "curses",
+    "ensurepip", "idlelib",
     "pydoc_data", "site-packages", "test", "tkinter", "turtle.py", "turtledemo", "venv",
 }
 # CPython starts from its own copies of these.

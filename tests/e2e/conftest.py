@@ -1,5 +1,6 @@
 """Fixtures of the end-to-end tests: the binary, packed applications, running servers, Debian's Python packages."""
 
+import contextlib
 import os
 import pathlib
 import shutil
@@ -10,6 +11,7 @@ import types
 import pytest
 
 sys.path.insert(0, os.path.dirname(__file__))
+from empty_root import EmptyRoot  # noqa: E402
 from server import Server  # noqa: E402
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
@@ -44,9 +46,9 @@ def run(limpet):
     return run_limpet
 
 
-@pytest.fixture
-def serve(limpet):
-    """serve(*arguments, binary=, port=0, **Server options) -> Server, ended and examined after the test."""
+@contextlib.contextmanager
+def servers_of(limpet):
+    """A function as serve's; its servers are ended and examined at the end."""
     servers = []
 
     def start(*arguments, binary=limpet, port=0, **options):
@@ -66,6 +68,22 @@ def serve(limpet):
             problems.append(str(error))
             server.kill()
     assert not problems, "\n".join(problems)
+
+
+@pytest.fixture
+def serve(limpet):
+    """serve(*arguments, binary=, port=0, **Server options) -> Server, ended and examined after the test."""
+    with servers_of(limpet) as start:
+        yield start
+
+
+@pytest.fixture(scope="module")
+def alone(limpet, tmp_path_factory):
+    """alone(binary) -> EmptyRoot with a copy of the binary in it, as /NAME; what it serves ends with the module."""
+    if os.geteuid() != 0:
+        pytest.skip("needs root: chroot")
+    with servers_of(limpet) as start:
+        yield lambda binary: EmptyRoot(tmp_path_factory.mktemp("root"), binary, start)
 
 
 @pytest.fixture(scope="session")
@@ -100,11 +118,12 @@ def application(tmp_path):
 
 @pytest.fixture(scope="session")
 def debian_packages():
-    """debian_packages(*names) -> folder with the Python modules of these Debian packages (see debian_packages.sh)."""
+    """debian_packages(*names, suite=) -> folder with the Python modules of these Debian packages (see
+    debian_packages.sh)."""
 
-    def unpack(*names):
-        out = subprocess.run([ROOT / "tests/e2e/debian_packages.sh", *names], check=True, stdout=subprocess.PIPE,
-                             text=True, timeout=600)
+    def unpack(*names, suite="trixie"):
+        out = subprocess.run([ROOT / "tests/e2e/debian_packages.sh", "--suite", suite, *names], check=True,
+                             stdout=subprocess.PIPE, text=True, timeout=600)
         return pathlib.Path(out.stdout.strip())
 
     return unpack

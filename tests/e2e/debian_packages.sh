@@ -1,16 +1,24 @@
 #!/bin/bash
-# debian_packages.sh NAME... - the Python modules of Debian packages, unpacked into one folder whose path is printed.
+# debian_packages.sh [--suite SUITE] NAME... - the Python modules of Debian packages, unpacked into one folder whose
+# path is printed.
 #
-# They come from a suite whose Python applications fit ours (trixie), whatever this machine runs, through an apt
-# configuration of its own: the machine's mirror and keyring, nothing installed. Kept in the cache.
+# They come from a suite whose Python applications fit ours (trixie, where nothing else is said), whatever this machine
+# runs, through an apt configuration of its own: the machine's mirror and keyring, nothing installed. Kept in the cache.
 set -euo pipefail
 suite=trixie
+if [ "${1:-}" = --suite ]; then
+    suite=$2
+    shift 2
+fi
 cache=${LIMPET_CACHE:-$HOME/.cache/limpet}/debian-$suite
 folder=$cache/sets/$(echo "$*" | tr ' ' '\n' | sort | sha256sum | cut -c1-16)
-if [ -d "$folder" ]; then
-    echo "$folder"
-    exit 0
-fi
+tell_if_there() {
+    if [ -d "$folder" ]; then
+        echo "$folder"
+        exit 0
+    fi
+}
+tell_if_there
 
 mkdir -p "$cache/apt/lists/partial" "$cache/apt/archives/partial" "$cache/apt/etc/preferences.d" "$cache/sets" \
     "$cache/debs"
@@ -25,6 +33,7 @@ options=(-q -q -o Dir::Etc::sourcelist="$cache/apt/etc/sources.list" -o Dir::Etc
 
 exec 9>"$cache/lock"
 flock 9
+tell_if_there # by somebody who held the lock
 [ -n "$(find "$cache/apt/lists" -maxdepth 1 -name '*_Packages*' -mtime -7 2>/dev/null)" ] ||
     apt-get "${options[@]}" update >&2
 part=$folder.part

@@ -1,4 +1,4 @@
-"""Somebody's Flask application, packed, alone in an empty root: no /lib, no /usr, only /proc and one writable folder."""
+"""Somebody's Flask application, packed, alone in an empty root."""
 
 import concurrent.futures
 import hashlib
@@ -23,26 +23,16 @@ def shop(packed, debian_packages):
 
 
 @pytest.fixture
-def empty_root(tmp_path):
-    """A folder to chroot into, with /proc bound and /data writable; taken down again."""
-    if os.geteuid() != 0:
-        pytest.skip("needs root: chroot")
-    root = tmp_path / "root"
-    (root / "proc").mkdir(parents=True)
-    (root / "data").mkdir()
-    subprocess.run(["mount", "--bind", "/proc", root / "proc"], check=True)
-    yield root
-    subprocess.run(["umount", root / "proc"], check=True)
-
-
-@pytest.fixture
 def served(shop, request):
     """The shop: alone in an empty root where the binary is static, else from where it is (sanitizer build)."""
     if "sanitize" in os.environ.get("BINARY_UNDER_TEST", ""):
         return request.getfixturevalue("serve")(binary=shop)
-    root = request.getfixturevalue("empty_root")  # before serve, so that it outlives what is served
-    shutil.copy(shop, root / "shop")
-    return request.getfixturevalue("serve")(binary="/shop", prefix=["chroot", root])
+    return request.getfixturevalue("shop_alone")
+
+
+@pytest.fixture(scope="module")
+def shop_alone(shop, alone):
+    return alone(shop).serve()
 
 
 def curl(*arguments):
@@ -67,6 +57,35 @@ def test_page_by_template(served):
 
 def test_static_file(served):
     assert curl(served.url + "/static/shop.css") == "body { font-family: sans-serif }\n"
+
+
+def test_an_edited_static_file_is_sent_anew(packed, debian_packages, serve, tmp_path):
+    """What a browser has kept is of no use after an upgrade, though the file's size is the same."""
+    def deploy(colour, when):
+        shutil.copytree(SHOP, tmp_path / colour)
+        (tmp_path / colour / "static/shop.css").write_text(f"body {{ color: {colour} }}")
+        binary = tmp_path / "deployed"
+        shutil.copy(packed(tmp_path / colour, "--with", debian_packages(*FLASK), name="shop"), binary)
+        os.utime(binary, (when, when))
+        return serve(binary=binary)
+
+    def ask(server, **headers):
+        connection = http.client.HTTPConnection("127.0.0.1", server.port, timeout=60)
+        connection.request("GET", "/static/shop.css", headers={k.replace("_", "-"): v for k, v in headers.items()})
+        response = connection.getresponse()
+        body = response.read().decode()
+        connection.close()
+        return response.status, body, response.headers
+
+    first = deploy("teal", 1_700_000_000)
+    _, body, kept = ask(first)
+    assert body == "body { color: teal }" and kept["Last-Modified"] == "Tue, 14 Nov 2023 22:13:20 GMT"
+    assert ask(first, If_None_Match=kept["ETag"])[0] == 304
+    assert ask(first, If_Modified_Since=kept["Last-Modified"])[0] == 304
+    first.stop()
+    second = deploy("pink", 1_700_000_001)
+    assert ask(second, If_None_Match=kept["ETag"])[:2] == (200, "body { color: pink }")
+    assert ask(second, If_Modified_Since=kept["Last-Modified"])[:2] == (200, "body { color: pink }")
 
 
 def test_form_is_taken_and_redirected(served):

@@ -125,6 +125,15 @@ def test_multiprocessing(python, tmp_path, method):
      "True"),
     ("import hashlib; print(hashlib.sha256(b'').hexdigest()[:8], hashlib.blake2b(b'').hexdigest()[:8])",
      "e3b0c442 786a02f7"),
+    ("from hashlib import *; print(pbkdf2_hmac('sha1', b'password', b'salt', 4096).hex())",  # RFC 6070
+     "4b007901b765489abead49d926f721d065a429c1"),
+    ("import hashlib; print(hashlib.pbkdf2_hmac('SHA256', b'password', salt=b'salt', iterations=2, dklen=70).hex())",
+     "ae4d0c95af6b46d32d0adff928f06dd02a303f8ef3c251dfd6e2d85a95474c43"  # OpenSSL's
+     "830651afcb5c862f0b249bd031f7a67520d136470f5ec271ece91c07773253d93e676b079cae"),
+    ("import hashlib\nfor arguments in (('sha256', b'', b'', 0), ('none', b'', b'', 1), ('md5', b'', b'', 1, 0)):\n"
+     "  try: hashlib.pbkdf2_hmac(*arguments)\n  except ValueError: print('refused', end=' ')\nprint()",
+     "refused refused refused "),
+    ("import _pyio, io; print(_pyio.BufferedReader(io.BytesIO(b'ab')).read())", "b'ab'"),
     ("import threading; t = threading.Thread(target=lambda: print(1)); t.start(); t.join()", "1"),
     ("import asyncio; print(asyncio.run(asyncio.sleep(0, 'slept')))", "slept"),
     ("import subprocess; print(subprocess.run(['/bin/echo', 'hi'], capture_output=True).stdout)", "b'hi\\n'"),

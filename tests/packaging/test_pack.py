@@ -282,6 +282,14 @@ NATIVE = ".cpython-314-x86_64-linux-gnu.so"
      "fallback: pure Python (m.py imports it guarded)"),
     ({"_s.so": "", "m.py": "from typing import TYPE_CHECKING\nif TYPE_CHECKING:\n    import _s\nelse:\n"
       "    try:\n        import _s\n    except:\n        pass\n"}, "fallback: pure Python (m.py imports it guarded)"),
+    # What is caught has a name (zope.interface).
+    ({"_s.so": "", "m.py": "def f():\n    catch = () if strict() else (ValueError, ImportError)\n"
+      "    try:\n        import _s\n    except catch:\n        pass\n"},
+     "fallback: pure Python (m.py imports it guarded)"),
+    ({"_s.so": "", "m.py": "catch = ValueError\ntry:\n    import _s\nexcept catch:\n    pass\n"},
+     "no fallback found: importing _s will fail"),
+    ({"_s.so": "", "m.py": "try:\n    import _s\nexcept unknown:\n    pass\n"},
+     "no fallback found: importing _s will fail"),
     # Guarded at one remove: what imports it may be missing too.
     ({"m/_s.so": "", "m/c.py": "from m._s import *\n", "unused.py": "import m.c\n",
       "m/__init__.py": "try:\n    from .c import *\nexcept ImportError:\n    pass\n"},
