@@ -71,9 +71,10 @@ def header(session):
 def footer(session, card):
     """The verdict, and what has to be known to read the tables."""
     notes = list(session.notes)
-    if session.most_disturbed > QUIET:
-        notes.append(f"other processes used up to {session.most_disturbed:.0%} of the CPUs during a measurement: "
-                     "the figures are doubtful")
+    disturbed = [share for share in session.disturbances if share > QUIET]
+    if disturbed:
+        notes.append(f"other processes used up to {max(disturbed):.0%} of the CPUs in {len(disturbed)} of "
+                     f"{len(session.disturbances)} measurements: the figures are doubtful")
     return "\n".join([card.verdict(), *(f"- {note}" for note in notes)])
 
 

@@ -70,9 +70,8 @@ def wrk(server, path, connections, cpus="1", seconds=None):
 
 
 def note_disturbance(session, others, duration):
-    """Remember the greatest share of the machine's CPUs that neither server nor client used."""
-    share = others / duration / os.cpu_count()
-    session.most_disturbed = max(session.most_disturbed, share)
+    """Remember the share of the machine's CPUs that neither server nor client used."""
+    session.disturbances.append(others / duration / os.cpu_count())
 
 
 @contextlib.contextmanager

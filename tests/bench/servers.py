@@ -49,7 +49,7 @@ class Session:
         self.functions = options.functions
         self.folder = pathlib.Path(folder)
         self.notes = []
-        self.most_disturbed = 0
+        self.disturbances = []  # shares of the CPUs that others used, of each measurement
         self.flask_folder = None
         (self.folder / "file").write_bytes(b"x" * FILE_BYTES)
         self.folder.chmod(0o755)  # nginx's worker is somebody else
@@ -86,8 +86,7 @@ class Session:
 
 def limpet_command(server):
     threads = ["--blocking-threads", server.threads] if server.threads else []
-    return [server.session.packed(server.application), "--port", server.port, "--log-level", "warning",
-            "--workers", server.workers, *threads]
+    return [server.session.packed(server.application), "--port", server.port, "--workers", server.workers, *threads]
 
 
 def nginx_command(server):
@@ -126,6 +125,7 @@ class Server:
         self.session, self.kind, self.application = session, kind, application
         self.cpus, self.workers, self.threads, self.wrapper = cpus, workers, threads, wrapper
         self.port = machine.free_port()
+        self.log = session.folder / f"{kind}-{self.port}.log"
         self.process = None
 
     def environment(self):
@@ -139,22 +139,31 @@ class Server:
         """From here on it runs, but may not answer yet."""
         pinned = ["taskset", "-c", self.cpus] if self.cpus else []
         command = [*pinned, *self.wrapper, *map(str, COMMANDS[self.kind](self))]
-        self.process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
-                                        env=self.environment(), start_new_session=True,
-                                        cwd=APPLICATIONS[self.application])
+        with self.log.open("wb") as log:
+            self.process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=log, env=self.environment(),
+                                            start_new_session=True, cwd=APPLICATIONS[self.application])
+
+    def answers(self):
+        """Whether a new connection gets a 200."""
+        try:
+            with socket.create_connection(("127.0.0.1", self.port), timeout=5) as peer:
+                peer.sendall(b"GET / HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n")
+                return peer.recv(64).startswith(b"HTTP/1.1 200")
+        except OSError:
+            return False
+
+    def all_serve(self):
+        """Whether limpet says so of all its workers: the first answer comes when one of them does."""
+        return self.workers == 1 or b" serving " in self.log.read_bytes()
 
     def wait_until_ready(self, timeout=30):
-        """Returns at its first answer."""
+        """Returns at its first answer, and not before all workers can take connections."""
         end = time.perf_counter() + timeout
         while time.perf_counter() < end and self.process.poll() is None:
-            try:
-                with socket.create_connection(("127.0.0.1", self.port), timeout=5) as peer:
-                    peer.sendall(b"GET / HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n")
-                    if peer.recv(64).startswith(b"HTTP/1.1 200"):
-                        return
-            except OSError:
-                pass
-        raise machine.Failure(f"{' '.join(map(str, self.process.args))}: no answer within {timeout} s")
+            if self.answers() and self.all_serve():
+                return
+        raise machine.Failure(f"{' '.join(map(str, self.process.args))}: no answer within {timeout} s\n"
+                              f"{self.log.read_text()}")
 
     def stop(self):
         """Ends it, by force when asking does not help."""

@@ -6,6 +6,7 @@ POST /echo           the request's body, as it came
 GET  /generator      100 KB in 10 pieces from a generator
 GET  /generator-1k   100 KB in 100 pieces from a generator
 GET  /file           the file that BENCH_FILE names, through wsgi.file_wrapper
+GET  /compute        13 bytes after about half a millisecond of Python
 GET  /sleep          an answer after 10 ms
 GET  /block          an answer after 1 s
 """
@@ -58,6 +59,12 @@ def file(environ, start_response):
     return environ["wsgi.file_wrapper"](open(path, "rb"), 64 * KB)
 
 
+def compute(environ, start_response):
+    """Works as a page with some logic in it does."""
+    assert sum(number * number for number in range(10_000)) == 333_283_335_000
+    return answer(start_response, b"Hello, World!")
+
+
 def sleep(environ, start_response):
     """Waits as for a database that is not far."""
     time.sleep(0.01)
@@ -71,7 +78,7 @@ def block(environ, start_response):
 
 
 PAGES = {"/": greeting, "/json": document, "/echo": echo, "/generator": generator, "/generator-1k": generator,
-         "/file": file, "/sleep": sleep, "/block": block}
+         "/file": file, "/compute": compute, "/sleep": sleep, "/block": block}
 
 
 def app(environ, start_response):
