@@ -16,7 +16,7 @@ usage() {
   test-fresh       the two commands of the README in fresh chroots of Debian 12 and 13 (root)
   check            formatting, layers, sizes, shell scripts
   fuzz [SECONDS]   each fuzzer for so long (60)
-  bench            hello beside gunicorn and nginx
+  bench            the scorecard: limpet beside nginx, gunicorn, uwsgi and uvicorn (--help: its options)
   clean            remove build/ (the cache of parts in ~/.cache/limpet stays)
 
 Without a verb: build. What the machine lacks is installed by apt (as root or by sudo).

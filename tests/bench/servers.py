@@ -1,0 +1,191 @@
+"""The servers that are compared: how each is started, and one that runs.
+
+limpet from the binary under test; gunicorn, uwsgi, uvicorn and nginx from Debian's packages, all without an access log.
+"""
+
+import os
+import pathlib
+import signal
+import socket
+import subprocess
+import sys
+import time
+
+import machine
+
+HERE = pathlib.Path(__file__).resolve().parent
+ROOT = HERE.parents[1]
+APPLICATIONS = {"hello": ROOT / "apps/hello", "answers": HERE / "applications/answers",
+                "flask": HERE / "applications/flask_hello"}
+FLASK = ("python3-flask", "python3-werkzeug", "python3-jinja2", "python3-markupsafe", "python3-itsdangerous",
+         "python3-click", "python3-blinker")
+FILE_BYTES = 100 * 1024
+# (server, application) of those that answer 13 bytes.
+HELLO_SERVERS = [("limpet", "hello"), ("nginx", "hello"), ("gunicorn", "hello"), ("uwsgi", "hello"),
+                 ("uvicorn", "answers")]
+NGINX = """
+daemon off; worker_processes {workers}; pid {folder}/nginx-{port}.pid; error_log {folder}/nginx-error.log;
+events {{ worker_connections 2048; }}
+http {{
+  access_log off; sendfile on; tcp_nopush on; keepalive_requests 1000000000; default_type text/plain;
+  client_body_temp_path {folder}; proxy_temp_path {folder};
+  fastcgi_temp_path {folder}; uwsgi_temp_path {folder}; scgi_temp_path {folder};
+  server {{
+    listen 127.0.0.1:{port} backlog=1024;
+    location / {{ return 200 "Hello, World!"; }}
+    location /file {{ root {folder}; }}
+  }}
+}}
+"""
+
+
+class Session:
+    """One run of the benchmarks: its options, a temporary folder, and the packed applications in it."""
+
+    def __init__(self, options, folder):
+        self.binary = pathlib.Path(options.profile_binary).resolve()
+        self.rounds = options.rounds
+        self.seconds = options.seconds
+        self.functions = options.functions
+        self.folder = pathlib.Path(folder)
+        self.notes = []
+        self.disturbances = []  # shares of the CPUs that others used, of each measurement
+        self.flask_folder = None
+        (self.folder / "file").write_bytes(b"x" * FILE_BYTES)
+        self.folder.chmod(0o755)  # nginx's worker is somebody else
+        usage = subprocess.run([self.binary, "help", "serve"], capture_output=True, text=True, check=True).stdout
+        self.has_blocking_threads = "--blocking-threads" in usage
+
+    @staticmethod
+    def progress(text):
+        """What is being done now, for whoever watches."""
+        if sys.stderr.isatty():
+            print(f"\r\033[K{text}", end="", file=sys.stderr)
+
+    def note(self, text):
+        """Something that whoever reads the tables has to know; said once."""
+        if text not in self.notes:
+            self.notes.append(text)
+
+    def flask_packages(self):
+        """Folder of Flask and what it needs: the same for all servers."""
+        if self.flask_folder is None:
+            self.flask_folder = subprocess.run([ROOT / "tests/e2e/debian_packages.sh", *FLASK], check=True,
+                                               stdout=subprocess.PIPE, text=True).stdout.strip()
+        return self.flask_folder
+
+    def packed(self, application):
+        """The application as one binary; packed when it is first asked for."""
+        output = self.folder / application
+        if not output.exists():
+            packages = ["--with", self.flask_packages()] if application == "flask" else []
+            subprocess.run([self.binary, "pack", APPLICATIONS[application], "--app", "app:app", "--output", output,
+                            *packages], check=True, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+        return output
+
+
+def limpet_command(server):
+    threads = ["--blocking-threads", server.threads] if server.threads else []
+    return [server.session.packed(server.application), "--port", server.port, "--workers", server.workers, *threads]
+
+
+def nginx_command(server):
+    folder = server.session.folder
+    path = folder / f"nginx-{server.port}.conf"
+    path.write_text(NGINX.format(folder=folder, port=server.port, workers=server.workers))
+    return ["nginx", "-c", path]
+
+
+def gunicorn_command(server):
+    return ["/usr/bin/gunicorn", "--bind", f"127.0.0.1:{server.port}", "--workers", server.workers,
+            "--worker-class", "gthread", "--threads", "16", "app:app"]
+
+
+def uwsgi_command(server):
+    return ["/usr/bin/uwsgi", "--plugin", "python3", "--http11-socket", f"127.0.0.1:{server.port}", "--threads", "16",
+            "--listen", "1024", "--disable-logging", "--die-on-term", "--need-app", "--pythonpath", ".",
+            "--module", "app:app"]
+
+
+def uvicorn_command(server):
+    return ["/usr/bin/uvicorn", "--port", server.port, "--no-access-log", "--log-level", "warning", "asgi:app"]
+
+
+COMMANDS = {"limpet": limpet_command, "nginx": nginx_command, "gunicorn": gunicorn_command, "uwsgi": uwsgi_command,
+            "uvicorn": uvicorn_command}
+LABELS = {"limpet": "limpet", "nginx": "nginx", "gunicorn": "gunicorn (gthread, 16)", "uwsgi": "uwsgi (16 threads)",
+          "uvicorn": "uvicorn (ASGI)"}
+
+
+class Server:
+    """A server that runs while the block does. cpus: of taskset, None: any. threads: of limpet, None: its default.
+    wrapper: a command that runs the server's."""
+
+    def __init__(self, session, kind, application, cpus="0", workers=1, threads=None, wrapper=()):
+        self.session, self.kind, self.application = session, kind, application
+        self.cpus, self.workers, self.threads, self.wrapper = cpus, workers, threads, wrapper
+        self.port = machine.free_port()
+        self.log = session.folder / f"{kind}-{self.port}.log"
+        self.process = None
+
+    def environment(self):
+        """The server's: the file to send, and for those that run on Debian's Python the packages."""
+        extra = {"BENCH_FILE": str(self.session.folder / "file"), "PYTHONDONTWRITEBYTECODE": "1"}
+        if self.application == "flask" and self.kind != "limpet":
+            extra["PYTHONPATH"] = self.session.flask_packages()
+        return os.environ | extra
+
+    def start(self):
+        """From here on it runs, but may not answer yet."""
+        pinned = ["taskset", "-c", self.cpus] if self.cpus else []
+        command = [*pinned, *self.wrapper, *map(str, COMMANDS[self.kind](self))]
+        with self.log.open("wb") as log:
+            self.process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=log, env=self.environment(),
+                                            start_new_session=True, cwd=APPLICATIONS[self.application])
+
+    def answers(self):
+        """Whether a new connection gets a 200."""
+        try:
+            with socket.create_connection(("127.0.0.1", self.port), timeout=5) as peer:
+                peer.sendall(b"GET / HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n")
+                return peer.recv(64).startswith(b"HTTP/1.1 200")
+        except OSError:
+            return False
+
+    def all_serve(self):
+        """Whether limpet says so of all its workers: the first answer comes when one of them does."""
+        return self.workers == 1 or b" serving " in self.log.read_bytes()
+
+    def wait_until_ready(self, timeout=30):
+        """Returns at its first answer, and not before all workers can take connections."""
+        end = time.perf_counter() + timeout
+        while time.perf_counter() < end and self.process.poll() is None:
+            if self.answers() and self.all_serve():
+                return
+        raise machine.Failure(f"{' '.join(map(str, self.process.args))}: no answer within {timeout} s\n"
+                              f"{self.log.read_text()}")
+
+    def stop(self):
+        """Ends it, by force when asking does not help."""
+        self.process.terminate()
+        try:
+            self.process.wait(10)
+        except subprocess.TimeoutExpired:
+            os.killpg(self.process.pid, signal.SIGKILL)
+            self.process.wait()
+
+    def __enter__(self):
+        self.start()
+        try:
+            self.wait_until_ready()
+        except BaseException:
+            self.stop()
+            raise
+        return self
+
+    def __exit__(self, *_):
+        self.stop()
+
+    def worker(self):
+        """Pid of its largest process."""
+        return max(machine.process_tree(self.process.pid), key=machine.resident_mb)
