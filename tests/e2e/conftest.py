@@ -4,6 +4,7 @@ With --validate every application that is served runs inside wsgiref.validate, a
 that are marked also_validated do so beside their plain run.
 """
 
+import contextlib
 import os
 import pathlib
 import shutil
@@ -92,10 +93,9 @@ def run(limpet):
     return run_limpet
 
 
-@pytest.fixture
-def serve(limpet, validated, tmp_path_factory):
-    """serve(*arguments, binary=, port=0, **Server options) -> Server, ended and examined after the test. Where limpet itself
-    serves, the target is the first of the arguments."""
+@contextlib.contextmanager
+def serving(limpet, validated, new_folder):
+    """The function that the fixture serve gives out. new_folder: makes one of that name."""
     servers = []
 
     def start(*arguments, binary=limpet, port=0, **options):
@@ -104,7 +104,7 @@ def serve(limpet, validated, tmp_path_factory):
         if validated:
             options["alerts"] = validate.VIOLATIONS
             if binary == limpet:
-                arguments = validate.served(arguments, tmp_path_factory.mktemp("validated") / "module")
+                arguments = validate.served(arguments, new_folder("validated") / "module")
         server = Server([binary, *command, *arguments, *listen], **options)
         servers.append(server)
         return server
@@ -119,6 +119,27 @@ def serve(limpet, validated, tmp_path_factory):
             problems.append(str(error))
             server.kill()
     assert not problems, "\n".join(problems)
+
+
+@pytest.fixture
+def serve(limpet, validated, tmp_path_factory):
+    """serve(*arguments, binary=, port=0, **Server options) -> Server, ended and examined after the test. Where limpet itself
+    serves, the target is the first of the arguments."""
+    with serving(limpet, validated, tmp_path_factory.mktemp) as start:
+        yield start
+
+
+@pytest.fixture(scope="module")
+def serve_once(limpet, validated, tmp_path_factory):
+    """serve_once(source, *options) -> Server of the module with that source; ended and examined after the test file. For
+    many small tests of an application that keeps nothing."""
+    with serving(limpet, validated, tmp_path_factory.mktemp) as start:
+        def start_source(source, *options):
+            folder = tmp_path_factory.mktemp("application")
+            (folder / "app.py").write_text(source)
+            return start("app:app", "--workers", 1, *options, "--working-dir", folder)
+
+        yield start_source
 
 
 @pytest.fixture(scope="session")
