@@ -1,7 +1,7 @@
 """Fixtures of the end-to-end tests: the binary, packed applications, running servers, Debian's Python packages.
 
-With --validate every application that is served runs inside wsgiref.validate, and what it says fails the test; test files
-that are marked also_validated do so beside their plain run.
+With --validate every application that is served runs inside wsgiref.validate, and what it says fails the test; test
+files that are marked also_validated do so beside their plain run.
 """
 
 import contextlib
@@ -27,7 +27,7 @@ def is_sanitized():
 
 
 def pytest_addoption(parser):
-    parser.addoption("--validate", action="store_true", help="run what serves an application, all inside wsgiref.validate")
+    parser.addoption("--validate", action="store_true", help="run what serves applications, inside wsgiref.validate")
     parser.addoption("--long", action="store_true", help="run the tests marked long as well")
 
 
@@ -123,16 +123,16 @@ def serving(limpet, validated, new_folder):
 
 @pytest.fixture
 def serve(limpet, validated, tmp_path_factory):
-    """serve(*arguments, binary=, port=0, **Server options) -> Server, ended and examined after the test. Where limpet itself
-    serves, the target is the first of the arguments."""
+    """serve(*arguments, binary=, port=0, **Server options) -> Server, ended and examined after the test. Where limpet
+    itself serves, the target is the first of the arguments."""
     with serving(limpet, validated, tmp_path_factory.mktemp) as start:
         yield start
 
 
 @pytest.fixture(scope="module")
 def serve_once(limpet, validated, tmp_path_factory):
-    """serve_once(source, *options) -> Server of the module with that source; ended and examined after the test file. For
-    many small tests of an application that keeps nothing."""
+    """serve_once(source, *options) -> Server of the module with that source; ended and examined after the test file.
+    For many small tests of an application that keeps nothing."""
     with serving(limpet, validated, tmp_path_factory.mktemp) as start:
         def start_source(source, *options):
             folder = tmp_path_factory.mktemp("application")
@@ -149,7 +149,8 @@ def packed(limpet, validated, tmp_path_factory):
 
     def make(source, options, name):
         output = tmp_path_factory.mktemp("packed") / name
-        subprocess.run([limpet, "pack", source, "--output", output, *options], check=True, capture_output=True, timeout=300)
+        subprocess.run([limpet, "pack", source, "--output", output, *options], check=True, capture_output=True,
+                       timeout=300)
         return output
 
     def pack(source, *options, name="packed"):

@@ -27,8 +27,8 @@ class Server:
     standard error so far."""
 
     def __init__(self, arguments, *, environment=None, folder=None, prefix=(), expect_start=True, alerts=None):
-        """Start it. prefix: a command before it (chroot, ip netns exec). alerts: a compiled pattern of more that must not
-        be in the log."""
+        """Start it. prefix: a command before it (chroot, ip netns exec). alerts: a compiled pattern of more that must
+        not be in the log."""
         self.log = ""
         self._alerts = [ALERTS, alerts] if alerts else [ALERTS]
         self._ended = False  # it has closed its output: every process of it is gone

@@ -39,7 +39,8 @@ def check_alive(peer, target="/next"):
 
 
 @pytest.mark.parametrize("pieces", [
-    [], [b"x"], [b"x"] * 300, [b"a" * 4095, b"b" * 4097], [b"x" * 100_000], [SMUGGLED, b"\r\n", b"0\r\n\r\n" + SMUGGLED],
+    [], [b"x"], [b"x"] * 300, [b"a" * 4095, b"b" * 4097], [b"x" * 100_000],
+    [SMUGGLED, b"\r\n", b"0\r\n\r\n" + SMUGGLED],
 ])
 @pytest.mark.parametrize("segment", [None, 4096, 11])
 def test_pieces(server, pieces, segment):
@@ -54,7 +55,8 @@ def test_pieces(server, pieces, segment):
 
 
 @pytest.mark.parametrize("extension", [
-    b";", b";name", b";name=value", b";a=1;b=2", b';quoted="a;b\\"c"', b" ;name=value", b"; name = value", b";" + b"x" * 1000,
+    b";", b";name", b";name=value", b";a=1;b=2", b';quoted="a;b\\"c"', b" ;name=value", b"; name = value",
+    b";" + b"x" * 1000,
 ])
 def test_extensions_are_ignored_or_refused(server, extension):
     """RFC 9112 section 7.1.1: a recipient ignores extensions it does not know. Never is anything else made of them."""
@@ -72,15 +74,17 @@ def test_extensions_are_ignored_or_refused(server, extension):
 @pytest.mark.parametrize("size", [b"3", b"03", b"000000003"])
 def test_forms_of_a_size(server, size):
     with Peer(server) as peer:
-        data = request("POST", "/", None, "Transfer-Encoding: chunked") + size + b"\r\nabc\r\nA\r\n0123456789\r\na\r\n" + \
-            b"0123456789\r\n0\r\n\r\n"
+        data = request("POST", "/", None, "Transfer-Encoding: chunked") + size
+        data += b"\r\nabc\r\nA\r\n0123456789\r\na\r\n0123456789\r\n0\r\n\r\n"
         assert seen(peer.ask(data))[0] == b"abc" + b"0123456789" * 2
         check_alive(peer)
 
 
 @pytest.mark.parametrize("body", [
-    b"x\r\nabc\r\n0\r\n\r\n", b"-1\r\nabc\r\n0\r\n\r\n", b"0x3\r\nabc\r\n0\r\n\r\n", b"3\nabc\n0\n\n", b"3\r\nabcd\r\n0\r\n\r\n",
-    b"ffffffffffffffffff\r\nabc", b"10000000000000000\r\nabc", b"\r\n", b"+3\r\nabc\r\n0\r\n\r\n", b" 3\r\nabc\r\n0\r\n\r\n",
+    b"x\r\nabc\r\n0\r\n\r\n", b"-1\r\nabc\r\n0\r\n\r\n", b"0x3\r\nabc\r\n0\r\n\r\n",
+    b"3\nabc\n0\n\n", b"3\r\nabcd\r\n0\r\n\r\n",
+    b"ffffffffffffffffff\r\nabc", b"10000000000000000\r\nabc", b"\r\n",
+    b"+3\r\nabc\r\n0\r\n\r\n", b" 3\r\nabc\r\n0\r\n\r\n",
     b"3\r\nabc\r\n0\r\nBad trailer\r\n\r\n", b"3\r\nabc\r\n0\r\nX: y\n\r\n",
 ], ids=repr)
 def test_malformed(server, body):
@@ -101,9 +105,11 @@ def test_malformed(server, body):
 
 HARMLESS = [b"X-Trailer: told later\r\n", b"X-One: 1\r\nX-Two: 2\r\n", b"X-Trailer: " + b"x" * 2000 + b"\r\n"]
 DANGEROUS = [
-    b"Content-Length: 5\r\n", b"Transfer-Encoding: chunked\r\n", b"Transfer-Encoding: identity\r\n", b"Host: evil.example\r\n",
+    b"Content-Length: 5\r\n", b"Transfer-Encoding: chunked\r\n", b"Transfer-Encoding: identity\r\n",
+    b"Host: evil.example\r\n",
     b"Content-Length: 5\r\nContent-Length: 6\r\n", b"Connection: close\r\n", b"Authorization: Basic eA==\r\n",
-    b"Cookie: session=stolen\r\n", b"Content-Type: text/evil\r\n", b"X-Forwarded-For: 9.9.9.9\r\n", b"Expect: 100-continue\r\n",
+    b"Cookie: session=stolen\r\n", b"Content-Type: text/evil\r\n", b"X-Forwarded-For: 9.9.9.9\r\n",
+    b"Expect: 100-continue\r\n",
     b"Upgrade: websocket\r\n", b"X-Early: and late\r\n", b"Host: a\r\nHost: b\r\n", b"\xff: y\r\n", b"X_Real_IP: 1\r\n",
 ]
 FIELDS = ("Trailer: X-Trailer", "Content-Type: text/plain", "X-Early: early", "Cookie: a=b")

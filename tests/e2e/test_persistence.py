@@ -107,7 +107,8 @@ def test_1000_requests_over_one_connection(server):
         assert server.descriptors(worker) == descriptors
 
 
-@pytest.mark.parametrize("field", ["Connection: close", "connection: Close", "Connection: foo, close", "Connection: close, foo"])
+@pytest.mark.parametrize("field", ["Connection: close", "connection: Close", "Connection: foo, close",
+                                   "Connection: close, foo"])
 @pytest.mark.parametrize("path", ["/known", "/unknown", "/unread"])
 def test_close_is_honoured(server, field, path):
     with Peer(server) as peer:

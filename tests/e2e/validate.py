@@ -36,7 +36,8 @@ def served(arguments, folder):
 
 
 def packed(binary, source, options, folder):
-    """Source and options of "limpet pack" that wrap what was packed as binary. folder: a new one, for a copy of the source."""
+    """Source and options of "limpet pack" that wrap what was packed as binary. folder: a new one, for a copy of the
+    source."""
     with zipfile.ZipFile(binary) as archive:
         settings = dict(line.split(" = ", 1) for line in archive.read("limpet/settings").decode().splitlines())
     if source.is_dir():
