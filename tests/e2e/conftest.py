@@ -1,4 +1,8 @@
-"""Fixtures of the end-to-end tests: the binary, packed applications, running servers, Debian's Python packages."""
+"""Fixtures of the end-to-end tests: the binary, packed applications, running servers, Debian's Python packages.
+
+With --validate every application that is served runs inside wsgiref.validate, and what it says fails the test; test
+files that are marked also_validated do so beside their plain run.
+"""
 
 import contextlib
 import os
@@ -11,20 +15,63 @@ import types
 import pytest
 
 sys.path.insert(0, os.path.dirname(__file__))
+import validate  # noqa: E402
 from empty_root import EmptyRoot  # noqa: E402
 from server import Server  # noqa: E402
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 
 
+def is_sanitized():
+    return "sanitize" in os.environ.get("BINARY_UNDER_TEST", "")
+
+
+def pytest_addoption(parser):
+    parser.addoption("--validate", action="store_true", help="run what serves applications, inside wsgiref.validate")
+    parser.addoption("--long", action="store_true", help="run the tests marked long as well")
+
+
 def pytest_configure(config):
-    config.addinivalue_line("markers", "static: needs the static binary, which the sanitizer build is not")
+    for marker in ("static: needs the static binary, which the sanitizer build is not",
+                   "long: takes more than a few seconds; runs with --long",
+                   "also_validated: runs once more with its applications inside wsgiref.validate",
+                   "unvalidated(reason): never runs inside wsgiref.validate"):
+        config.addinivalue_line("markers", marker)
 
 
-def pytest_collection_modifyitems(items):
-    if "sanitize" in os.environ.get("BINARY_UNDER_TEST", ""):
+def pytest_generate_tests(metafunc):
+    if "validated" not in metafunc.fixturenames or metafunc.definition.get_closest_marker("unvalidated"):
+        return
+    values = []
+    if metafunc.config.getoption("validate"):
+        values = [pytest.param(True, id="validated")]
+    elif metafunc.definition.get_closest_marker("also_validated") and not is_sanitized():
+        # What the validator sees is the same under sanitizers, only slower.
+        values = [pytest.param(False, id="plain"), pytest.param(True, id="validated")]
+    if values:
+        metafunc.parametrize("validated", values, indirect=True, scope="session")
+
+
+def pytest_collection_modifyitems(config, items):
+    unwanted = set()
+    for item in items:
         # The sanitizers' run-time needs the host's libraries, so this build cannot run alone in an empty folder.
-        items[:] = [item for item in items if not item.get_closest_marker("static")]
+        if item.get_closest_marker("static") and is_sanitized():
+            unwanted.add(item)
+        if item.get_closest_marker("long") and not config.getoption("long"):
+            unwanted.add(item)
+        if config.getoption("validate") and not ("validated" in getattr(item, "fixturenames", ())
+                                                 and not item.get_closest_marker("unvalidated")):
+            unwanted.add(item)
+    if unwanted:
+        config.hook.pytest_deselected(items=list(unwanted))
+        items[:] = [item for item in items if item not in unwanted]
+
+
+@pytest.fixture(scope="session")
+def validated(request):
+    """Whether applications under test run inside wsgiref.validate."""
+    return getattr(request, "param", False)
 
 
 @pytest.fixture(scope="session")
@@ -47,13 +94,17 @@ def run(limpet):
 
 
 @contextlib.contextmanager
-def servers_of(limpet):
-    """A function as serve's; its servers are ended and examined at the end."""
+def serving(limpet, validated, new_folder):
+    """The function that the fixture serve gives out. new_folder: makes one of that name."""
     servers = []
 
     def start(*arguments, binary=limpet, port=0, **options):
         listen = [] if port is None else ["--port", port]
         command = ["serve"] if binary == limpet else []
+        if validated:
+            options["alerts"] = validate.VIOLATIONS
+            if binary == limpet:
+                arguments = validate.served(arguments, new_folder("validated") / "module")
         server = Server([binary, *command, *arguments, *listen], **options)
         servers.append(server)
         return server
@@ -71,33 +122,53 @@ def servers_of(limpet):
 
 
 @pytest.fixture
-def serve(limpet):
-    """serve(*arguments, binary=, port=0, **Server options) -> Server, ended and examined after the test."""
-    with servers_of(limpet) as start:
+def serve(limpet, validated, tmp_path_factory):
+    """serve(*arguments, binary=, port=0, **Server options) -> Server, ended and examined after the test. Where limpet
+    itself serves, the target is the first of the arguments."""
+    with serving(limpet, validated, tmp_path_factory.mktemp) as start:
         yield start
 
 
 @pytest.fixture(scope="module")
-def alone(limpet, tmp_path_factory):
+def alone(limpet, validated, tmp_path_factory):
     """alone(binary) -> EmptyRoot with a copy of the binary in it, as /NAME; what it serves ends with the module."""
     if os.geteuid() != 0:
         pytest.skip("needs root: chroot")
-    with servers_of(limpet) as start:
+    with serving(limpet, validated, tmp_path_factory.mktemp) as start:
         yield lambda binary: EmptyRoot(tmp_path_factory.mktemp("root"), binary, start)
 
 
+@pytest.fixture(scope="module")
+def serve_once(limpet, validated, tmp_path_factory):
+    """serve_once(source, *options) -> Server of the module with that source; ended and examined after the test file.
+    For many small tests of an application that keeps nothing."""
+    with serving(limpet, validated, tmp_path_factory.mktemp) as start:
+        def start_source(source, *options):
+            folder = tmp_path_factory.mktemp("application")
+            (folder / "app.py").write_text(source)
+            return start("app:app", "--workers", 1, *options, "--working-dir", folder)
+
+        yield start_source
+
+
 @pytest.fixture(scope="session")
-def packed(limpet, tmp_path_factory):
+def packed(limpet, validated, tmp_path_factory):
     """packed(source, *options, name=) -> path of the packed binary; the same request is packed once a session."""
     done = {}
+
+    def make(source, options, name):
+        output = tmp_path_factory.mktemp("packed") / name
+        subprocess.run([limpet, "pack", source, "--output", output, *options], check=True, capture_output=True,
+                       timeout=300)
+        return output
 
     def pack(source, *options, name="packed"):
         key = (str(source), options, name)
         if key not in done:
-            output = tmp_path_factory.mktemp("packed") / name
-            subprocess.run([limpet, "pack", source, "--output", output, *options], check=True, capture_output=True,
-                           timeout=300)
-            done[key] = output
+            done[key] = make(source, options, name)
+            if validated:
+                folder = tmp_path_factory.mktemp("validated") / "source"
+                done[key] = make(*validate.packed(done[key], pathlib.Path(source), options, folder), name)
         return done[key]
 
     return pack

@@ -26,9 +26,11 @@ class Server:
     """A running server. addresses: of all its listeners; url: the first, "http://127.0.0.1:PORT"; log: all it wrote to
     standard error so far."""
 
-    def __init__(self, arguments, *, environment=None, folder=None, prefix=(), expect_start=True):
-        """Start it. prefix: a command before it (chroot, ip netns exec)."""
+    def __init__(self, arguments, *, environment=None, folder=None, prefix=(), expect_start=True, alerts=None):
+        """Start it. prefix: a command before it (chroot, ip netns exec). alerts: a compiled pattern of more that must
+        not be in the log."""
         self.log = ""
+        self._alerts = [ALERTS, alerts] if alerts else [ALERTS]
         self._ended = False  # it has closed its output: every process of it is gone
         self._changed = threading.Condition()
         self.process = subprocess.Popen(
@@ -91,7 +93,7 @@ class Server:
         self._reader.join(START_TIMEOUT)
         self._check_nothing_left()
         assert status == expected, f"exit status {status}:\n{self.log}"
-        assert not ALERTS.search(self.log), self.log
+        assert not any(alerts.search(self.log) for alerts in self._alerts), self.log
         return status
 
     def kill(self):

@@ -9,6 +9,8 @@ import signal
 import pytest
 from server import eventually
 
+pytestmark = pytest.mark.unvalidated(reason="breaks the rules on purpose, to see limpet's own checks")
+
 APPLICATION = r'''
 import json, os, sys
 

@@ -9,6 +9,8 @@ import socket
 import pytest
 from server import eventually
 
+pytestmark = pytest.mark.also_validated
+
 READER = '''
 import hashlib, io, json
 

@@ -11,6 +11,8 @@ import subprocess
 
 import pytest
 
+pytestmark = pytest.mark.also_validated
+
 HELLO = pathlib.Path(__file__).resolve().parents[2] / "apps/hello"
 
 APPLICATION = '''
@@ -21,7 +23,7 @@ def app(environ, start_response):
         body = str(os.getpid()).encode()
     else:
         body = json.dumps({key: environ.get(key) for key in ("SERVER_NAME", "SERVER_PORT", "REMOTE_ADDR")}).encode()
-    start_response("200 OK", [("Content-Length", str(len(body)))])
+    start_response("200 OK", [("Content-Type", "application/json"), ("Content-Length", str(len(body)))])
     return [body]
 '''
 

@@ -130,6 +130,7 @@ def test_not_found(tree, run, files, why):
     check(run("serve", tree(files), "--port", 0), 1, why)
 
 
+@pytest.mark.unvalidated(reason="reads the target's name in the log")
 def test_what_was_found_is_said(tree, serve):
     server = serve(tree({"app.py": "from flask import Flask\nserver = Flask('the site')"}))
     assert "serving app:server (wsgi) on" in server.log
@@ -213,6 +214,7 @@ app = says("not made")
 '''
 
 
+@pytest.mark.unvalidated(reason="reads the target's name in the log")
 @pytest.mark.parametrize("target, arguments, name, body", [
     ("makers:create_app", ["--factory"], "makers:create_app()", b"made 1"),
     ("makers", ["--factory"], "makers:create_app()", b"made 1"),
@@ -338,8 +340,9 @@ def test_environment_files_in_toml_and_packed(tree, run, serve, tmp_path):
 
 PATHS = '''
 def app(environ, start_response):
-    start_response("200 OK", [("Content-Type", "text/plain")])
-    return [f"{environ['SCRIPT_NAME']}|{environ['PATH_INFO']}|{environ['REQUEST_URI']}".encode("latin-1")]
+    body = f"{environ['SCRIPT_NAME']}|{environ['PATH_INFO']}|{environ['REQUEST_URI']}".encode("latin-1")
+    start_response("200 OK", [("Content-Type", "text/plain"), ("Content-Length", str(len(body)))])
+    return [body]
 '''
 
 
