@@ -172,7 +172,8 @@ static void add(struct watch *watch, const char *path, bool whole)
     watch->folders[watch->folder_count++] = (struct folder){.wd = wd, .path = copy, .whole = whole};
 }
 
-// Watch this folder ("": all), and those below it, no more. True: there may have been sources in them.
+// Watch this folder ("": all), and those below it, no more. True: there may have been sources in
+// them.
 static bool drop(struct watch *watch, const char *path)
 {
     bool had_sources = false;
