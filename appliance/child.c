@@ -60,6 +60,13 @@ static unsigned start(struct child *child, int64_t now)
     return ask_for_process(child, now);
 }
 
+// Whatever comes next loads the application anew; but who was never started is not started now.
+static unsigned cut_pause(struct child *child, int64_t now)
+{
+    child->pause = 0;
+    return child->wanted ? ask_for_process(child, now) : 0;
+}
+
 static unsigned enter_starting(struct child *child, int64_t now)
 {
     child->explained = false;
@@ -103,7 +110,14 @@ static unsigned never_born(struct child *child, int64_t now)
 static unsigned bury(struct child *child, int64_t now)
 {
     unsigned actions = child->state == CHILD_STARTING ? CHILD_ACTION_START_FAILED : 0;
-    await_successor(child, now);
+    bool failed = child->serving_since == CHILD_NEVER;
+    if (child->again)
+        set_state(child, CHILD_BACKING_OFF, now);
+    else if (failed && child->wanted && child->patient)
+        set_state(child, CHILD_BACKING_OFF, CHILD_NEVER);
+    else
+        await_successor(child, now);
+    child->again = false;
     return actions;
 }
 
@@ -148,10 +162,35 @@ static unsigned stop_serving(struct child *child, int64_t now)
     return CHILD_ACTION_DRAIN;
 }
 
+// What it is loading is out of date. It may serve by now, unknown to us: it is not to be cut off.
+static unsigned start_again(struct child *child, int64_t now)
+{
+    child->again = true;
+    child->explained = true;
+    child->pause = 0;
+    set_state(child, CHILD_DRAINING, now + child->graceful_timeout);
+    return CHILD_ACTION_TERMINATE;
+}
+
+// What comes after it is new anyway, and is to come at once.
+static unsigned forgo_pause(struct child *child, int64_t now)
+{
+    (void)now;
+    child->again |= child->wanted;
+    return 0;
+}
+
+static unsigned succeed(struct child *child, int64_t now)
+{
+    (void)child, (void)now;
+    return CHILD_ACTION_SUCCEED;
+}
+
 static unsigned forgo_successor(struct child *child, int64_t now)
 {
     (void)now;
     child->wanted = false;
+    child->again = false;
     return 0;
 }
 
@@ -172,7 +211,7 @@ static unsigned kill_overdue(struct child *child, int64_t now)
 
 static unsigned halt(struct child *child, int64_t now)
 {
-    child->wanted = false;
+    forgo_successor(child, now);
     return kill_overdue(child, now);
 }
 
@@ -185,6 +224,7 @@ static step_fn *const steps[CHILD_STATE_COUNT][CHILD_EVENT_COUNT] = {
         {
             [CHILD_EVENT_TRY] = ask_for_process,
             [CHILD_EVENT_START] = start,
+            [CHILD_EVENT_REPLACE] = cut_pause,
             [CHILD_EVENT_DEADLINE] = ask_for_process,
             [CHILD_EVENT_SPAWNED] = enter_starting,
             [CHILD_EVENT_UNBORN] = never_born,
@@ -193,6 +233,7 @@ static step_fn *const steps[CHILD_STATE_COUNT][CHILD_EVENT_COUNT] = {
         },
     [CHILD_STARTING] =
         {
+            [CHILD_EVENT_REPLACE] = start_again,
             [CHILD_EVENT_READY] = enter_serving,
             [CHILD_EVENT_FAILED] = fail_start,
             [CHILD_EVENT_EXITED] = bury,
@@ -201,6 +242,7 @@ static step_fn *const steps[CHILD_STATE_COUNT][CHILD_EVENT_COUNT] = {
         },
     [CHILD_SERVING] =
         {
+            [CHILD_EVENT_REPLACE] = succeed,
             [CHILD_EVENT_BYE] = await_end,
             [CHILD_EVENT_EXITED] = bury,
             [CHILD_EVENT_STOP] = stop_serving,
@@ -208,6 +250,7 @@ static step_fn *const steps[CHILD_STATE_COUNT][CHILD_EVENT_COUNT] = {
         },
     [CHILD_DRAINING] =
         {
+            [CHILD_EVENT_REPLACE] = forgo_pause,
             [CHILD_EVENT_FAILED] = note_farewell,
             [CHILD_EVENT_BYE] = note_farewell,
             [CHILD_EVENT_CLOSED] = repeat_by_signal,
@@ -218,6 +261,7 @@ static step_fn *const steps[CHILD_STATE_COUNT][CHILD_EVENT_COUNT] = {
         },
     [CHILD_KILLED] =
         {
+            [CHILD_EVENT_REPLACE] = forgo_pause,
             [CHILD_EVENT_EXITED] = bury,
             [CHILD_EVENT_STOP] = forgo_successor,
             [CHILD_EVENT_HALT] = forgo_successor,
@@ -246,6 +290,8 @@ static void describe_successor(const struct child *child, char *out, size_t size
 {
     if (child->state != CHILD_BACKING_OFF)
         out[0] = '\0';
+    else if (child->deadline == CHILD_NEVER)
+        snprintf(out, size, ", waiting for a change");
     else if (child->pause == 0)
         snprintf(out, size, ", starting another");
     else

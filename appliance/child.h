@@ -12,7 +12,7 @@
 #define CHILD_NEVER INT64_MAX
 
 enum child_state {
-    CHILD_BACKING_OFF, // no process; the next one is due at the deadline
+    CHILD_BACKING_OFF, // no process; the next one is due at the deadline, or when it is asked for
     CHILD_STARTING,    // loads the application
     CHILD_SERVING,
     CHILD_DRAINING, // ends by itself, or is killed at the deadline
@@ -24,6 +24,7 @@ enum child_state {
 enum child_event {
     CHILD_EVENT_TRY,      // have one process; it gets a successor only once it has served
     CHILD_EVENT_START,    // have a process from now on
+    CHILD_EVENT_REPLACE,  // what it loaded is out of date: have a new process, warm where it serves
     CHILD_EVENT_SPAWNED,  // it was forked (child->pid is set before)
     CHILD_EVENT_UNBORN,   // it could not be forked
     CHILD_EVENT_READY,    // it says that it serves
@@ -44,6 +45,9 @@ enum child_action {
     CHILD_ACTION_TERMINATE = 1 << 2,    // SIGTERM: ends one that starts, drains one that serves
     CHILD_ACTION_KILL = 1 << 3,         // SIGKILL
     CHILD_ACTION_START_FAILED = 1 << 4, // note that it ended before it served
+    // Have a child of the same number beside it, by CHILD_EVENT_TRY. When that one serves, say
+    // CHILD_EVENT_STOP to this one; until then, and if it never does, this one goes on.
+    CHILD_ACTION_SUCCEED = 1 << 5,
 };
 
 struct child {
@@ -51,7 +55,9 @@ struct child {
     enum child_state state;
     pid_t pid;                // kept for the obituary until the next one is spawned
     bool wanted;              // gets a successor when it ends
-    bool explained;           // has said why it ends (FAILED, BYE), so its end is no surprise
+    bool patient;             // a failed start is not repeated before CHILD_EVENT_REPLACE
+    bool again;               // ends for another to load the application anew
+    bool explained;           // why it ends is known (FAILED, BYE, again): its end is no surprise
     int64_t graceful_timeout; // milliseconds
     int64_t deadline;         // of the present state; CHILD_NEVER: none
     int64_t pause;            // before the process to come, milliseconds
@@ -59,7 +65,7 @@ struct child {
     int64_t serving_since; // CHILD_NEVER: not yet
 };
 
-// Waits for CHILD_EVENT_TRY or CHILD_EVENT_START.
+// Waits for CHILD_EVENT_TRY or CHILD_EVENT_START. The caller may make it patient.
 void child_init(struct child *child, unsigned number, int64_t graceful_timeout);
 
 // One event. Returns a set of enum child_action. An event that means nothing in the present state

@@ -19,6 +19,17 @@ static int require_target(const struct program *program, const struct command *c
                    program->name, command->name);
 }
 
+static int refuse_reload(const struct program *program, const struct config *config,
+                         struct err *err)
+{
+    if (!program->packed || !config->reload)
+        return 0;
+    return err_set(err, ERR_USAGE,
+                   "--reload: what is packed into %s does not change (write: limpet serve FOLDER "
+                   "--reload, with the application's sources in FOLDER)",
+                   program->name);
+}
+
 static int serve(const struct program *program, const struct config *config, struct err *err)
 {
     struct supervisor_setup setup = {
@@ -27,6 +38,8 @@ static int serve(const struct program *program, const struct config *config, str
         .runtime = program->runtime,
         .worker = worker_main,
     };
+    if (refuse_reload(program, config, err) < 0)
+        return -1;
     log_set_level((enum log_level)config->log_level.index);
     return supervisor_run(&setup, err);
 }

@@ -266,6 +266,15 @@ static int read_files(struct config *config, const struct config_request *reques
                                         : read_config_file(config, request, err);
 }
 
+// While one develops, one worker starts sooner, and its log is in order.
+static void settle_workers(struct config *config)
+{
+    struct err err;
+    const struct config_option *option = &config_options[CONFIG_OPTION_workers];
+    if (config->reload && config->settings[CONFIG_OPTION_workers].source == CONFIG_DEFAULT)
+        must(config_set(config, option, CONFIG_DEFAULT, "1", &err) == 0);
+}
+
 int config_read(struct config *config, const struct config_request *request, struct err *err)
 {
     *config = (struct config){.warnings = BUF_INIT(WARNINGS_MAX)};
@@ -282,6 +291,7 @@ int config_read(struct config *config, const struct config_request *request, str
         return -1;
     if (read_files(config, request, err) < 0)
         return -1;
+    settle_workers(config);
     return config_settle_listeners(config, err);
 }
 

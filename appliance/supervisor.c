@@ -1,14 +1,12 @@
 // supervisor.c - the poll loop over signals, what workers say, and deadlines, which are turned into
 // events for child.c; what that asks for is done here. Never parses HTTP, does no TLS, calls no
 // runtime.
-#include "supervisor.h"
+#include "supervisor_priv.h"
 
 #include <errno.h>
 #include <fcntl.h>
 #include <inttypes.h>
-#include <poll.h>
 #include <signal.h>
-#include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -18,10 +16,7 @@
 #include <unistd.h>
 
 #include "check.h"
-#include "child.h"
 #include "config.h"
-#include "ipc.h"
-#include "listener.h"
 #include "log.h"
 #include "signals.h"
 
@@ -30,30 +25,7 @@ enum {
     ADDRESSES_MAX = 1024,   // bytes of the addresses in the log; the rest of a long list is cut
 };
 
-struct slot {
-    struct child child;
-    int ipc; // our end, -1: none
-};
-
-struct supervisor {
-    const struct supervisor_setup *setup;
-    pid_t pid;
-    struct listener_set listeners;
-    int signals;
-    struct slot *slots;
-    struct pollfd *polls;           // signals, then the ipc of each slot
-    size_t count;                   // of slots
-    char description[IPC_TEXT_MAX]; // "wsgi shop:app"
-    bool proven;                    // some worker served once: the application can be started
-    bool announced;
-    bool stopping;
-    struct err failure; // why the latest worker could not start
-    int result;
-};
-
-static void step(struct supervisor *supervisor, struct slot *slot, enum child_event event);
-
-static int64_t now_ms(void)
+int64_t supervisor_now(void)
 {
     struct timespec now;
     clock_gettime(CLOCK_MONOTONIC, &now);
@@ -84,8 +56,9 @@ static _Noreturn void become_worker(struct supervisor *supervisor, const struct 
         .runtime = setup->runtime,
     };
     close(supervisor->signals);
+    reload_close(supervisor->reload);
     for (size_t i = 0; i < supervisor->count; i++)
-        close_ipc(&supervisor->slots[i]);
+        close_ipc(supervisor->slots[i]);
     int status = setup->worker(&inherit);
     fflush(NULL);
     _exit(status);
@@ -115,14 +88,15 @@ static pid_t fork_worker(struct supervisor *supervisor, struct slot *slot, struc
 
 static void spawn(struct supervisor *supervisor, struct slot *slot)
 {
+    slot->generation = supervisor->generation;
     pid_t pid = fork_worker(supervisor, slot, &supervisor->failure);
     if (pid > 0) {
         slot->child.pid = pid;
         log_debug("supervisor", "worker %u has pid %d", slot->child.number, (int)pid);
-    } else if (supervisor->proven) {
+    } else if (supervisor_stays(supervisor)) {
         log_error("supervisor", "worker %u: %s", slot->child.number, supervisor->failure.text);
     }
-    step(supervisor, slot, pid > 0 ? CHILD_EVENT_SPAWNED : CHILD_EVENT_UNBORN);
+    supervisor_step(supervisor, slot, pid > 0 ? CHILD_EVENT_SPAWNED : CHILD_EVENT_UNBORN);
 }
 
 static void terminate(struct supervisor *supervisor, struct slot *slot)
@@ -151,7 +125,7 @@ static void kill_now(struct supervisor *supervisor, struct slot *slot)
 static void step_all(struct supervisor *supervisor, enum child_event event)
 {
     for (size_t i = 0; i < supervisor->count; i++)
-        step(supervisor, &supervisor->slots[i], event);
+        supervisor_step(supervisor, supervisor->slots[i], event);
 }
 
 static void stop(struct supervisor *supervisor, enum child_event event)
@@ -159,37 +133,58 @@ static void stop(struct supervisor *supervisor, enum child_event event)
     supervisor->stopping = true;
     // Clients are to be refused from now on, not to wait for nobody.
     listener_set_close(&supervisor->listeners);
+    reload_close(supervisor->reload);
+    supervisor->reload = NULL;
     step_all(supervisor, event);
 }
 
-// An application that never served has no server to stay for.
-static void give_up_unproven(struct supervisor *supervisor, struct slot *slot)
+bool supervisor_stays(const struct supervisor *supervisor)
 {
-    (void)slot;
-    if (supervisor->proven || supervisor->stopping)
+    return supervisor->proven || supervisor->reload != NULL;
+}
+
+static void take_failed_start(struct supervisor *supervisor, struct slot *slot)
+{
+    if (supervisor_keep_replaced(slot) || supervisor_stays(supervisor) || supervisor->stopping)
         return;
+    // An application that never served has no server to stay for.
     supervisor->result = -1;
     stop(supervisor, CHILD_EVENT_STOP);
 }
 
-// "serving shop:app (wsgi) on http://127.0.0.1:8000, unix:/run/shop.sock with 4 workers", once,
-// when all of them do.
-static void announce(struct supervisor *supervisor)
+static bool all_serve(const struct supervisor *supervisor)
 {
     for (size_t i = 0; i < supervisor->count; i++) {
-        if (supervisor->slots[i].child.state != CHILD_SERVING)
-            return;
+        const struct slot *slot = supervisor->slots[i];
+        bool serves = slot->child.state == CHILD_SERVING && slot->replaces == NULL &&
+                      slot->generation == supervisor->generation;
+        if (!serves && !supervisor_is_leaving(slot))
+            return false;
     }
-    if (supervisor->announced)
+    return true;
+}
+
+// "serving shop:app (wsgi) on http://127.0.0.1:8000, unix:/run/shop.sock with 4 workers", once,
+// when all of them do; and when all of them do so after a change.
+static void announce(struct supervisor *supervisor)
+{
+    if (supervisor->announced == supervisor->generation || !all_serve(supervisor))
         return;
-    supervisor->announced = true;
-    _buf_ struct buf where = BUF_INIT(ADDRESSES_MAX);
-    listener_set_describe(&supervisor->listeners, &where);
+    bool again = supervisor->announced != 0;
+    supervisor->announced = supervisor->generation;
     const char *interface = supervisor->description;
     size_t size = strcspn(interface, " ");
     const char *target = interface[size] == ' ' ? interface + size + 1 : interface;
-    log_info("supervisor", "serving %s (%.*s) on %s with %zu worker%s", target, (int)size,
-             interface, buf_text(&where), supervisor->count, supervisor->count == 1 ? "" : "s");
+    if (again) {
+        log_info("supervisor", "serving %s (%.*s) as changed, after %.2f s", target, (int)size,
+                 interface, (double)(supervisor_now() - supervisor->changed_at) / 1000.0);
+        return;
+    }
+    _buf_ struct buf where = BUF_INIT(ADDRESSES_MAX);
+    listener_set_describe(&supervisor->listeners, &where);
+    int64_t workers = supervisor->setup->config->workers;
+    log_info("supervisor", "serving %s (%.*s) on %s with %" PRId64 " worker%s", target, (int)size,
+             interface, buf_text(&where), workers, workers == 1 ? "" : "s");
 }
 
 // --- events ---
@@ -204,7 +199,8 @@ static void perform(struct supervisor *supervisor, struct slot *slot, unsigned a
         {CHILD_ACTION_DRAIN, drain},
         {CHILD_ACTION_TERMINATE, terminate},
         {CHILD_ACTION_KILL, kill_now},
-        {CHILD_ACTION_START_FAILED, give_up_unproven},
+        {CHILD_ACTION_START_FAILED, take_failed_start},
+        {CHILD_ACTION_SUCCEED, supervisor_succeed},
     };
     for (size_t i = 0; i < sizeof table / sizeof table[0]; i++) {
         if (actions & table[i].action)
@@ -212,41 +208,44 @@ static void perform(struct supervisor *supervisor, struct slot *slot, unsigned a
     }
 }
 
-static void step(struct supervisor *supervisor, struct slot *slot, enum child_event event)
+void supervisor_step(struct supervisor *supervisor, struct slot *slot, enum child_event event)
 {
-    perform(supervisor, slot, child_step(&slot->child, event, now_ms()));
+    perform(supervisor, slot, child_step(&slot->child, event, supervisor_now()));
 }
 
 static void take_ready(struct supervisor *supervisor, struct slot *slot, const char *text)
 {
     snprintf(supervisor->description, sizeof supervisor->description, "%s", text);
-    step(supervisor, slot, CHILD_EVENT_READY);
-    if (!supervisor->proven && !supervisor->stopping) {
+    supervisor_step(supervisor, slot, CHILD_EVENT_READY);
+    if (slot->child.state != CHILD_SERVING)
+        return; // it was told to end before it could say so
+    if (!supervisor->proven) {
         supervisor->proven = true;
         step_all(supervisor, CHILD_EVENT_START);
     }
+    supervisor_relieve(supervisor, slot);
     announce(supervisor);
 }
 
 static void take_failed(struct supervisor *supervisor, struct slot *slot, const char *text)
 {
     err_set(&supervisor->failure, ERR_FAILED, "%s", text);
-    if (supervisor->proven)
+    if (supervisor_stays(supervisor))
         log_error("supervisor", "worker %u cannot start: %s", slot->child.number, text);
-    step(supervisor, slot, CHILD_EVENT_FAILED);
+    supervisor_step(supervisor, slot, CHILD_EVENT_FAILED);
 }
 
 static void take_bye(struct supervisor *supervisor, struct slot *slot, const char *text)
 {
     (void)text;
-    step(supervisor, slot, CHILD_EVENT_BYE);
+    supervisor_step(supervisor, slot, CHILD_EVENT_BYE);
 }
 
 static void take_end(struct supervisor *supervisor, struct slot *slot, const char *text)
 {
     (void)text;
     close_ipc(slot); // its process may live on: only waitpid says when it has ended
-    step(supervisor, slot, CHILD_EVENT_CLOSED);
+    supervisor_step(supervisor, slot, CHILD_EVENT_CLOSED);
 }
 
 // A worker that speaks nonsense has had its memory overwritten, or worse: no reason to keep it.
@@ -288,27 +287,15 @@ static void bury(struct supervisor *supervisor, struct slot *slot, int status)
     char text[256];
     take_messages(supervisor, slot); // its last words come first
     close_ipc(slot);
-    int64_t now = now_ms();
+    int64_t now = supervisor_now();
     unsigned actions = child_step(&slot->child, CHILD_EVENT_EXITED, now);
     child_obituary(&slot->child, status, now, text, sizeof text);
-    bool reported = !supervisor->proven && (actions & CHILD_ACTION_START_FAILED);
+    bool reported = !supervisor_stays(supervisor) && (actions & CHILD_ACTION_START_FAILED);
     if (reported)
         err_set(&supervisor->failure, ERR_FAILED, "%s while it loaded the application", text);
     else
         log_write(child_obituary_level(&slot->child, status), "supervisor", "%s", text);
     perform(supervisor, slot, actions);
-}
-
-static struct slot *find_slot(struct supervisor *supervisor, pid_t pid)
-{
-    for (size_t i = 0; i < supervisor->count; i++) {
-        struct slot *slot = &supervisor->slots[i];
-        bool has_process =
-            slot->child.state != CHILD_BACKING_OFF && slot->child.state != CHILD_DEAD;
-        if (has_process && slot->child.pid == pid)
-            return slot;
-    }
-    return NULL; // as process 1 of a container we are given orphans to bury, too
 }
 
 static void reap(struct supervisor *supervisor, int number)
@@ -317,7 +304,7 @@ static void reap(struct supervisor *supervisor, int number)
     int status;
     pid_t pid;
     while ((pid = waitpid(-1, &status, WNOHANG)) > 0) {
-        struct slot *slot = find_slot(supervisor, pid);
+        struct slot *slot = supervisor_find_process(supervisor, pid);
         if (slot != NULL)
             bury(supervisor, slot, status);
     }
@@ -365,64 +352,62 @@ static void take_signals(struct supervisor *supervisor)
 
 static void take_deadlines(struct supervisor *supervisor)
 {
-    int64_t now = now_ms();
+    int64_t now = supervisor_now();
     for (size_t i = 0; i < supervisor->count; i++) {
-        struct slot *slot = &supervisor->slots[i];
+        struct slot *slot = supervisor->slots[i];
         if (slot->child.deadline > now)
             continue;
         if (slot->child.state == CHILD_DRAINING)
             log_warning("supervisor", "worker %u (pid %d) has not finished in time, killing it",
                         slot->child.number, (int)slot->child.pid);
-        step(supervisor, slot, CHILD_EVENT_DEADLINE);
+        supervisor_step(supervisor, slot, CHILD_EVENT_DEADLINE);
     }
 }
 
 // --- the loop ---
 
-static bool all_dead(const struct supervisor *supervisor)
+static void take_changes(struct supervisor *supervisor)
 {
-    for (size_t i = 0; i < supervisor->count; i++) {
-        if (supervisor->slots[i].child.state != CHILD_DEAD)
-            return false;
-    }
-    return true;
+    const char *changed = reload_due(supervisor->reload, supervisor_now());
+    if (changed != NULL)
+        supervisor_renew(supervisor, changed);
 }
 
 // Milliseconds until the next deadline, as poll takes them.
 static int next_timeout(const struct supervisor *supervisor)
 {
-    int64_t next = CHILD_NEVER;
-    for (size_t i = 0; i < supervisor->count; i++) {
-        int64_t deadline = supervisor->slots[i].child.deadline;
-        next = deadline < next ? deadline : next;
-    }
+    int64_t next = supervisor_next_deadline(supervisor);
     if (next == CHILD_NEVER)
         return -1;
-    int64_t left = next - now_ms();
+    int64_t left = next - supervisor_now();
     return left < 0 ? 0 : left < INT32_MAX ? (int)left : INT32_MAX;
 }
 
 static void wait_for_events(struct supervisor *supervisor)
 {
     struct pollfd *polls = supervisor->polls;
-    polls[0] = (struct pollfd){.fd = supervisor->signals, .events = POLLIN};
+    polls[POLL_SIGNALS] = (struct pollfd){.fd = supervisor->signals, .events = POLLIN};
+    polls[POLL_RELOAD] = (struct pollfd){.fd = reload_fd(supervisor->reload), .events = POLLIN};
     for (size_t i = 0; i < supervisor->count; i++)
-        polls[1 + i] = (struct pollfd){.fd = supervisor->slots[i].ipc, .events = POLLIN};
+        polls[POLL_SLOTS + i] = (struct pollfd){.fd = supervisor->slots[i]->ipc, .events = POLLIN};
     // Interrupted (a debugger, a stopped group): revents are still zero.
-    if (poll(polls, (nfds_t)(1 + supervisor->count), next_timeout(supervisor)) < 0)
+    if (poll(polls, (nfds_t)(POLL_SLOTS + supervisor->count), next_timeout(supervisor)) < 0)
         must(errno == EINTR || errno == ENOMEM || errno == EAGAIN);
 }
 
 static void loop(struct supervisor *supervisor)
 {
-    while (!all_dead(supervisor)) {
+    while (supervisor->count > 0) {
         wait_for_events(supervisor);
-        for (size_t i = 0; i < supervisor->count; i++) {
-            if (supervisor->polls[1 + i].revents != 0)
-                take_messages(supervisor, &supervisor->slots[i]);
+        size_t count = supervisor->count; // what they say may add to it
+        for (size_t i = 0; i < count; i++) {
+            if (supervisor->polls[POLL_SLOTS + i].revents != 0)
+                take_messages(supervisor, supervisor->slots[i]);
         }
         take_signals(supervisor);
         take_deadlines(supervisor);
+        take_changes(supervisor);
+        supervisor_sweep_slots(supervisor);
     }
 }
 
@@ -451,47 +436,47 @@ static void fill_standard_descriptors(void)
         close(fd);
 }
 
-static void make_slots(struct supervisor *supervisor)
-{
-    const struct config *config = supervisor->setup->config;
-    supervisor->count = (size_t)config->workers;
-    supervisor->slots = calloc(supervisor->count, sizeof *supervisor->slots);
-    supervisor->polls = calloc(1 + supervisor->count, sizeof *supervisor->polls);
-    must(supervisor->slots != NULL && supervisor->polls != NULL);
-    for (size_t i = 0; i < supervisor->count; i++) {
-        child_init(&supervisor->slots[i].child, (unsigned)i + 1, config->graceful_timeout);
-        supervisor->slots[i].ipc = -1;
-    }
-}
-
 static int open_resources(struct supervisor *supervisor, struct err *err)
 {
+    const struct config *config = supervisor->setup->config;
     fill_standard_descriptors();
     raise_file_limit();
-    if (listener_set_open(&supervisor->listeners, supervisor->setup->config, err) < 0)
+    // Before the application is loaded for the first time: no change is missed.
+    if (reload_open(&supervisor->reload, config, err) < 0)
         return -1;
-    supervisor->signals = signals_open(err);
-    if (supervisor->signals >= 0)
-        return 0;
-    listener_set_fini(&supervisor->listeners);
+    if (listener_set_open(&supervisor->listeners, config, err) == 0) {
+        supervisor->signals = signals_open(err);
+        if (supervisor->signals >= 0)
+            return 0;
+        listener_set_fini(&supervisor->listeners);
+    }
+    reload_close(supervisor->reload);
     return -1;
+}
+
+// One goes ahead: an application that cannot start says so once, not once a worker.
+static void start_workers(struct supervisor *supervisor)
+{
+    bool patient = supervisor->reload != NULL;
+    for (unsigned number = 1; number <= supervisor->setup->config->workers; number++)
+        supervisor_add_slot(supervisor, number)->child.patient = patient;
+    supervisor_step(supervisor, supervisor->slots[0],
+                    patient ? CHILD_EVENT_START : CHILD_EVENT_TRY);
 }
 
 int supervisor_run(const struct supervisor_setup *setup, struct err *err)
 {
     must(setup->config->workers > 0);
-    struct supervisor supervisor = {.setup = setup, .pid = getpid()};
+    struct supervisor supervisor = {.setup = setup, .pid = getpid(), .generation = 1};
     log_set_role("supervisor");
     if (open_resources(&supervisor, err) < 0)
         return -1;
-    make_slots(&supervisor);
-    // One goes ahead: an application that cannot start says so once, not once a worker.
-    step(&supervisor, &supervisor.slots[0], CHILD_EVENT_TRY);
+    start_workers(&supervisor);
     loop(&supervisor);
     close(supervisor.signals);
+    reload_close(supervisor.reload);
     listener_set_fini(&supervisor.listeners);
-    free(supervisor.slots);
-    free(supervisor.polls);
+    supervisor_free_slots(&supervisor);
     if (supervisor.result < 0)
         *err = supervisor.failure;
     else

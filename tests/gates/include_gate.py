@@ -22,9 +22,9 @@ LAYERS = {
     "base": {"err", "check", "cleanup", "buf", "str", "log", "banned", "near", "version"},
     "contract": {"request.h", "reactor.h", "runtime.h"},
     "system": {"archive", "config", "errand", "ipc", "jail", "listener", "mount", "notify",
-               "signals", "spool"},
+               "signals", "spool", "watch"},
     "protocol": {"accesslog", "files", "http", "reactor", "request", "stats", "tls", "websocket"},
-    "process": {"child", "inherit", "supervisor", "worker"},
+    "process": {"child", "inherit", "reload", "supervisor", "worker"},
     "main": {"command", "commands", "main", "options"},
 }
 

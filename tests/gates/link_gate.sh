@@ -11,7 +11,7 @@ if [ -z "$objects" ]; then
     objects=$(mktemp -d)
     trap 'rm -rf "$objects"' EXIT
     mkdir -p "$objects/appliance" "$objects/toolchain/shims"
-    for file in appliance/supervisor.c appliance/child.c toolchain/shims/memory.c; do
+    for file in appliance/{supervisor,supervisor_slots,supervisor_replace,reload,watch,child}.c toolchain/shims/memory.c; do
         gcc -D_GNU_SOURCE -std=gnu17 -O2 -Iappliance -c "$file" -o "$objects/${file%.c}.o"
     done
 fi
@@ -32,7 +32,7 @@ refuse() {
     fi
 }
 
-for object in appliance/supervisor.o appliance/child.o; do
+for object in appliance/{supervisor,supervisor_slots,supervisor_replace,reload,watch,child}.o; do
     refuse "$object" '^MHD_' "libmicrohttpd"
     refuse "$object" '^(mbedtls|psa)_' "mbedTLS"
     refuse "$object" '^_?Py' "Python"

@@ -243,6 +243,169 @@ static void test_dead_stays_dead(void)
     CHECK(child.deadline == CHILD_NEVER);
 }
 
+// --- replaced warm ---
+
+static void test_serving_gets_a_successor_and_goes_on(void)
+{
+    struct child child = serving_child(0);
+    CHECK(child_step(&child, CHILD_EVENT_REPLACE, 100) == CHILD_ACTION_SUCCEED);
+    CHECK(child.state == CHILD_SERVING);
+    CHECK(child.deadline == CHILD_NEVER);
+    CHECK(child_step(&child, CHILD_EVENT_STOP, 200) == CHILD_ACTION_DRAIN);
+    CHECK(child_step(&child, CHILD_EVENT_EXITED, 300) == 0);
+    CHECK(child.state == CHILD_DEAD);
+}
+
+// It loads what is out of date: another takes its place at once, and its end is no surprise.
+static void test_starting_is_started_again(void)
+{
+    struct child child = starting_child(0);
+    child.pause = 1600;
+    CHECK(child_step(&child, CHILD_EVENT_REPLACE, 10) == CHILD_ACTION_TERMINATE);
+    CHECK(child.state == CHILD_DRAINING);
+    CHECK(child.deadline == 10 + GRACEFUL);
+    CHECK(child_step(&child, CHILD_EVENT_READY, 11) == 0); // was under way
+    CHECK(child.state == CHILD_DRAINING);
+    CHECK(child_step(&child, CHILD_EVENT_EXITED, 20) == 0);
+    CHECK(child_obituary_level(&child, SIGNALLED(SIGTERM)) == LOG_LEVEL_INFO);
+    CHECK(child.state == CHILD_BACKING_OFF);
+    CHECK(child.deadline == 20);
+    CHECK(child_step(&child, CHILD_EVENT_DEADLINE, 20) == CHILD_ACTION_SPAWN);
+    spawned(&child, 20);
+    CHECK(!child.explained && !child.again);
+}
+
+// So does a successor, which nobody wants until it serves.
+static void test_successor_is_started_again(void)
+{
+    struct child child = new_child();
+    child_step(&child, CHILD_EVENT_TRY, 0);
+    spawned(&child, 0);
+    child_step(&child, CHILD_EVENT_REPLACE, 10);
+    CHECK(child_step(&child, CHILD_EVENT_REPLACE, 15) == 0);
+    child_step(&child, CHILD_EVENT_EXITED, 20);
+    CHECK(child.state == CHILD_BACKING_OFF);
+    CHECK(child_obituary_level(&child, SIGNALLED(SIGTERM)) == LOG_LEVEL_DEBUG);
+    CHECK(child_step(&child, CHILD_EVENT_DEADLINE, 20) == CHILD_ACTION_SPAWN);
+    spawned(&child, 20);
+    child_step(&child, CHILD_EVENT_FAILED, 30);
+    child_step(&child, CHILD_EVENT_EXITED, 40);
+    CHECK(child.state == CHILD_DEAD);
+}
+
+static void test_started_again_that_hangs_is_killed(void)
+{
+    struct child child = starting_child(0);
+    child_step(&child, CHILD_EVENT_REPLACE, 0);
+    CHECK(child_step(&child, CHILD_EVENT_DEADLINE, GRACEFUL) == CHILD_ACTION_KILL);
+    child_step(&child, CHILD_EVENT_EXITED, GRACEFUL);
+    CHECK(child.deadline == GRACEFUL);
+    CHECK(child.state == CHILD_BACKING_OFF);
+}
+
+// A fork that fails is tried again as ever: not at once, not by a successor.
+static void test_started_again_unborn(void)
+{
+    struct child child = starting_child(0), successor = new_child();
+    child_step(&child, CHILD_EVENT_REPLACE, 0);
+    child_step(&child, CHILD_EVENT_EXITED, 1);
+    child_step(&child, CHILD_EVENT_DEADLINE, 1);
+    CHECK(child_step(&child, CHILD_EVENT_UNBORN, 1) == CHILD_ACTION_START_FAILED);
+    CHECK(child.deadline == 101);
+    child_step(&successor, CHILD_EVENT_TRY, 0);
+    spawned(&successor, 0);
+    child_step(&successor, CHILD_EVENT_REPLACE, 0);
+    child_step(&successor, CHILD_EVENT_EXITED, 1);
+    child_step(&successor, CHILD_EVENT_DEADLINE, 1);
+    CHECK(child_step(&successor, CHILD_EVENT_UNBORN, 1) == CHILD_ACTION_START_FAILED);
+    CHECK(successor.state == CHILD_DEAD);
+}
+
+static void test_stop_ends_one_that_was_to_start_again(void)
+{
+    static const enum child_event ends[] = {CHILD_EVENT_STOP, CHILD_EVENT_HALT};
+    for (size_t i = 0; i < UNIT_COUNT(ends); i++) {
+        struct child child = starting_child(0);
+        child_step(&child, CHILD_EVENT_REPLACE, 1);
+        child_step(&child, ends[i], 2);
+        child_step(&child, CHILD_EVENT_EXITED, 3);
+        CHECK(child.state == CHILD_DEAD);
+    }
+}
+
+static void test_replace_cuts_a_pause(void)
+{
+    struct child child = serving_child(0), untried = new_child();
+    child_step(&child, CHILD_EVENT_EXITED, 1);
+    CHECK(child.deadline == 101);
+    CHECK(child_step(&child, CHILD_EVENT_REPLACE, 2) == CHILD_ACTION_SPAWN);
+    CHECK(child.deadline == CHILD_NEVER && child.pause == 0);
+    // Not started yet: that has its own time.
+    CHECK(child_step(&untried, CHILD_EVENT_REPLACE, 2) == 0);
+}
+
+// It ends anyway, and what follows is new.
+static void test_replace_while_it_ends(void)
+{
+    struct child child = serving_child(0), leaving = serving_child(0);
+    child_step(&child, CHILD_EVENT_BYE, 1);
+    CHECK(child_step(&child, CHILD_EVENT_REPLACE, 2) == 0);
+    child_step(&child, CHILD_EVENT_EXITED, 3);
+    CHECK(child.state == CHILD_BACKING_OFF);
+    CHECK(child.deadline == 3);
+    child_step(&leaving, CHILD_EVENT_STOP, 1);
+    CHECK(child_step(&leaving, CHILD_EVENT_REPLACE, 2) == 0);
+    child_step(&leaving, CHILD_EVENT_EXITED, 3);
+    CHECK(leaving.state == CHILD_DEAD);
+}
+
+// --- patience ---
+
+static struct child patient_child(void)
+{
+    struct child child = new_child();
+    child.patient = true;
+    CHECK(child_step(&child, CHILD_EVENT_START, 0) == CHILD_ACTION_SPAWN);
+    spawned(&child, 0);
+    return child;
+}
+
+static void test_patient_waits_for_a_change(void)
+{
+    struct child child = patient_child();
+    CHECK(child_step(&child, CHILD_EVENT_FAILED, 1) == CHILD_ACTION_START_FAILED);
+    child_step(&child, CHILD_EVENT_EXITED, 2);
+    CHECK(child.state == CHILD_BACKING_OFF);
+    CHECK(child.deadline == CHILD_NEVER);
+    CHECK(child_step(&child, CHILD_EVENT_REPLACE, 3) == CHILD_ACTION_SPAWN);
+    spawned(&child, 3);
+    CHECK(child_step(&child, CHILD_EVENT_EXITED, 4) == CHILD_ACTION_START_FAILED);
+    CHECK(child.deadline == CHILD_NEVER);
+}
+
+// The change comes between its last word and its end.
+static void test_patient_hears_of_a_change_in_time(void)
+{
+    struct child child = patient_child();
+    child_step(&child, CHILD_EVENT_FAILED, 1);
+    CHECK(child_step(&child, CHILD_EVENT_REPLACE, 2) == 0);
+    child_step(&child, CHILD_EVENT_EXITED, 3);
+    CHECK(child.deadline == 3);
+    CHECK(child_step(&child, CHILD_EVENT_DEADLINE, 3) == CHILD_ACTION_SPAWN);
+}
+
+static void test_patient_that_served_backs_off(void)
+{
+    struct child child = patient_child();
+    child_step(&child, CHILD_EVENT_READY, 1);
+    child_step(&child, CHILD_EVENT_EXITED, 2);
+    CHECK(child.deadline == 102);
+    child_step(&child, CHILD_EVENT_DEADLINE, 102);
+    // No memory for a process: the application is not at fault.
+    CHECK(child_step(&child, CHILD_EVENT_UNBORN, 102) == CHILD_ACTION_START_FAILED);
+    CHECK(child.deadline == 302);
+}
+
 static void check_obituary(const struct child *child, int status, const char *expected)
 {
     char text[256];
@@ -263,6 +426,9 @@ static void test_obituaries(void)
     check_obituary(
         &child, EXITED(3),
         "worker 2 (pid 4711) exited with status 3 after 12.3 s, starting another in 1.6 s");
+    child.deadline = CHILD_NEVER;
+    check_obituary(&child, EXITED(1),
+                   "worker 2 (pid 4711) exited with status 1 after 12.3 s, waiting for a change");
     child.state = CHILD_DEAD;
     check_obituary(&child, EXITED(0), "worker 2 (pid 4711) exited with status 0 after 12.3 s");
 }
@@ -305,6 +471,17 @@ static const struct unit_case cases[] = {
     UNIT_CASE(test_own_farewell_is_replaced),
     UNIT_CASE(test_stop_after_farewell_wants_no_successor),
     UNIT_CASE(test_dead_stays_dead),
+    UNIT_CASE(test_serving_gets_a_successor_and_goes_on),
+    UNIT_CASE(test_starting_is_started_again),
+    UNIT_CASE(test_successor_is_started_again),
+    UNIT_CASE(test_started_again_that_hangs_is_killed),
+    UNIT_CASE(test_started_again_unborn),
+    UNIT_CASE(test_stop_ends_one_that_was_to_start_again),
+    UNIT_CASE(test_replace_cuts_a_pause),
+    UNIT_CASE(test_replace_while_it_ends),
+    UNIT_CASE(test_patient_waits_for_a_change),
+    UNIT_CASE(test_patient_hears_of_a_change_in_time),
+    UNIT_CASE(test_patient_that_served_backs_off),
     UNIT_CASE(test_obituaries),
     UNIT_CASE(test_obituary_levels),
     UNIT_CASE(test_every_state_has_a_name),

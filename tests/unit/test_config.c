@@ -174,6 +174,24 @@ static void test_help_ends_the_reading(void)
     CHECK(config.help);
 }
 
+// Unless it was said how many, wherever that was.
+static void test_reload_has_one_worker(void)
+{
+    READ(ARGUMENTS("app"));
+    CHECK(!config.reload);
+    READ(ARGUMENTS("app", "--reload"));
+    CHECK_READ();
+    CHECK(config.reload && config.workers == 1);
+    CHECK(config.settings[CONFIG_OPTION_workers].source == CONFIG_DEFAULT);
+    READ(ARGUMENTS("app", "--reload", "--workers", "4"));
+    CHECK(config.workers == 4);
+    READ(ARGUMENTS("app"), ENVIRONMENT("LIMPET_RELOAD=1", "LIMPET_WORKERS=3"));
+    CHECK(config.reload && config.workers == 3);
+    // What is packed does not change.
+    READ(.scope = SCOPE_PACK, ARGUMENTS("shop", "--reload"));
+    CHECK_REFUSED("--reload is an option of \"limpet serve\", not of \"limpet pack\"");
+}
+
 static void test_auto_is_a_number_of_workers(void)
 {
     cpu_set_t set;
@@ -690,6 +708,7 @@ static const struct unit_case cases[] = {
     UNIT_CASE(test_defaults),
     UNIT_CASE(test_command_line_forms),
     UNIT_CASE(test_help_ends_the_reading),
+    UNIT_CASE(test_reload_has_one_worker),
     UNIT_CASE(test_auto_is_a_number_of_workers),
     UNIT_CASE(test_precedence),
     UNIT_CASE(test_the_file_may_be_named_anywhere),

@@ -1,0 +1,91 @@
+// supervisor_priv.h - what supervisor.c, supervisor_slots.c and supervisor_replace.c share.
+// Included by them only.
+#pragma once
+
+#include <poll.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <sys/types.h>
+
+#include "child.h"
+#include "ipc.h"
+#include "listener.h"
+#include "reload.h"
+#include "supervisor.h"
+
+// Where in the poll set.
+enum { POLL_SIGNALS, POLL_RELOAD, POLL_SLOTS };
+
+// One child. Several may have one number: that which serves, its successor, and those that it has
+// itself replaced and that still answer what they had begun.
+struct slot {
+    struct child child;
+    int ipc;               // our end, -1: none
+    unsigned generation;   // of the application that its process loads or has loaded; 0: none yet
+    struct slot *replaces; // which goes on until this one serves; NULL: none
+};
+
+struct supervisor {
+    const struct supervisor_setup *setup;
+    pid_t pid;
+    struct listener_set listeners;
+    int signals;
+    struct reload *reload; // NULL: none
+    struct slot **slots;
+    size_t count;                   // of slots
+    struct pollfd *polls;           // from POLL_SLOTS on the ipc of each slot
+    char description[IPC_TEXT_MAX]; // "wsgi shop:app"
+    unsigned generation;            // counts the changes of the application, from 1
+    unsigned announced;             // the generation that all workers were said to serve; 0: none
+    int64_t changed_at;             // when this generation began
+    bool proven;                    // some worker served once: the application can be started
+    bool stopping;
+    struct err failure; // why the latest worker could not start
+    int result;
+};
+
+// --- supervisor.c ---
+
+int64_t supervisor_now(void); // milliseconds
+
+// An event for a child, and all that follows from it.
+void supervisor_step(struct supervisor *supervisor, struct slot *slot, enum child_event event);
+
+// A failed start is no end of the server.
+bool supervisor_stays(const struct supervisor *supervisor);
+
+// --- supervisor_slots.c ---
+
+struct slot *supervisor_add_slot(struct supervisor *supervisor, unsigned number);
+// Remove those whose child is dead.
+void supervisor_sweep_slots(struct supervisor *supervisor);
+// All of them.
+void supervisor_free_slots(struct supervisor *supervisor);
+
+// NULL: none.
+struct slot *supervisor_find_process(const struct supervisor *supervisor, pid_t pid);
+struct slot *supervisor_find_successor(const struct supervisor *supervisor,
+                                       const struct slot *slot);
+// It has been replaced, or has failed as a successor, and only its end is still to come.
+bool supervisor_is_leaving(const struct slot *slot);
+
+int64_t supervisor_next_deadline(const struct supervisor *supervisor); // CHILD_NEVER: none
+
+// --- supervisor_replace.c ---
+
+// Replace a worker warm: a process more is started, and when it serves, the present one drains. If
+// it never serves, the present one goes on. One that does not serve is started anew at once.
+void supervisor_replace(struct supervisor *supervisor, struct slot *slot);
+
+// CHILD_ACTION_SUCCEED.
+void supervisor_succeed(struct supervisor *supervisor, struct slot *slot);
+// A worker serves: whom it replaces drains, and where it is the first of its generation, the others
+// are replaced as well.
+void supervisor_relieve(struct supervisor *supervisor, struct slot *slot);
+// A successor does not come to serve. False: it is none.
+bool supervisor_keep_replaced(struct slot *slot);
+
+// The application has changed: a new generation, of which one worker goes ahead, so that an
+// application that cannot start says so once.
+void supervisor_renew(struct supervisor *supervisor, const char *changed);

@@ -1,0 +1,94 @@
+// supervisor_slots.c - the list of children. A slot stays at its address until it is removed, so
+// that others may point at it.
+#include "supervisor_priv.h"
+
+#include <stdlib.h>
+#include <unistd.h>
+
+#include "check.h"
+#include "config.h"
+
+struct slot *supervisor_add_slot(struct supervisor *supervisor, unsigned number)
+{
+    size_t count = supervisor->count + 1;
+    struct slot *slot = calloc(1, sizeof *slot);
+    supervisor->slots = reallocarray(supervisor->slots, count, sizeof *supervisor->slots);
+    supervisor->polls =
+        reallocarray(supervisor->polls, POLL_SLOTS + count, sizeof *supervisor->polls);
+    must(slot != NULL && supervisor->slots != NULL && supervisor->polls != NULL);
+    child_init(&slot->child, number, supervisor->setup->config->graceful_timeout);
+    slot->ipc = -1;
+    supervisor->slots[supervisor->count++] = slot;
+    return slot;
+}
+
+static void free_slot(struct slot *slot)
+{
+    if (slot->ipc >= 0)
+        close(slot->ipc);
+    free(slot);
+}
+
+void supervisor_sweep_slots(struct supervisor *supervisor)
+{
+    size_t kept = 0;
+    for (size_t i = 0; i < supervisor->count; i++) {
+        struct slot *slot = supervisor->slots[i];
+        if (slot->replaces != NULL && slot->replaces->child.state == CHILD_DEAD)
+            slot->replaces = NULL;
+    }
+    for (size_t i = 0; i < supervisor->count; i++) {
+        struct slot *slot = supervisor->slots[i];
+        if (slot->child.state == CHILD_DEAD)
+            free_slot(slot);
+        else
+            supervisor->slots[kept++] = slot;
+    }
+    supervisor->count = kept;
+}
+
+void supervisor_free_slots(struct supervisor *supervisor)
+{
+    for (size_t i = 0; i < supervisor->count; i++)
+        free_slot(supervisor->slots[i]);
+    free(supervisor->slots);
+    free(supervisor->polls);
+}
+
+struct slot *supervisor_find_process(const struct supervisor *supervisor, pid_t pid)
+{
+    for (size_t i = 0; i < supervisor->count; i++) {
+        struct slot *slot = supervisor->slots[i];
+        bool has_process =
+            slot->child.state != CHILD_BACKING_OFF && slot->child.state != CHILD_DEAD;
+        if (has_process && slot->child.pid == pid)
+            return slot;
+    }
+    return NULL; // as process 1 of a container we are given orphans to bury, too
+}
+
+struct slot *supervisor_find_successor(const struct supervisor *supervisor, const struct slot *slot)
+{
+    for (size_t i = 0; i < supervisor->count; i++) {
+        if (supervisor->slots[i]->replaces == slot)
+            return supervisor->slots[i];
+    }
+    return NULL;
+}
+
+bool supervisor_is_leaving(const struct slot *slot)
+{
+    enum child_state state = slot->child.state;
+    bool ends = state == CHILD_DRAINING || state == CHILD_KILLED || state == CHILD_DEAD;
+    return ends && !slot->child.wanted && slot->replaces == NULL;
+}
+
+int64_t supervisor_next_deadline(const struct supervisor *supervisor)
+{
+    int64_t next = reload_deadline(supervisor->reload);
+    for (size_t i = 0; i < supervisor->count; i++) {
+        int64_t deadline = supervisor->slots[i]->child.deadline;
+        next = deadline < next ? deadline : next;
+    }
+    return next;
+}
