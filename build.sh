@@ -39,6 +39,9 @@ verb=${1:-build}
 [ $# -eq 0 ] || shift
 ! release "$@" || shift
 case $verb in
+    build | check | clean) [ $# -eq 0 ] || die "$verb takes no $1" ;;
+esac
+case $verb in
     build | run | test | test-cpython | test-fresh | check | fuzz | bench | clean) "verb_${verb/-/_}" "$@" ;;
     help | --help | -h) usage ;;
     *) usage >&2; die "unknown verb: $verb" ;;

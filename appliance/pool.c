@@ -1,8 +1,8 @@
 // pool.c - who holds the baton, who works, who stands by. The baton is a counter: even while
-// somebody holds it, odd while it is lent, that is, while its holder does the application's work and
-// anybody may take it. Taking it, and taking it back, is one compare-and-swap on the same value, so
-// that only one succeeds. Nobody waits for the baton while it has the language's lock, nor for the
-// language's lock while it has the mutex.
+// somebody holds it, odd while it is lent, that is, while its holder does the application's work
+// and anybody may take it. Taking it, and taking it back, is one compare-and-swap on the same
+// value, so that only one succeeds. Nobody waits for the baton while it has the language's lock,
+// nor for the language's lock while it has the mutex.
 #include "pool.h"
 
 #include <pthread.h>

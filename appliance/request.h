@@ -60,7 +60,8 @@ const struct request_head *request_head(const struct request *request);
 void request_run(struct request *request);
 
 // Whose thread has begun a request that has more work than its answer (pieces, close()): all of it
-// is for that thread, since connections to databases and the like are a thread's own. NULL: nobody's.
+// is for that thread, since connections to databases and the like are a thread's own. NULL:
+// nobody's.
 void *request_home(const struct request *request);
 void request_set_home(struct request *request, void *home);
 

@@ -7,7 +7,6 @@ build_native() {
 }
 
 verb_build() {
-    [ $# -eq 0 ] || die "build takes no $1"
     toolchain/host-packages.sh build
     build_native
     if [ "$profile" = fast ]; then

@@ -19,17 +19,17 @@ import source
 # The appliance's layers, lowest first; a module (x.c, x.h and x_*.c, x_*.h) includes nothing of a
 # higher one. A contract is a header between layers: what is behind it lies higher than itself.
 LAYERS = {
-    "base": {"err", "check", "cleanup", "buf", "str", "log", "banned", "near", "version"},
-    "contract": {"request.h", "reactor.h", "runtime.h"},
+    "base": {"err", "check", "cleanup", "buf", "head", "str", "log", "banned", "near", "version"},
+    "contract": {"request.h", "reactor.h", "runtime.h", "pool.h"},
     "system": {"archive", "config", "errand", "ipc", "jail", "listener", "mount", "notify",
                "signals", "spool", "watch"},
-    "protocol": {"accesslog", "files", "http", "reactor", "request", "stats", "tls", "websocket"},
+    "protocol": {"accesslog", "files", "http", "pool", "reactor", "request", "stats", "tls", "websocket"},
     "process": {"child", "inherit", "reload", "supervisor", "worker"},
     "main": {"command", "commands", "main", "options"},
 }
 
 # What embed/ may see of the appliance.
-OPEN_TO_EMBED = {"request.h", "runtime.h", "archive.h", "reactor.h", "mount.h"}
+OPEN_TO_EMBED = {"request.h", "runtime.h", "archive.h", "reactor.h", "mount.h", "pool.h"}
 
 # Headers of other projects: who alone may include them, as patterns of paths.
 RESERVED = {
