@@ -60,7 +60,7 @@ struct answer {
     bool streams;      // there is a source
     bool flushed;      // what was gathered is being sent already: gather no more
     bool queued;
-    bool in_place; // the body is sent from where the application has it
+    bool in_place;         // the body is sent from where the application has it
     bool release_anywhere; // in any thread
     void (*release)(void *owner);
     void *owner;
@@ -78,7 +78,7 @@ struct request {
     struct spool body;
     struct answer answer;
     pthread_mutex_t lock; // for gathered, more, streams and flushed while work is under way
-    void *home; // request_home
+    void *home;           // request_home
     enum work work;
     bool announced; // the header section is complete and was looked at
     bool answered;
@@ -95,7 +95,7 @@ struct http {
     struct connection *connections;
     size_t connection_count;
     struct request *free_requests;
-    size_t request_count;             // that are not free
+    size_t request_count; // that are not free
     size_t free_count;
     struct request_queue ready;       // with work for the application
     struct request *_Atomic posted;   // latest first

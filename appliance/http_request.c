@@ -11,7 +11,7 @@
 
 enum {
     LINE_SIZE_MAX = CONNECTION_MEMORY,
-    COPY_MAX = 16 * 1024, // bytes of a body that are rather copied than kept where they are
+    COPY_MAX = 16 * 1024,    // bytes of a body that are rather copied than kept where they are
     GATHER_MAX = 256 * 1024, // bytes of quick pieces that are sent together
     FREE_MAX = 64,           // requests that are kept for the next ones
     FREE_LARGE_MAX = 8,      // of these, with their buffers

@@ -48,9 +48,9 @@ static void report_short(const struct request *request)
 {
     const struct request_head *head = &request->head;
     log_error("http",
-              "%.*s %.*s: the body ended after %" PRIu64 " of %" PRId64 " bytes, connection closed",
+              "%.*s %.*s: the body ended after %" PRId64 " of %" PRId64 " bytes, connection closed",
               (int)head->method.size, head->method.data, (int)head->target.size, head->target.data,
-              request->answer.sent, request->answer.announced);
+              request->answer.taken, request->answer.announced);
 }
 
 static void swap(struct buf *a, struct buf *b)

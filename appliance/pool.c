@@ -33,7 +33,7 @@ struct member {
     enum duty duty; // what it was called for
     struct request *request;
     struct request *late; // that it took the baton from
-    bool permanent; // the thread was there before the pool
+    bool permanent;       // the thread was there before the pool
     bool attached;
     _Atomic unsigned open; // requests that it is the home of
     uint64_t lent;         // the baton as it lent it, while it works; 0: it had none
