@@ -40,20 +40,28 @@ enum expectation {
     EXPECT_LOST,   // the client has gone
 };
 
-// An answer: written by whoever does the work, read with the baton once that is done.
+// An answer: written by whoever does the work, read with the baton once that is done; but for what
+// is under the lock.
 struct answer {
-    struct MHD_Response *response; // until it is queued
+    struct MHD_Response *response; // until it is queued; of a source: made then
     struct MHD_Response *kept;     // for a body in memory: made once, used again
     unsigned status;
-    struct head head; // its memory is used again
-    struct buf copy;  // of a small body; its memory is used again
+    struct head head; // its memory is used again, and that of the three below
+    struct buf copy;  // of a small body
+    // A source's pieces: gathered while they come quickly, then on their way to the client, then the
+    // latest where the source has it.
+    struct buf gathered, sending;
+    size_t sent; // bytes of sending
+    struct str piece;
     struct body_source source;
-    struct str piece;      // what is left of the source's latest
-    int more;              // what the source said last
-    int64_t announced;     // bytes, -1: not known
-    uint64_t sent;         // bytes of a source's pieces taken
-    bool release_anywhere; // in any thread
+    int64_t announced; // bytes, -1: not known
+    int64_t taken;     // bytes that the source has given
+    int more;          // what it said last
+    bool streams;      // there is a source
+    bool flushed;      // what was gathered is being sent already: gather no more
+    bool queued;
     bool in_place;         // the body is sent from where the application has it
+    bool release_anywhere; // in any thread
     void (*release)(void *owner);
     void *owner;
 };
@@ -69,7 +77,8 @@ struct request {
     struct buf line; // the raw request target (libmicrohttpd decodes its own in place), the method
     struct spool body;
     struct answer answer;
-    void *home; // request_home
+    pthread_mutex_t lock; // for gathered, more, streams and flushed while work is under way
+    void *home;           // request_home
     enum work work;
     bool announced; // the header section is complete and was looked at
     bool answered;
@@ -86,7 +95,8 @@ struct http {
     struct connection *connections;
     size_t connection_count;
     struct request *free_requests;
-    size_t request_count;             // that are not free
+    size_t request_count; // that are not free
+    size_t free_count;
     struct request_queue ready;       // with work for the application
     struct request *_Atomic posted;   // latest first
     unsigned expecting;               // requests handed over without their body
@@ -112,7 +122,9 @@ void http_request_finish(struct request *request);
 
 // http_response.c: queue a plain answer of our own making, inside a callback.
 enum MHD_Result http_respond_plain(struct request *request, unsigned status);
-// Queue the answer that was made.
-void http_response_queue(struct request *request);
-// The next piece of a body, from its source.
-void http_response_fetch(struct request *request);
+// Send what the work has brought.
+void http_response_go_on(struct request *request);
+// Take the next piece of a body from its source; and the ones behind it, as long as they come
+// quickly.
+void http_response_fetch(struct request *request, bool gathers);
+void http_response_gather(struct request *request);

@@ -11,7 +11,10 @@
 
 enum {
     LINE_SIZE_MAX = CONNECTION_MEMORY,
-    COPY_MAX = 16 * 1024, // bytes of a body that are rather copied than kept where they are
+    COPY_MAX = 16 * 1024,    // bytes of a body that are rather copied than kept where they are
+    GATHER_MAX = 256 * 1024, // bytes of quick pieces that are sent together
+    FREE_MAX = 64,           // requests that are kept for the next ones
+    FREE_LARGE_MAX = 8,      // of these, with their buffers
 };
 
 static struct connection *connection_of(struct MHD_Connection *transport)
@@ -26,6 +29,7 @@ static struct request *request_acquire(struct http *http)
     struct request *request = http->free_requests;
     if (request != NULL) {
         http->free_requests = request->next;
+        http->free_count--;
         http->request_count++;
         return request;
     }
@@ -36,21 +40,58 @@ static struct request *request_acquire(struct http *http)
     http->request_count++;
     buf_init(&request->line, LINE_SIZE_MAX);
     buf_init(&request->answer.copy, COPY_MAX);
+    buf_init(&request->answer.gathered, GATHER_MAX);
+    buf_init(&request->answer.sending, GATHER_MAX);
     head_init(&request->answer.head);
+    pthread_mutex_init(&request->lock, NULL);
     spool_init(&request->body, http->setup->body_limits);
     return request;
 }
 
-// A request's memory is used again, but what a large body took is given back. Its headers are
-// written before they are read.
+static void request_free(struct request *request)
+{
+    struct answer *answer = &request->answer;
+    if (answer->kept != NULL)
+        MHD_destroy_response(answer->kept);
+    pthread_mutex_destroy(&request->lock);
+    head_fini(&answer->head);
+    buf_fini(&answer->sending);
+    buf_fini(&answer->gathered);
+    buf_fini(&answer->copy);
+    buf_fini(&request->line);
+    spool_fini(&request->body);
+    free(request);
+}
+
+static void answer_clear(struct answer *answer)
+{
+    if (answer->response != NULL && answer->response != answer->kept)
+        MHD_destroy_response(answer->response);
+    answer->copy.size = answer->gathered.size = answer->sending.size = 0;
+    *answer = (struct answer){
+        .kept = answer->kept,
+        .head = answer->head,
+        .copy = answer->copy,
+        .gathered = answer->gathered,
+        .sending = answer->sending,
+    };
+}
+
+// A request's memory is used again, but what a burst took is given back, and a large body. Its
+// headers are written before they are read.
 static void request_release(struct request *request)
 {
     struct http *http = request->http;
-    struct answer *answer = &request->answer;
-    if (answer->response != NULL && answer->response != answer->kept)
-        MHD_destroy_response(answer->response);
-    answer->copy.size = 0;
-    *answer = (struct answer){.copy = answer->copy, .head = answer->head, .kept = answer->kept};
+    http->request_count--;
+    if (http->free_count >= FREE_MAX) {
+        request_free(request);
+        return;
+    }
+    answer_clear(&request->answer);
+    if (http->free_count >= FREE_LARGE_MAX) {
+        buf_fini(&request->answer.gathered);
+        buf_fini(&request->answer.sending);
+    }
     spool_clear(&request->body);
     request->line.size = 0;
     request->home = NULL;
@@ -60,7 +101,7 @@ static void request_release(struct request *request)
     request->expectation = EXPECT_NONE;
     request->next = http->free_requests;
     http->free_requests = request;
-    http->request_count--;
+    http->free_count++;
 }
 
 void http_request_free_all(struct http *http)
@@ -68,13 +109,7 @@ void http_request_free_all(struct http *http)
     while (http->free_requests != NULL) {
         struct request *request = http->free_requests;
         http->free_requests = request->next;
-        buf_fini(&request->line);
-        if (request->answer.kept != NULL)
-            MHD_destroy_response(request->answer.kept);
-        buf_fini(&request->answer.copy);
-        head_fini(&request->answer.head);
-        spool_fini(&request->body);
-        free(request);
+        request_free(request);
     }
 }
 
@@ -142,6 +177,7 @@ static void enqueue(struct request *request, enum work work)
     must(request->work == WORK_NONE);
     request->work = work;
     request->running = true;
+    request->answer.flushed = false;
     request_queue_put(&request->http->ready, request);
 }
 
@@ -353,24 +389,24 @@ void http_request_end(void *owner, struct MHD_Connection *transport, void **cont
 
 void http_settle(struct http *http, struct request *request)
 {
-    (void)http;
     if (request->expectation == EXPECT_ASKED) {
         // Not done: its handler waits for the body.
         MHD_run_connection(request->transport);
         return;
     }
-    enum work done = request->work;
     request->work = WORK_NONE;
     request->running = false;
+    if (request->expectation == EXPECT_HELD) {
+        http->expecting--;
+        request->expectation = EXPECT_NONE;
+    }
     if (request->ended)
         http_request_finish(request);
-    else if (done == WORK_ANSWER)
-        http_response_queue(request);
     else
-        MHD_run_connection(request->transport);
+        http_response_go_on(request);
 }
 
-void request_run(struct request *request)
+void request_run(struct request *request, bool gathers)
 {
     const struct reactor_setup *setup = request->http->setup;
     struct answer *answer = &request->answer;
@@ -378,9 +414,11 @@ void request_run(struct request *request)
     case WORK_ANSWER:
         setup->handle(setup->owner, request);
         request_fail(request, 500); // unless it was answered
+        if (answer->streams && gathers)
+            http_response_gather(request);
         break;
     case WORK_PIECE:
-        http_response_fetch(request);
+        http_response_fetch(request, gathers);
         break;
     case WORK_RELEASE:
         answer->release(answer->owner);

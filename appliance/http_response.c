@@ -13,7 +13,10 @@
 #include "http_priv.h"
 #include "log.h"
 
-enum { STREAM_BLOCK = 64 * 1024 }; // bytes that one answer in pieces buffers
+enum {
+    STREAM_BLOCK = 32 * 1024, // bytes that one answer in pieces buffers
+    PIECE_COPIED = 32 * 1024, // bytes of a piece that is gathered; a larger one is sent by itself
+};
 
 struct head *request_response_head(struct request *request)
 {
@@ -45,9 +48,47 @@ static void report_short(const struct request *request)
 {
     const struct request_head *head = &request->head;
     log_error("http",
-              "%.*s %.*s: the body ended after %" PRIu64 " of %" PRId64 " bytes, connection closed",
+              "%.*s %.*s: the body ended after %" PRId64 " of %" PRId64 " bytes, connection closed",
               (int)head->method.size, head->method.data, (int)head->target.size, head->target.data,
-              request->answer.sent, request->answer.announced);
+              request->answer.taken, request->answer.announced);
+}
+
+static void swap(struct buf *a, struct buf *b)
+{
+    struct buf held = *a;
+    *a = *b;
+    *b = held;
+}
+
+// What was gathered goes out, once what went before has.
+static void take_gathered(struct answer *answer)
+{
+    if (answer->sent < answer->sending.size)
+        return;
+    answer->sending.size = answer->sent = 0;
+    swap(&answer->sending, &answer->gathered);
+}
+
+// Bytes that are there to be sent, marked as sent; none: an empty slice.
+static struct str next_bytes(struct request *request, size_t size)
+{
+    struct answer *answer = &request->answer;
+    if (!request->running)
+        take_gathered(answer);
+    struct str bytes = {buf_text(&answer->sending) + answer->sent,
+                        answer->sending.size - answer->sent};
+    bool gathered = bytes.size > 0;
+    if (!gathered && !request->running)
+        bytes = answer->piece;
+    if (bytes.size > size)
+        bytes.size = size;
+    if (gathered) {
+        answer->sent += bytes.size;
+    } else if (bytes.size > 0) {
+        answer->piece.data += bytes.size;
+        answer->piece.size -= bytes.size;
+    }
+    return bytes;
 }
 
 // MHD_ContentReaderCallback: as much as is there and the client takes now. With nothing there, the
@@ -55,36 +96,90 @@ static void report_short(const struct request *request)
 static ssize_t stream_read(void *owner, uint64_t position, char *out, size_t size)
 {
     struct request *request = owner;
-    struct answer *answer = &request->answer;
     (void)position;
-    if (answer->piece.size == 0) {
-        if (answer->more < 0)
-            return MHD_CONTENT_READER_END_WITH_ERROR;
-        if (answer->more == 0)
-            return MHD_CONTENT_READER_END_OF_STREAM;
-        http_request_offer(request, WORK_PIECE);
-        return 0;
+    struct str bytes = next_bytes(request, size);
+    if (bytes.size > 0) {
+        memcpy(out, bytes.data, bytes.size);
+        return (ssize_t)bytes.size;
     }
-    size_t count = answer->piece.size < size ? answer->piece.size : size;
-    memcpy(out, answer->piece.data, count);
-    answer->piece.data += count;
-    answer->piece.size -= count;
-    answer->sent += count;
-    if (answer->announced == (int64_t)answer->sent && answer->piece.size > 0)
+    if (request->running)
+        MHD_suspend_connection(request->transport);
+    else if (request->answer.more < 0)
+        return MHD_CONTENT_READER_END_WITH_ERROR;
+    else if (request->answer.more == 0)
+        return MHD_CONTENT_READER_END_OF_STREAM;
+    else
+        http_request_offer(request, WORK_PIECE);
+    return 0;
+}
+
+// Tell of a body that is not as long as it was announced, as soon as that shows. Returns what the
+// source said, or -1.
+static int check_announced(struct request *request, int more, size_t size)
+{
+    struct answer *answer = &request->answer;
+    int64_t before = answer->taken;
+    answer->taken += (int64_t)size;
+    if (answer->announced < 0)
+        return more;
+    if (more == 0 && answer->announced > answer->taken) {
+        report_short(request);
+        return -1;
+    }
+    if (before <= answer->announced && answer->taken > answer->announced)
         log_warning("http",
                     "the body is longer than the %" PRId64 " bytes announced, the rest is dropped",
                     answer->announced);
-    return (ssize_t)count;
+    return more;
 }
 
-void http_response_fetch(struct request *request)
+// With the lock. Keep a piece among the gathered ones; false: it is the last for now, and stays
+// where the source has it.
+static bool keep(struct answer *answer, struct str piece)
+{
+    bool more_wanted = answer->announced < 0 || answer->taken < answer->announced;
+    if (answer->flushed || piece.size > PIECE_COPIED || !more_wanted ||
+        buf_append_str(&answer->gathered, piece) < 0) {
+        answer->piece = piece;
+        return false;
+    }
+    return true;
+}
+
+// True if there may be more to gather.
+static bool fetch_one(struct request *request, bool gathers)
 {
     struct answer *answer = &request->answer;
-    answer->more = answer->source.next(answer->owner, &answer->piece);
-    if (answer->more == 0 && answer->announced > (int64_t)answer->sent) {
-        report_short(request);
-        answer->more = -1;
-    }
+    struct str piece = {"", 0};
+    int more = answer->source.next(answer->owner, &piece);
+    more = check_announced(request, more, more == 1 ? piece.size : 0);
+    pthread_mutex_lock(&request->lock);
+    answer->more = more;
+    bool kept = false;
+    if (more == 1 && gathers)
+        kept = keep(answer, piece);
+    else if (more == 1)
+        answer->piece = piece;
+    pthread_mutex_unlock(&request->lock);
+    return kept;
+}
+
+void http_response_fetch(struct request *request, bool gathers)
+{
+    while (fetch_one(request, gathers))
+        ;
+}
+
+void http_response_gather(struct request *request)
+{
+    struct answer *answer = &request->answer;
+    struct str first = answer->piece;
+    pthread_mutex_lock(&request->lock);
+    answer->piece.size = 0;
+    bool kept = keep(answer, first);
+    pthread_mutex_unlock(&request->lock);
+    if (kept)
+        http_response_fetch(request, true);
 }
 
 static bool is_file(const struct response *response)
@@ -99,18 +194,52 @@ static bool is_empty(const struct response *response)
     return response->content_length == 0;
 }
 
-static struct MHD_Response *stream_response(struct request *request,
-                                            const struct response *response)
+static struct MHD_Response *stream_response(struct request *request)
+{
+    int64_t announced = request->answer.announced;
+    return MHD_create_response_from_callback(announced < 0 ? MHD_SIZE_UNKNOWN : (uint64_t)announced,
+                                             STREAM_BLOCK, stream_read, request, NULL);
+}
+
+static struct MHD_Response *buffer_response(struct answer *answer, const char *data, size_t size)
+{
+    if (answer->kept == NULL)
+        answer->kept = MHD_create_response_from_buffer_static(size, data);
+    else
+        MHD_set_response_buffer(answer->kept, data, size);
+    return answer->kept;
+}
+
+// A source's first pieces may be all of them: their length is known then.
+static struct MHD_Response *source_response(struct request *request)
+{
+    struct answer *answer = &request->answer;
+    take_gathered(answer);
+    int64_t size = (int64_t)answer->sending.size;
+    bool whole = answer->announced < 0 ? answer->more == 0 && answer->piece.size == 0
+                                       : size >= answer->announced;
+    if (!whole || answer->flushed)
+        return stream_response(request);
+    if (answer->announced >= 0)
+        size = answer->announced;
+    answer->sent = answer->sending.size;
+    return buffer_response(answer, buf_text(&answer->sending), (size_t)size);
+}
+
+// From here on another thread may send what is gathered.
+static void begin_source(struct request *request, const struct response *response)
 {
     struct answer *answer = &request->answer;
     answer->in_place = true;
     answer->source = *response->source;
+    answer->owner = response->owner;
     answer->piece = response->body;
     answer->more = 1;
     answer->announced = response->content_length;
-    uint64_t size =
-        response->content_length < 0 ? MHD_SIZE_UNKNOWN : (uint64_t)response->content_length;
-    return MHD_create_response_from_callback(size, STREAM_BLOCK, stream_read, request, NULL);
+    check_announced(request, 1, response->body.size);
+    pthread_mutex_lock(&request->lock);
+    answer->streams = true;
+    pthread_mutex_unlock(&request->lock);
 }
 
 // A body that can be released at once is copied, where that is cheap.
@@ -123,12 +252,7 @@ static struct MHD_Response *memory_response(struct request *request,
         data = buf_text(copy);
     else
         request->answer.in_place = true;
-    struct MHD_Response **kept = &request->answer.kept;
-    if (*kept == NULL)
-        *kept = MHD_create_response_from_buffer_static(response->body.size, data);
-    else
-        MHD_set_response_buffer(*kept, data, response->body.size);
-    return *kept;
+    return buffer_response(&request->answer, data, response->body.size);
 }
 
 // Whether the answer has a body to send; a file that it does not need is closed.
@@ -152,8 +276,6 @@ static struct MHD_Response *make_response(struct request *request, const struct 
     else if (is_file(response))
         out = MHD_create_response_from_fd_at_offset64(
             (uint64_t)response->content_length, response->source->fd, response->source->offset);
-    else if (response->source != NULL)
-        out = stream_response(request, response);
     else
         out = memory_response(request, response);
     if (out == NULL && with_body && is_file(response))
@@ -165,34 +287,47 @@ static struct MHD_Response *make_response(struct request *request, const struct 
     return out;
 }
 
-// The answer is made: nothing of it is sent before the work is settled.
-static void set_answer(struct request *request, unsigned status, struct MHD_Response *out)
+static void set_lines(struct request *request, struct MHD_Response *out)
 {
-    request->answer.response = out;
-    request->answer.status = status;
+    const struct head *head = &request->answer.head;
+    MHD_set_response_lines(out, buf_text(&head->lines), head->lines.size, head->reason_size,
+                           head->has_date);
+}
+
+// The answer is made: nothing of it is sent before the work is settled, or a piece is late.
+static int make_answer(struct request *request, const struct response *response, struct err *err)
+{
+    struct answer *answer = &request->answer;
+    bool streams = response->source != NULL && !is_file(response) &&
+                   request_takes_body(request, response->status) && !is_empty(response);
+    answer->status = response->status;
+    if (streams) {
+        begin_source(request, response);
+    } else {
+        answer->response = make_response(request, response, err);
+        if (answer->response == NULL)
+            return -1;
+        set_lines(request, answer->response);
+    }
     request->answered = true;
+    return 0;
 }
 
 int request_respond(struct request *request, const struct response *response, struct err *err)
 {
+    struct answer *answer = &request->answer;
     must(!request->answered);
-    struct MHD_Response *out = make_response(request, response, err);
-    const struct head *head = &request->answer.head;
-    if (out != NULL) {
-        MHD_set_response_lines(out, buf_text(&head->lines), head->lines.size, head->reason_size,
-                               head->has_date);
-        set_answer(request, response->status, out);
-    }
+    int result = make_answer(request, response, err);
     if (response->release == NULL)
-        return out != NULL ? 0 : -1;
-    if (out == NULL || (response->release_early && !request->answer.in_place)) {
+        return result;
+    if (result < 0 || (response->release_early && !answer->in_place)) {
         response->release(response->owner);
     } else {
-        request->answer.release = response->release;
-        request->answer.release_anywhere = response->release_early;
-        request->answer.owner = response->owner;
+        answer->release = response->release;
+        answer->release_anywhere = response->release_early;
+        answer->owner = response->owner;
     }
-    return out != NULL ? 0 : -1;
+    return result;
 }
 
 // Queue and give up our hold.
@@ -209,20 +344,39 @@ static enum MHD_Result queue(struct request *request, unsigned status, struct MH
     return queued;
 }
 
-void http_response_queue(struct request *request)
+// What cannot be sent cuts the connection.
+static void queue_answer(struct request *request)
 {
-    struct MHD_Response *out = steal_ptr(&request->answer.response);
-    if (out == NULL || queue(request, request->answer.status, out) != MHD_YES) {
-        log_warning("http", "status %u cannot be sent here, connection closed",
-                    request->answer.status);
-        request->failed = true;
-        request->answered = false;
-    }
-    if (request->expectation == EXPECT_HELD) {
-        request->http->expecting--;
-        request->expectation = EXPECT_NONE;
-    }
+    struct answer *answer = &request->answer;
+    struct MHD_Response *out = steal_ptr(&answer->response);
+    if (answer->streams && (out = source_response(request)) != NULL)
+        set_lines(request, out);
+    answer->queued = true;
+    if (out != NULL && queue(request, answer->status, out) == MHD_YES)
+        return;
+    log_warning("http", "status %u cannot be sent here, connection closed", answer->status);
+    request->failed = true;
+}
+
+void http_response_go_on(struct request *request)
+{
+    if (!request->answer.queued)
+        queue_answer(request);
     MHD_run_connection(request->transport);
+}
+
+void http_flush(struct http *http, struct request *request)
+{
+    struct answer *answer = &request->answer;
+    (void)http;
+    pthread_mutex_lock(&request->lock);
+    bool sends = answer->streams && answer->gathered.size > 0;
+    answer->flushed = true;
+    if (sends)
+        take_gathered(answer);
+    pthread_mutex_unlock(&request->lock);
+    if (sends && !request->ended)
+        http_response_go_on(request);
 }
 
 static const char *reason(unsigned status)
@@ -250,6 +404,9 @@ enum MHD_Result http_respond_plain(struct request *request, unsigned status)
 
 void request_fail(struct request *request, unsigned status)
 {
-    if (!request->answered)
-        set_answer(request, status, plain_response(status));
+    if (request->answered)
+        return;
+    request->answer.status = status;
+    request->answer.response = plain_response(status);
+    request->answered = true;
 }

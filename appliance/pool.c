@@ -32,7 +32,8 @@ struct member {
     pthread_cond_t called;
     enum duty duty; // what it was called for
     struct request *request;
-    bool permanent; // the thread was there before the pool
+    struct request *late; // that it took the baton from
+    bool permanent;       // the thread was there before the pool
     bool attached;
     _Atomic unsigned open; // requests that it is the home of
     uint64_t lent;         // the baton as it lent it, while it works; 0: it had none
@@ -45,6 +46,7 @@ struct pool {
     _Atomic uint64_t baton;
     _Atomic bool standby_sleeps;
     _Atomic uint64_t let_go;  // the baton as lent, to be taken at once
+    struct request *lent_for; // valid while the baton is lent
     _Atomic unsigned slow;    // in 1/SLOW_ALL
     _Atomic unsigned working; // threads with application's work, but for the baton's holder
     pthread_mutex_t lock;     // for all below
@@ -233,9 +235,10 @@ static void wake_standby(struct pool *pool)
     pthread_mutex_unlock(&pool->lock);
 }
 
-static void lend(struct member *member)
+static void lend(struct member *member, struct request *request)
 {
     struct pool *pool = member->pool;
+    pool->lent_for = request;
     member->lent = pool->baton + 1;
     pool->baton = member->lent;
     if (pool->standby_sleeps)
@@ -256,10 +259,10 @@ static bool take(struct pool *pool, uint64_t lent)
 }
 
 // Attached. Whose request it is, if there is more to it than this.
-static void run(struct member *member, struct request *request)
+static void run(struct member *member, struct request *request, bool gathers)
 {
     bool was_open = request_home(request) != NULL;
-    request_run(request);
+    request_run(request, gathers);
     bool open = request_is_open(request);
     if (open == was_open)
         return;
@@ -271,11 +274,11 @@ static void run(struct member *member, struct request *request)
 static bool work_here(struct member *member, struct request *request)
 {
     struct pool *pool = member->pool;
-    lend(member);
+    lend(member, request);
     if (pool->slow >= SLOW_LIMIT)
         let_go(member);
     attach(member);
-    run(member, request);
+    run(member, request, pool->slow < SLOW_LIMIT && pool->standby != NULL);
     // Alone with the language's lock, one may keep it over what the reactor does.
     if (pool->working > 0)
         detach(member);
@@ -303,6 +306,22 @@ static bool works_here(const struct member *member, const struct request *reques
     if (pool->working >= pool->setup->limit)
         return false;
     return home != NULL ? home == member : pool->slow < SLOW_LIMIT && pool->standby != NULL;
+}
+
+// A thread that is the home of open requests should not come to be held up by another one: the
+// baton goes to one that is not. False: there is none.
+static bool pass_on(struct member *member, struct request *request)
+{
+    struct pool *pool = member->pool;
+    if (member->open == 0 || request_home(request) != NULL)
+        return false;
+    pthread_mutex_lock(&pool->lock);
+    struct member *other = find_idle(pool);
+    bool passes = other != NULL && other->open == 0 && unlink_idle(other);
+    if (passes)
+        call(other, DUTY_HOLD, request);
+    pthread_mutex_unlock(&pool->lock);
+    return passes;
 }
 
 // What the holder of the baton has waiting as its home.
@@ -337,8 +356,11 @@ static void hold(struct member *member)
 {
     struct pool *pool = member->pool;
     struct reactor *reactor = pool->setup->reactor;
+    struct request *passed = steal_ptr(&member->request);
+    if (member->late != NULL)
+        reactor_flush(reactor, steal_ptr(&member->late));
     for (;;) {
-        struct request *request = reactor_next(reactor);
+        struct request *request = passed != NULL ? steal_ptr(&passed) : reactor_next(reactor);
         if (request == NULL)
             request = take_own(member);
         if (request == NULL && reactor_finished(reactor))
@@ -348,6 +370,8 @@ static void hold(struct member *member)
             reactor_wait(reactor);
         } else if (!works_here(member, request)) {
             hand_over(member, request);
+        } else if (pass_on(member, request)) {
+            return;
         } else if (!work_here(member, request)) {
             return;
         }
@@ -370,7 +394,7 @@ static void work(struct member *member)
     while (request != NULL) {
         attach(member);
         int64_t began = now();
-        run(member, request);
+        run(member, request, false);
         count_slow(pool, now() - began > TICK);
         detach(member);
         struct request *done = request;
@@ -405,6 +429,7 @@ static void stand_by(struct member *member)
             count_slow(pool, true);
         pool->working++; // whoever lent it
         pool->standby = NULL;
+        member->late = pool->lent_for;
         member->duty = DUTY_HOLD;
         return;
     }

@@ -259,6 +259,13 @@ void reactor_settle(struct reactor *reactor, struct request *request)
         http_end(reactor->http);
 }
 
+void reactor_flush(struct reactor *reactor, struct request *request)
+{
+    http_flush(reactor->http, request);
+    if (!reactor->in_turn)
+        http_end(reactor->http);
+}
+
 void reactor_drain(struct reactor *reactor)
 {
     if (reactor->draining)

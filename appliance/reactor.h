@@ -50,6 +50,10 @@ void reactor_wait(struct reactor *reactor);
 // With the baton. Go on with a request whose work was done: send what it brought.
 void reactor_settle(struct reactor *reactor, struct request *request);
 
+// With the baton. Send what a request has brought, whose work is under way in another thread and
+// takes long.
+void reactor_flush(struct reactor *reactor, struct request *request);
+
 // Any thread, without the baton: have the request settled by whoever holds it.
 void reactor_post(struct reactor *reactor, struct request *request);
 

@@ -56,8 +56,9 @@ struct request_head {
 const struct request_head *request_head(const struct request *request);
 
 // Do the work that a request has for the application: answer it, fetch the next piece of a body,
-// release a body. Calls handle, next or release.
-void request_run(struct request *request);
+// release a body. Calls handle, next or release. gathers: pieces that come quickly are taken
+// together, since somebody watches for one that does not (reactor_flush).
+void request_run(struct request *request, bool gathers);
 
 // Whose thread has begun a request that has more work than its answer (pieces, close()): all of it
 // is for that thread, since connections to databases and the like are a thread's own. NULL:

@@ -16,6 +16,7 @@ import io, os, sys, tempfile, threading
 
 FILE = os.path.join(os.path.dirname(os.path.abspath(__file__)), "big.bin")
 closed = []
+asked_on = threading.Event()
 
 class Closing:
     """An iterable that says when it was closed."""
@@ -40,6 +41,11 @@ def failing():
 def failing_first():
     raise ValueError("at the very start")
     yield b"never"
+
+def gradual():
+    yield b"one "
+    asked_on.wait(30)
+    yield b"two"
 
 def changing_its_mind(start_response, headers):
     yield b"begun"
@@ -83,9 +89,12 @@ def app(environ, start_response):
     if path == "/announced":
         start_response("200 OK", headers + [("Content-Length", environ["QUERY_STRING"])])
         return Closing([b"12345", b"67890"], "announced")
+    if path == "/go-on":
+        asked_on.set()
     start_response("200 OK", headers)
     return Closing({"/endless": endless, "/failing": failing, "/failing-first": failing_first,
                     "/pieces": lambda: [b"", b"one ", b"", b"two"], "/nothing": lambda: [],
+                    "/gradual": gradual, "/many": lambda: [b"m" * 1000] * 1000, "/go-on": lambda: [],
                     "/text": lambda: ["text"]}[path](), path)
 '''
 
@@ -118,10 +127,28 @@ def resident_kb(pid):
         return int(re.search(r"VmRSS:\s+(\d+)", status.read())[1])
 
 
-def test_pieces_are_chunked_and_closed(server):
+def test_many_pieces_are_chunked_and_closed(server):
+    response, body = get(server, "/many")
+    assert (body, response.headers["Transfer-Encoding"]) == (b"m" * 1_000_000, "chunked")
+    server.wait_for("closed /many")
+
+
+def test_few_quick_pieces_have_a_length(server):
+    """All of the body is there before the header section goes out."""
     response, body = get(server, "/pieces")
-    assert (body, response.headers["Transfer-Encoding"]) == (b"one two", "chunked")
+    assert (body, response.headers["Content-Length"], response.headers["Transfer-Encoding"]) == (b"one two", "7", None)
     server.wait_for("closed /pieces")
+
+
+def test_a_piece_does_not_wait_for_the_next(server):
+    connection = http.client.HTTPConnection("127.0.0.1", server.port, timeout=30)
+    connection.request("GET", "/gradual")
+    response = connection.getresponse()
+    assert (response.read(4), response.headers["Transfer-Encoding"]) == (b"one ", "chunked")
+    get(server, "/go-on")
+    assert response.read() == b"two"
+    connection.close()
+    server.wait_for("closed /gradual")
 
 
 def test_announced_length_is_kept(server):
