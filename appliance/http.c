@@ -204,14 +204,15 @@ void http_settle_posted(struct http *http)
     }
 }
 
-void http_drain(struct http *http)
+void http_drain(struct http *http, bool new_ones_stay)
 {
     http->draining = true;
     for (struct connection *connection = http->connections; connection != NULL;
          connection = connection->next) {
         // libmicrohttpd closes a connection whose peer has nothing more to say. One that is in the
-        // middle of a request would lose it: it is closed by its answer instead.
-        if (!connection->busy)
+        // middle of a request would lose it: it is closed by its answer instead. One that is new
+        // has its first request on the way: it is given a little time.
+        if (!connection->busy && (connection->served || !new_ones_stay))
             shutdown(connection->fd, SHUT_RD);
     }
 }

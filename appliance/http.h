@@ -49,8 +49,9 @@ void http_post(struct http *http, struct request *request);
 bool http_has_posted(const struct http *http);
 void http_settle_posted(struct http *http);
 
-// Close idle connections, and the others after their current answer.
-void http_drain(struct http *http);
+// Close idle connections, and the others after their current answer. new_ones_stay: one that has
+// not brought its first request yet is not idle.
+void http_drain(struct http *http, bool new_ones_stay);
 
 size_t http_connection_count(const struct http *http);
 

@@ -24,7 +24,8 @@ struct connection {
     const struct listener *listener;
     int fd;
     uint16_t peer_port;
-    bool busy; // between a request's first byte seen by us and its answer's last
+    bool served; // a request, at least
+    bool busy;   // between a request's first byte seen by us and its answer's last
     char peer_address[INET6_ADDRSTRLEN];
 };
 
@@ -48,8 +49,8 @@ struct answer {
     unsigned status;
     struct head head; // its memory is used again, and that of the three below
     struct buf copy;  // of a small body
-    // A source's pieces: gathered while they come quickly, then on their way to the client, then the
-    // latest where the source has it.
+    // A source's pieces: gathered while they come quickly, then on their way to the client, then
+    // the latest where the source has it.
     struct buf gathered, sending;
     size_t sent; // bytes of sending
     struct str piece;
@@ -59,6 +60,7 @@ struct answer {
     int more;          // what it said last
     bool streams;      // there is a source
     bool flushed;      // what was gathered is being sent already: gather no more
+    bool ends;         // all was gathered, and the source is being released
     bool queued;
     bool in_place;         // the body is sent from where the application has it
     bool release_anywhere; // in any thread
@@ -77,9 +79,10 @@ struct request {
     struct buf line; // the raw request target (libmicrohttpd decodes its own in place), the method
     struct spool body;
     struct answer answer;
-    pthread_mutex_t lock; // for gathered, more, streams and flushed while work is under way
+    pthread_mutex_t lock; // for gathered, more, streams, flushed and ends while work is under way
     void *home;           // request_home
     enum work work;
+    bool chunked;   // its body is (RFC 9112 section 7.1)
     bool announced; // the header section is complete and was looked at
     bool answered;
     bool failed; // cut the connection
@@ -125,6 +128,6 @@ enum MHD_Result http_respond_plain(struct request *request, unsigned status);
 // Send what the work has brought.
 void http_response_go_on(struct request *request);
 // Take the next piece of a body from its source; and the ones behind it, as long as they come
-// quickly.
-void http_response_fetch(struct request *request, bool gathers);
-void http_response_gather(struct request *request);
+// quickly. True: that was all, and it is there: the source can be released.
+bool http_response_fetch(struct request *request, bool gathers);
+bool http_response_gather(struct request *request);

@@ -97,6 +97,7 @@ static void request_release(struct request *request)
     request->home = NULL;
     request->work = WORK_NONE;
     request->announced = request->answered = request->failed = false;
+    request->chunked = false;
     request->running = request->ended = false;
     request->expectation = EXPECT_NONE;
     request->next = http->free_requests;
@@ -177,7 +178,7 @@ static void enqueue(struct request *request, enum work work)
     must(request->work == WORK_NONE);
     request->work = work;
     request->running = true;
-    request->answer.flushed = false;
+    request->answer.flushed = request->answer.ends = false;
     request_queue_put(&request->http->ready, request);
 }
 
@@ -244,9 +245,9 @@ static bool name_is(const struct header *header, const char *name, size_t size)
 
 // The status that refuses this header section, or 0. *expects: the client wants to be asked for its
 // body.
-static unsigned judge_head(const struct request *request, bool *expects)
+static unsigned judge_head(struct request *request, bool *expects)
 {
-    bool asks = false, has_body = false;
+    bool asks = false, has_length = false;
     if (!target_is_valid(request->head.target))
         return 400;
     if (request->head.header_count > HEADER_LIMIT)
@@ -257,13 +258,14 @@ static unsigned judge_head(const struct request *request, bool *expects)
             uint64_t size = strtoull(header->value.data, NULL, 10);
             if (spool_exceeds(&request->body, size))
                 return 413;
-            has_body = has_body || size > 0;
+            has_length = has_length || size > 0;
         }
-        has_body = has_body || name_is(header, "transfer-encoding", 17);
+        request->chunked = request->chunked || name_is(header, "transfer-encoding", 17);
         asks = asks || (name_is(header, "expect", 6) && header->value.size == 12 &&
                         strncasecmp(header->value.data, "100-continue", 12) == 0);
     }
-    *expects = asks && has_body && str_equal(request->head.version, STR("HTTP/1.1"));
+    // What comes in chunks is received first: its length is for the application to know.
+    *expects = asks && has_length && str_equal(request->head.version, STR("HTTP/1.1"));
     return 0;
 }
 
@@ -292,6 +294,7 @@ static enum MHD_Result announce(struct request *request, const char *method, con
         .peer_address = str_of(connection->peer_address),
         .peer_port = connection->peer_port,
         .endpoint = &connection->listener->endpoint,
+        .decoded_length = -1,
     };
     if (take_line(request, method) < 0)
         return MHD_NO;
@@ -342,6 +345,8 @@ static enum MHD_Result complete(struct request *request)
         tell_expectation(request, EXPECT_NONE);
         return MHD_YES;
     }
+    if (request->chunked)
+        request->head.decoded_length = (int64_t)request->body.size;
     http_request_offer(request, WORK_ANSWER);
     return MHD_YES;
 }
@@ -375,6 +380,7 @@ void http_request_end(void *owner, struct MHD_Connection *transport, void **cont
         return;
     *context = NULL;
     request->connection->busy = false;
+    request->connection->served = true;
     // Its answer may have been under way, without "Connection: close", when the drain began.
     if (request->http->draining)
         shutdown(request->connection->fd, SHUT_RD);
@@ -406,6 +412,13 @@ void http_settle(struct http *http, struct request *request)
         http_response_go_on(request);
 }
 
+static void release(struct answer *answer)
+{
+    if (answer->release != NULL)
+        answer->release(answer->owner);
+    answer->release = NULL;
+}
+
 void request_run(struct request *request, bool gathers)
 {
     const struct reactor_setup *setup = request->http->setup;
@@ -414,15 +427,15 @@ void request_run(struct request *request, bool gathers)
     case WORK_ANSWER:
         setup->handle(setup->owner, request);
         request_fail(request, 500); // unless it was answered
-        if (answer->streams && gathers)
-            http_response_gather(request);
+        if (answer->streams && gathers && http_response_gather(request))
+            release(answer);
         break;
     case WORK_PIECE:
-        http_response_fetch(request, gathers);
+        if (http_response_fetch(request, gathers))
+            release(answer);
         break;
     case WORK_RELEASE:
-        answer->release(answer->owner);
-        answer->release = NULL;
+        release(answer);
         break;
     case WORK_NONE:
         must(false);

@@ -36,7 +36,9 @@ static int tell_length(struct MHD_Response *out, const struct response *response
     char text[24];
     int64_t length = response->content_length;
     MHD_set_response_options(out, MHD_RF_HEAD_ONLY_RESPONSE, MHD_RO_END);
-    if (length < 0 && response->status != 304 && response->source == NULL)
+    // An application that knows HEAD leaves the body out: nothing is known of what GET would get.
+    if (length < 0 && response->status != 304 && response->source == NULL &&
+        response->body.size > 0)
         length = (int64_t)response->body.size;
     if (length < 0 || response->status == 204)
         return 0;
@@ -73,7 +75,7 @@ static void take_gathered(struct answer *answer)
 static struct str next_bytes(struct request *request, size_t size)
 {
     struct answer *answer = &request->answer;
-    if (!request->running)
+    if (!request->running || answer->ends)
         take_gathered(answer);
     struct str bytes = {buf_text(&answer->sending) + answer->sent,
                         answer->sending.size - answer->sent};
@@ -102,7 +104,7 @@ static ssize_t stream_read(void *owner, uint64_t position, char *out, size_t siz
         memcpy(out, bytes.data, bytes.size);
         return (ssize_t)bytes.size;
     }
-    if (request->running)
+    if (request->running && !request->answer.ends)
         MHD_suspend_connection(request->transport);
     else if (request->answer.more < 0)
         return MHD_CONTENT_READER_END_WITH_ERROR;
@@ -164,13 +166,25 @@ static bool fetch_one(struct request *request, bool gathers)
     return kept;
 }
 
-void http_response_fetch(struct request *request, bool gathers)
+// A source that has given all that it has is not needed while the client takes it. Releasing it may
+// take long: it is watched like a piece.
+static bool end_source(struct request *request)
+{
+    struct answer *answer = &request->answer;
+    pthread_mutex_lock(&request->lock);
+    answer->ends = answer->more <= 0 && !answer->flushed;
+    pthread_mutex_unlock(&request->lock);
+    return answer->ends;
+}
+
+bool http_response_fetch(struct request *request, bool gathers)
 {
     while (fetch_one(request, gathers))
         ;
+    return gathers && end_source(request);
 }
 
-void http_response_gather(struct request *request)
+bool http_response_gather(struct request *request)
 {
     struct answer *answer = &request->answer;
     struct str first = answer->piece;
@@ -178,8 +192,7 @@ void http_response_gather(struct request *request)
     answer->piece.size = 0;
     bool kept = keep(answer, first);
     pthread_mutex_unlock(&request->lock);
-    if (kept)
-        http_response_fetch(request, true);
+    return kept && http_response_fetch(request, true);
 }
 
 static bool is_file(const struct response *response)
@@ -210,15 +223,21 @@ static struct MHD_Response *buffer_response(struct answer *answer, const char *d
     return answer->kept;
 }
 
+static bool is_whole(const struct answer *answer)
+{
+    if (answer->announced >= 0)
+        return (int64_t)answer->sending.size >= answer->announced;
+    return answer->more == 0 && answer->piece.size == 0;
+}
+
 // A source's first pieces may be all of them: their length is known then.
 static struct MHD_Response *source_response(struct request *request)
 {
     struct answer *answer = &request->answer;
     take_gathered(answer);
     int64_t size = (int64_t)answer->sending.size;
-    bool whole = answer->announced < 0 ? answer->more == 0 && answer->piece.size == 0
-                                       : size >= answer->announced;
-    if (!whole || answer->flushed)
+    // More is being gathered at this moment, or not all is here.
+    if ((answer->flushed && !answer->ends) || !is_whole(answer))
         return stream_response(request);
     if (answer->announced >= 0)
         size = answer->announced;
@@ -370,7 +389,7 @@ void http_flush(struct http *http, struct request *request)
     struct answer *answer = &request->answer;
     (void)http;
     pthread_mutex_lock(&request->lock);
-    bool sends = answer->streams && answer->gathered.size > 0;
+    bool sends = answer->streams && (answer->gathered.size > 0 || answer->ends);
     answer->flushed = true;
     if (sends)
         take_gathered(answer);

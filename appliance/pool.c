@@ -55,7 +55,9 @@ struct pool {
     struct member *_Atomic standby;
     struct request_queue waiting; // for a thread
     _Atomic unsigned waiting_count;
-    unsigned threads, started;
+    _Atomic unsigned threads;
+    unsigned starting; // of these, not here yet: they come for requests that wait
+    unsigned started;
     bool stopping;
 };
 
@@ -146,14 +148,24 @@ static int grow(struct pool *pool, struct member *member, struct err *err)
         return 0;
     unsigned number = ++pool->started;
     pool->threads++;
+    pool->starting++;
     pthread_mutex_unlock(&pool->lock);
     attach(member);
     int result = pool->setup->start_thread(pool, number, err);
     detach(member);
     pthread_mutex_lock(&pool->lock);
-    if (result < 0)
+    if (result < 0) {
         pool->threads--;
+        pool->starting--;
+    }
     return result;
+}
+
+// With the lock. A thread that is the home of open requests takes another one only if nobody else
+// comes to do so: the open ones would wait for it.
+static bool takes_more(const struct member *member)
+{
+    return member->open == 0 || member->pool->starting == 0;
 }
 
 // With the lock. The next request that waits, for this thread to work on; NULL: none, or enough are
@@ -163,7 +175,8 @@ static struct request *take_request(struct member *member)
     struct pool *pool = member->pool;
     if (pool->waiting_count == 0 || pool->working >= pool->setup->limit)
         return NULL;
-    struct request *request = request_queue_take_for(&pool->waiting, member);
+    struct request *request = takes_more(member) ? request_queue_take_for(&pool->waiting, member)
+                                                 : request_queue_take_home(&pool->waiting, member);
     if (request != NULL) {
         pool->waiting_count--;
         pool->working++;
@@ -175,7 +188,10 @@ static struct request *take_request(struct member *member)
 static struct member *choose(struct pool *pool, const struct request *request)
 {
     struct member *home = request_home(request);
-    return home != NULL ? home : find_idle(pool);
+    if (home != NULL)
+        return home;
+    struct member *idle = find_idle(pool);
+    return idle != NULL && takes_more(idle) ? idle : NULL;
 }
 
 // With the lock. Give requests that wait to threads that have nothing to do.
@@ -297,15 +313,18 @@ static bool work_here(struct member *member, struct request *request)
     return false;
 }
 
-// Whether the baton's holder does work itself: it is quick of late, and somebody watches; or nobody
-// else may.
+// Whether the baton's holder does work itself: what it is the home of; and what is nobody's, if it
+// is quick of late, somebody watches, and it holds up nothing that is open, unless all threads do.
 static bool works_here(const struct member *member, const struct request *request)
 {
     const struct pool *pool = member->pool;
     const struct member *home = request_home(request);
     if (pool->working >= pool->setup->limit)
         return false;
-    return home != NULL ? home == member : pool->slow < SLOW_LIMIT && pool->standby != NULL;
+    if (home != NULL)
+        return home == member;
+    return pool->slow < SLOW_LIMIT && pool->standby != NULL &&
+           (member->open == 0 || pool->threads > pool->setup->limit);
 }
 
 // A thread that is the home of open requests should not come to be held up by another one: the
@@ -313,7 +332,7 @@ static bool works_here(const struct member *member, const struct request *reques
 static bool pass_on(struct member *member, struct request *request)
 {
     struct pool *pool = member->pool;
-    if (member->open == 0 || request_home(request) != NULL)
+    if (member->open == 0 || request_home(request) != NULL || pool->slow >= SLOW_LIMIT)
         return false;
     pthread_mutex_lock(&pool->lock);
     struct member *other = find_idle(pool);
@@ -368,10 +387,10 @@ static void hold(struct member *member)
         if (request == NULL) {
             detach(member);
             reactor_wait(reactor);
-        } else if (!works_here(member, request)) {
-            hand_over(member, request);
         } else if (pass_on(member, request)) {
             return;
+        } else if (!works_here(member, request)) {
+            hand_over(member, request);
         } else if (!work_here(member, request)) {
             return;
         }
@@ -524,6 +543,9 @@ void pool_join(struct pool *pool)
     struct member member;
     member_init(&member, pool);
     detach(&member);
+    pthread_mutex_lock(&pool->lock);
+    pool->starting--;
+    pthread_mutex_unlock(&pool->lock);
     serve(&member, next_duty(&member));
     member_fini(&member);
     pthread_mutex_lock(&pool->lock);

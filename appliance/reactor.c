@@ -8,6 +8,7 @@
 #include <sys/epoll.h>
 #include <sys/eventfd.h>
 #include <sys/socket.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "check.h"
@@ -15,11 +16,15 @@
 #include "log.h"
 
 enum {
-    ACCEPTS_A_TURN =
-        64, // so that a flood of new connections does not starve the ones that are here
+    // So that a flood of new connections does not starve the ones that are here, and the other
+    // workers get their share of them.
+    ACCEPTS_A_TURN = 8,
     EVENTS_A_WAIT = 64,
-    DRAIN_CHECK =
-        1000, // milliseconds, at most, between looks at what still keeps a draining worker
+    // Milliseconds, at most, between looks at what still keeps a draining worker.
+    DRAIN_CHECK = 1000,
+    // Milliseconds from the start of a drain in which a new connection may bring a request: it was
+    // accepted a moment before, and its client would take its loss for a fault.
+    DRAIN_NEW = 1000,
 };
 
 struct reactor {
@@ -37,7 +42,15 @@ struct reactor {
     bool paused; // the listeners are not watched
     bool told;   // the operator was, that the limit is reached
     bool draining;
+    int64_t drain_new_until; // milliseconds on the monotonic clock; 0: that is over
 };
+
+static int64_t now(void)
+{
+    struct timespec time;
+    clock_gettime(CLOCK_MONOTONIC, &time);
+    return (int64_t)time.tv_sec * 1000 + time.tv_nsec / 1000000;
+}
 
 static int watch(struct reactor *reactor, int fd, uint32_t events, const void *who)
 {
@@ -110,8 +123,9 @@ void reactor_free(struct reactor *reactor)
 void reactor_wait(struct reactor *reactor)
 {
     int64_t timeout = http_timeout(reactor->http);
-    if (reactor->draining && (timeout < 0 || timeout > DRAIN_CHECK))
-        timeout = DRAIN_CHECK;
+    int64_t check = reactor->drain_new_until > 0 ? reactor->drain_new_until - now() : DRAIN_CHECK;
+    if (reactor->draining && (timeout < 0 || timeout > check))
+        timeout = check > 0 ? check : 0;
     // Posted before it is seen asleep: not waited for. After: it is woken.
     reactor->asleep = true;
     if (http_has_posted(reactor->http))
@@ -220,9 +234,19 @@ static unsigned take_events(struct reactor *reactor)
     return kept;
 }
 
+// What is still new after the time for it was only opened in advance.
+static void drain_new(struct reactor *reactor)
+{
+    if (reactor->drain_new_until == 0 || now() < reactor->drain_new_until)
+        return;
+    reactor->drain_new_until = 0;
+    http_drain(reactor->http, false);
+}
+
 static void begin_turn(struct reactor *reactor)
 {
     unsigned count = take_events(reactor);
+    drain_new(reactor);
     http_begin(reactor->http, reactor->events, count);
     reactor->in_turn = true;
 }
@@ -272,7 +296,8 @@ void reactor_drain(struct reactor *reactor)
         return;
     reactor->draining = true;
     unwatch_listeners(reactor);
-    http_drain(reactor->http);
+    reactor->drain_new_until = now() + DRAIN_NEW;
+    http_drain(reactor->http, true);
 }
 
 bool reactor_finished(const struct reactor *reactor)

@@ -48,6 +48,9 @@ struct request_head {
     struct str version;           // "HTTP/1.1" or "HTTP/1.0"
     const struct header *headers; // field lines in order of arrival, duplicates kept
     size_t header_count;
+    // Bytes of a body that came in chunks (RFC 9112 section 7.1): no field tells them. -1: it did
+    // not.
+    int64_t decoded_length;
     struct str peer_address; // "" on a unix socket
     uint16_t peer_port;
     const struct endpoint *endpoint;

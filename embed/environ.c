@@ -1,5 +1,5 @@
-// environ.c - a request as a WSGI environ: a copy of a dict that was prepared for its listener, with
-// every key that is always there, then what differs from request to request.
+// environ.c - a request as a WSGI environ: a copy of a dict that was prepared for its listener,
+// with every key that is always there, then what differs from request to request.
 #include "environ.h"
 
 #include <string.h>
@@ -65,9 +65,9 @@ static PyObject *likely_text(struct str bytes, PyObject *usual)
     return text(bytes);
 }
 
-static PyObject *decimal(unsigned number)
+static PyObject *decimal(uint64_t number)
 {
-    char digits[16];
+    char digits[20];
     size_t at = sizeof digits;
     do
         digits[--at] = (char)('0' + number % 10);
@@ -285,5 +285,10 @@ PyObject *environ_new(struct request *request, PyObject **awaited)
         if (set_header(environ, &head->headers[i]) < 0)
             return NULL;
     }
+    // As if it had come with it (RFC 9112 section 7.1.3): many applications read as much and no
+    // more.
+    if (head->decoded_length >= 0 &&
+        set_new(environ, names.CONTENT_LENGTH, decimal((uint64_t)head->decoded_length)) < 0)
+        return NULL;
     return py_steal(&environ);
 }

@@ -21,7 +21,7 @@ void environ_use_prefix(const char *prefix);
 // Whether the request is for the application: "/shop" and "/shop/cart" are, "/shopping" is not.
 bool environ_covers(const struct request *request);
 
-// A new dict for this request, which must be covered, or NULL with an exception set. *awaited: NULL,
-// or, where the body is received once it is read, what makes that possible: a reference for
+// A new dict for this request, which must be covered, or NULL with an exception set. *awaited:
+// NULL, or, where the body is received once it is read, what makes that possible: a reference for
 // input_forget (input.h).
 PyObject *environ_new(struct request *request, PyObject **awaited);

@@ -1,5 +1,5 @@
-// header_key.c - clients say the same few names all the time, so the latest key of each slot is kept.
-// What a client invents replaces one other, and no more.
+// header_key.c - clients say the same few names all the time, so the latest key of each slot is
+// kept. What a client invents replaces one other, and no more.
 #include "header_key.h"
 
 #include <string.h>
@@ -28,14 +28,18 @@ static struct slot *slot_of(struct str name)
     return &slots[(hash ^ hash >> 7) % SLOTS];
 }
 
-// A name with '_' would pass for another ("X_Real_IP" for "X-Real-IP"): it gets no key.
+// A name with '_' would pass for another ("X_Real_IP" for "X-Real-IP"): it gets no key. Nor does
+// Transfer-Encoding: a body comes decoded (environ.c tells its length).
 static PyObject *make_key(struct str name)
 {
-    static const struct str type = {"content-type", 12}, length = {"content-length", 14};
+    static const struct str type = {"content-type", 12}, length = {"content-length", 14},
+                            coding = {"transfer-encoding", 17};
     if (name.size == type.size && strncasecmp(name.data, type.data, type.size) == 0)
         return Py_NewRef(names.CONTENT_TYPE);
     if (name.size == length.size && strncasecmp(name.data, length.data, length.size) == 0)
         return Py_NewRef(names.CONTENT_LENGTH);
+    if (name.size == coding.size && strncasecmp(name.data, coding.data, coding.size) == 0)
+        return NULL;
     char text[KEY_MAX + 5] = "HTTP_";
     if (name.size > KEY_MAX || memchr(name.data, '_', name.size) != NULL)
         return NULL;

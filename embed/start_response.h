@@ -15,9 +15,9 @@ void start_response_fini(void);
 // For one request, valid until start_response_end.
 PyObject *start_response_new(struct request *request);
 
-// Begin the answer: an empty response with the status and the content_length that it was told. To be
-// called once: a later start_response raises the exc_info it is given. -1 with an exception when it
-// was never called.
+// Begin the answer: an empty response with the status and the content_length that it was told. To
+// be called once: a later start_response raises the exc_info it is given. -1 with an exception when
+// it was never called.
 int start_response_result(PyObject *start_response, struct response *out);
 
 // The request's handler returns: the application may hold the object for longer.

@@ -10,9 +10,9 @@
 #include "start_response.h"
 #include "wsgi_body.h"
 
-// What a process has one of: the application it serves, and the context (PEP 567) that it was loaded
-// in. Each request runs in a copy, so that neither a thread's next request nor one that comes
-// between the pieces of a body sees what it has set.
+// What a process has one of: the application it serves, and the context (PEP 567) that it was
+// loaded in. Each request runs in a copy, so that neither a thread's next request nor one that
+// comes between the pieces of a body sees what it has set.
 static PyObject *application;
 static PyObject *context;
 

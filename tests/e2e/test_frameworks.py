@@ -84,11 +84,14 @@ def test_uploads(server, size):
     assert (response.status, json.loads(answer)) == (200, {"name": "a file.bin", **expected})
     response, answer = ask(server, "PUT", "/upload", data, {"Content-Type": "application/octet-stream"})
     assert (response.status, json.loads(answer)) == (200, expected)
+    in_chunks = (data[i:i + 10_000] for i in range(0, size, 10_000))
+    response, answer = ask(server, "PUT", "/upload", in_chunks, {"Content-Type": "application/octet-stream"})
+    assert (response.status, json.loads(answer)) == (200, expected)
 
 
 def test_stream(server):
     response, body = ask(server, "GET", "/stream")
-    assert response.headers["Transfer-Encoding"] == "chunked"
+    assert (response.headers["Transfer-Encoding"] == "chunked") != (response.headers["Content-Length"] == str(len(body)))
     assert body == b"".join(b"%d\n" % i for i in range(1000))
 
 

@@ -19,9 +19,9 @@ def app(environ, start_response):
         return [b"unread"]
     body = f"{environ['REQUEST_METHOD']} {path}|".encode() + environ["wsgi.input"].read()
     headers = [("Content-Type", "text/plain")]
-    if path == "/unknown":
+    if path.startswith("/unknown"):
         start_response("200 OK", headers)
-        return (piece for piece in [body[:3], body[3:]])
+        return (piece for piece in [body[:3], body[3:]] * (20_000 if "long" in path else 1))
     start_response("200 OK", headers + [("Content-Length", str(len(body)))])
     return [body]
 '''
@@ -150,8 +150,8 @@ def test_http_1_0_keeps_on_request(server):
 
 def test_http_1_0_cannot_keep_what_has_no_length(server):
     with Peer(server) as peer:
-        answer = peer.ask(request("GET", "/unknown", None, "Connection: keep-alive", version="1.0"))
-        assert answer.body == b"GET /unknown|" and answer.get("Transfer-Encoding") is None
+        answer = peer.ask(request("GET", "/unknown-and-long", None, "Connection: keep-alive", version="1.0"))
+        assert answer.body == b"GET /unknown-and-long|" * 20_000 and answer.get("Transfer-Encoding") is None
         assert (answer.get("Connection") or "close").lower() == "close"
         assert peer.ended()
 

@@ -251,6 +251,20 @@ def test_idle_connection_does_not_delay_the_end(application, serve):
         assert used.recv(1) == b"" == silent.recv(1)
 
 
+def test_a_new_connection_has_a_moment_for_its_request(application, serve):
+    """It was accepted before the signal; to its client it is as good as any."""
+    server = serve("app:app", "--workers", 1, "--working-dir", application(INSPECTOR))
+    with socket.create_connection(("127.0.0.1", server.port), timeout=30) as new:
+        server.get("/").read()  # on a connection behind it: both are accepted
+        server.process.send_signal(signal.SIGTERM)
+        server.wait_for("stopping")
+        new.sendall(b"GET / HTTP/1.1\r\nHost: x\r\n\r\n")
+        answer = http.client.HTTPResponse(new)
+        answer.begin()
+        assert (answer.read(), answer.headers["Connection"]) == (b"hello", "close")
+    assert server.process.wait(30) == 0
+
+
 def test_second_signal_stops_at_once(application, serve):
     server = serve("app:app", "--workers", 1, "--graceful-timeout", "60s", "--working-dir", application(
         INSPECTOR.replace("time.sleep(1)", "time.sleep(600)")))
