@@ -83,11 +83,11 @@ static void request_release(struct request *request)
 {
     struct http *http = request->http;
     http->request_count--;
+    answer_clear(&request->answer);
     if (http->free_count >= FREE_MAX) {
         request_free(request);
         return;
     }
-    answer_clear(&request->answer);
     if (http->free_count >= FREE_LARGE_MAX) {
         buf_fini(&request->answer.gathered);
         buf_fini(&request->answer.sending);
@@ -368,7 +368,9 @@ enum MHD_Result http_request_step(void *http, struct MHD_Connection *transport, 
         request->expectation = EXPECT_COMING;
         return MHD_YES;
     }
-    return request->answered ? MHD_YES : complete(request);
+    // A handler that waits may have made its answer already, which is not sent before it returns.
+    bool answered = request->expectation == EXPECT_NONE && request->answered;
+    return answered ? MHD_YES : complete(request);
 }
 
 void http_request_end(void *owner, struct MHD_Connection *transport, void **context,
@@ -452,9 +454,12 @@ void request_set_home(struct request *request, void *home)
     request->home = home;
 }
 
-bool request_is_open(const struct request *request)
+enum rest request_rest(const struct request *request)
 {
-    return request->answer.release != NULL && !request->answer.release_anywhere;
+    const struct answer *answer = &request->answer;
+    if (answer->release == NULL || answer->release_anywhere)
+        return REST_NONE;
+    return answer->streams && answer->more == 1 ? REST_PIECES : REST_RELEASE;
 }
 
 bool request_has_body(const struct request *request)
@@ -462,10 +467,15 @@ bool request_has_body(const struct request *request)
     return request->expectation == EXPECT_NONE;
 }
 
-void request_ask_body(struct request *request)
+bool request_ask_body(struct request *request)
 {
-    must(request->expectation == EXPECT_HELD);
-    request->expectation = EXPECT_ASKED;
+    struct http *http = request->http;
+    pthread_mutex_lock(&http->expectation_lock);
+    bool first = request->expectation == EXPECT_HELD;
+    if (first)
+        request->expectation = EXPECT_ASKED;
+    pthread_mutex_unlock(&http->expectation_lock);
+    return first;
 }
 
 bool request_await_body(struct request *request)

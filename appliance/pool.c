@@ -2,16 +2,13 @@
 // somebody holds it, odd while it is lent, that is, while its holder does the application's work
 // and anybody may take it. Taking it, and taking it back, is one compare-and-swap on the same
 // value, so that only one succeeds. Nobody waits for the baton while it has the language's lock,
-// nor for the language's lock while it has the mutex.
+// nor for the language's lock while it has the mutex or the baton.
 #include "pool.h"
 
-#include <pthread.h>
-#include <stdatomic.h>
-#include <stdlib.h>
 #include <time.h>
 
 #include "cleanup.h"
-#include "log.h"
+#include "pool_priv.h"
 
 enum {
     TICK = 1000 * 1000, // nanoseconds: after one to two of them, lent is taken
@@ -19,50 +16,15 @@ enum {
     // The share of slow work, an average over the latest 64 or so: in 1/SLOW_ALL.
     SLOW_ALL = 1 << 16,
     SLOW_WEIGHT = 64,
-    SLOW_LIMIT = SLOW_ALL / 128, // from here on a hand-over costs less than what slow work holds up
-};
-
-// What a thread is to do next.
-enum duty { DUTY_NONE, DUTY_WORK, DUTY_HOLD, DUTY_STAND_BY, DUTY_LEAVE };
-
-// A thread of the pool; on its own stack.
-struct member {
-    struct pool *pool;
-    struct member *below; // in the stack of those without work
-    pthread_cond_t called;
-    enum duty duty; // what it was called for
-    struct request *request;
-    struct request *late; // that it took the baton from
-    bool permanent;       // the thread was there before the pool
-    bool attached;
-    _Atomic unsigned open; // requests that it is the home of
-    uint64_t lent;         // the baton as it lent it, while it works; 0: it had none
-    uint64_t seen;         // standing by: the baton at the last look
-    int quiet;             // looks in a row that saw the same
-};
-
-struct pool {
-    const struct pool_setup *setup;
-    _Atomic uint64_t baton;
-    _Atomic bool standby_sleeps;
-    _Atomic uint64_t let_go;  // the baton as lent, to be taken at once
-    struct request *lent_for; // valid while the baton is lent
-    _Atomic unsigned slow;    // in 1/SLOW_ALL
-    _Atomic unsigned working; // threads with application's work, but for the baton's holder
-    pthread_mutex_t lock;     // for all below
-    pthread_cond_t emptied;
-    struct member *idle; // a stack: who worked last is on top
-    struct member *_Atomic standby;
-    struct request_queue waiting; // for a thread
-    _Atomic unsigned waiting_count;
-    _Atomic unsigned threads;
-    unsigned starting; // of these, not here yet: they come for requests that wait
-    unsigned started;
-    bool stopping;
+    SLOW_LIMIT = SLOW_ALL / 32, // from here on a hand-over costs less than what slow work holds up
+    TRY_AGAIN = 100 * TICK,     // whether work is still slow
 };
 
 // What a thread has one of: its place in the pool.
 static _Thread_local struct member *self;
+
+// What a process has one of: the pool that runs.
+static struct pool *running;
 
 static void attach(struct member *member)
 {
@@ -78,169 +40,40 @@ static void detach(struct member *member)
     member->attached = false;
 }
 
+static int64_t now(void)
+{
+    struct timespec time;
+    clock_gettime(CLOCK_MONOTONIC, &time);
+    return (int64_t)time.tv_sec * 1000000000 + time.tv_nsec;
+}
+
+// What the holder of the baton has tried, and whether it lost it over that. Only this says what is
+// slow: a thread without the baton that takes long may have waited for the language's lock.
 static void count_slow(struct pool *pool, bool slow)
 {
     // Two at once may lose one: it is an average.
     unsigned share = atomic_load_explicit(&pool->slow, memory_order_relaxed);
     if (share == 0 && !slow)
         return;
+    // Once it is handed over, work is only tried now and then: each time counts.
+    if (share >= SLOW_LIMIT && !slow)
+        share = SLOW_LIMIT;
     share -= (share + SLOW_WEIGHT - 1) / SLOW_WEIGHT;
     if (slow)
         share += SLOW_ALL / SLOW_WEIGHT;
     atomic_store_explicit(&pool->slow, share, memory_order_relaxed);
 }
 
-// With the lock. Wake a thread for something.
-static void call(struct member *member, enum duty duty, struct request *request)
+// Whether work is handed over at once, and not, by now, to be tried again.
+static bool is_slow(struct pool *pool)
 {
-    member->duty = duty;
-    member->request = request;
-    pthread_cond_signal(&member->called);
-}
-
-// With the lock. Out of where it waits; false: it does not.
-static bool unlink_idle(struct member *member)
-{
-    struct pool *pool = member->pool;
-    if (pool->standby == member) {
-        pool->standby = NULL;
-        return true;
-    }
-    for (struct member **at = &pool->idle; *at != NULL; at = &(*at)->below) {
-        if (*at == member) {
-            *at = member->below;
-            return true;
-        }
-    }
-    return false;
-}
-
-// With the lock. A thread that has nothing to do, still where it waits: one with no open requests
-// if there is any, since they would wait while it works. NULL: none.
-static struct member *find_idle(struct pool *pool)
-{
-    struct member *best = pool->standby;
-    // Who worked last is asked first, the standby last.
-    for (struct member *member = pool->idle; member != NULL; member = member->below) {
-        if (best == NULL || member->open < best->open ||
-            (best == pool->standby && member->open == best->open))
-            best = member;
-    }
-    return best;
-}
-
-// With the lock. If nobody stands by, somebody who could does.
-static void fill_standby(struct pool *pool)
-{
-    if (pool->standby != NULL || pool->idle == NULL)
-        return;
-    struct member *member = pool->idle;
-    pool->idle = member->below;
-    pool->standby = member;
-    call(member, DUTY_STAND_BY, NULL);
-}
-
-// With the lock, which is released while the thread starts. One more, if that many are allowed: one
-// of them all holds the baton.
-static int grow(struct pool *pool, struct member *member, struct err *err)
-{
-    if (pool->threads > pool->setup->limit)
-        return 0;
-    unsigned number = ++pool->started;
-    pool->threads++;
-    pool->starting++;
-    pthread_mutex_unlock(&pool->lock);
-    attach(member);
-    int result = pool->setup->start_thread(pool, number, err);
-    detach(member);
-    pthread_mutex_lock(&pool->lock);
-    if (result < 0) {
-        pool->threads--;
-        pool->starting--;
-    }
-    return result;
-}
-
-// With the lock. A thread that is the home of open requests takes another one only if nobody else
-// comes to do so: the open ones would wait for it.
-static bool takes_more(const struct member *member)
-{
-    return member->open == 0 || member->pool->starting == 0;
-}
-
-// With the lock. The next request that waits, for this thread to work on; NULL: none, or enough are
-// at work.
-static struct request *take_request(struct member *member)
-{
-    struct pool *pool = member->pool;
-    if (pool->waiting_count == 0 || pool->working >= pool->setup->limit)
-        return NULL;
-    struct request *request = takes_more(member) ? request_queue_take_for(&pool->waiting, member)
-                                                 : request_queue_take_home(&pool->waiting, member);
-    if (request != NULL) {
-        pool->waiting_count--;
-        pool->working++;
-    }
-    return request;
-}
-
-// With the lock. Whoever is to work on it, if he has nothing to do; NULL: nobody has.
-static struct member *choose(struct pool *pool, const struct request *request)
-{
-    struct member *home = request_home(request);
-    if (home != NULL)
-        return home;
-    struct member *idle = find_idle(pool);
-    return idle != NULL && takes_more(idle) ? idle : NULL;
-}
-
-// With the lock. Give requests that wait to threads that have nothing to do.
-static void distribute(struct pool *pool)
-{
-    struct request_queue left = {NULL, NULL};
-    while (pool->waiting_count > 0 && pool->working < pool->setup->limit) {
-        struct request *request = request_queue_take(&pool->waiting);
-        if (request == NULL)
-            break;
-        struct member *member = choose(pool, request);
-        if (member == NULL || !unlink_idle(member)) {
-            request_queue_put(&left, request);
-            continue;
-        }
-        pool->waiting_count--;
-        pool->working++;
-        call(member, DUTY_WORK, request);
-    }
-    request_queue_append(&left, &pool->waiting);
-    pool->waiting = left;
-    fill_standby(pool);
-}
-
-// Whether a new thread would be of use: for a request that is nobody's, when all are busy or are
-// the home of others.
-static bool wants_thread(struct pool *pool, const struct request *request)
-{
-    if (request_home(request) != NULL || pool->threads > pool->setup->limit)
+    if (atomic_load_explicit(&pool->slow, memory_order_relaxed) < SLOW_LIMIT)
         return false;
-    const struct member *idle = find_idle(pool);
-    return idle == NULL || idle->open > 0;
-}
-
-static void hand_over(struct member *member, struct request *request)
-{
-    struct pool *pool = member->pool;
-    struct err err;
-    detach(member);
-    pthread_mutex_lock(&pool->lock);
-    bool grows = wants_thread(pool, request);
-    request_queue_put(&pool->waiting, request);
-    pool->waiting_count++;
-    if (grows && grow(pool, member, &err) < 0)
-        log_warning("pool", "%s: requests wait for %u threads", err.text, pool->threads);
-    // A thread that has just started takes it.
-    if (!grows)
-        distribute(pool);
-    pthread_mutex_unlock(&pool->lock);
+    int64_t time = now();
+    if (time - pool->tried < TRY_AGAIN)
+        return true;
+    pool->tried = time;
+    return false;
 }
 
 static void wake_standby(struct pool *pool)
@@ -277,86 +110,101 @@ static bool take(struct pool *pool, uint64_t lent)
 // Attached. Whose request it is, if there is more to it than this.
 static void run(struct member *member, struct request *request, bool gathers)
 {
-    bool was_open = request_home(request) != NULL;
+    enum rest before = request_rest(request);
     request_run(request, gathers);
-    bool open = request_is_open(request);
-    if (open == was_open)
+    enum rest rest = request_rest(request);
+    if (rest == before)
         return;
-    request_set_home(request, open ? member : NULL);
-    member->open += open ? 1 : -1U;
+    member->open += (rest == REST_PIECES) - (before == REST_PIECES);
+    member->homes += (rest != REST_NONE) - (before != REST_NONE);
+    request_set_home(request, rest != REST_NONE ? member : NULL);
 }
 
-// Holding the baton. False: it was lost over the work.
-static bool work_here(struct member *member, struct request *request)
+// A place in the application is free again.
+static void give_place(struct pool *pool)
+{
+    pool->working--;
+    if (pool->waiting_count == 0)
+        return;
+    pthread_mutex_lock(&pool->lock);
+    distribute(pool);
+    pthread_mutex_unlock(&pool->lock);
+}
+
+// Holding the baton, with a place reserved. slow: it is to be taken at once. False: it was lost
+// over the work.
+static bool work_here(struct member *member, struct request *request, bool slow)
 {
     struct pool *pool = member->pool;
+    if (pool->standby == NULL) {
+        pthread_mutex_lock(&pool->lock);
+        have_standby(pool);
+        pthread_mutex_unlock(&pool->lock);
+    }
     lend(member, request);
-    if (pool->slow >= SLOW_LIMIT)
+    if (slow)
         let_go(member);
     attach(member);
-    run(member, request, pool->slow < SLOW_LIMIT && pool->standby != NULL);
+    run(member, request, !slow && pool->standby != NULL);
     // Alone with the language's lock, one may keep it over what the reactor does.
-    if (pool->working > 0)
+    if (pool->working > 1)
         detach(member);
     uint64_t lent = member->lent;
     member->lent = 0;
-    if (take(pool, lent)) {
-        count_slow(pool, false);
+    bool held = take(pool, lent);
+    if (!held)
+        detach(member);
+    give_place(pool);
+    if (held) {
+        if (!slow)
+            count_slow(pool, false);
         reactor_settle(pool->setup->reactor, request);
-        return true;
+    } else {
+        reactor_post(pool->setup->reactor, request);
     }
-    detach(member);
-    pthread_mutex_lock(&pool->lock);
-    pool->working--; // it was counted by who took the baton
-    pthread_mutex_unlock(&pool->lock);
-    reactor_post(pool->setup->reactor, request);
-    return false;
+    return held;
 }
 
-// Whether the baton's holder does work itself: what it is the home of; and what is nobody's, if it
-// is quick of late, somebody watches, and it holds up nothing that is open, unless all threads do.
-static bool works_here(const struct member *member, const struct request *request)
-{
-    const struct pool *pool = member->pool;
-    const struct member *home = request_home(request);
-    if (pool->working >= pool->setup->limit)
-        return false;
-    if (home != NULL)
-        return home == member;
-    return pool->slow < SLOW_LIMIT && pool->standby != NULL &&
-           (member->open == 0 || pool->threads > pool->setup->limit);
-}
-
-// A thread that is the home of open requests should not come to be held up by another one: the
-// baton goes to one that is not. False: there is none.
-static bool pass_on(struct member *member, struct request *request)
+// Whether the baton's holder does work itself: what is for it alone; and what is for any thread, if
+// work is quick of late, somebody watches, and it holds up nothing that is open, unless all
+// threads would.
+static bool works_here(const struct member *member, const struct request *request, bool slow)
 {
     struct pool *pool = member->pool;
-    if (member->open == 0 || request_home(request) != NULL || pool->slow >= SLOW_LIMIT)
-        return false;
-    pthread_mutex_lock(&pool->lock);
-    struct member *other = find_idle(pool);
-    bool passes = other != NULL && other->open == 0 && unlink_idle(other);
-    if (passes)
-        call(other, DUTY_HOLD, request);
-    pthread_mutex_unlock(&pool->lock);
-    return passes;
+    const struct member *only = member_for(pool, request);
+    bool here = only == member;
+    if (only == NULL)
+        here = !slow && pool->standby != NULL &&
+               (member->open == 0 || pool->threads > pool->setup->limit);
+    return here && reserve(pool);
 }
 
-// What the holder of the baton has waiting as its home.
-static struct request *take_own(struct member *member)
+// What the holder of the baton has waiting for it alone, reserved.
+static struct request *find_own(struct member *member)
 {
     struct pool *pool = member->pool;
-    if (pool->waiting_count == 0 || member->open == 0)
+    if (pool->waiting_count == 0 || (member->homes == 0 && pool->setup->limit > 1))
         return NULL;
     pthread_mutex_lock(&pool->lock);
-    struct request *request = NULL;
-    if (pool->working < pool->setup->limit)
-        request = request_queue_take_home(&pool->waiting, member);
-    if (request != NULL)
-        pool->waiting_count--;
+    struct request *request = take_own(member);
     pthread_mutex_unlock(&pool->lock);
     return request;
+}
+
+// Holding the baton. False: it was lost, or passed on.
+static bool do_work(struct member *member, struct request *request)
+{
+    struct pool *pool = member->pool;
+    bool slow = is_slow(pool);
+    if (works_here(member, request, slow))
+        return work_here(member, request, slow);
+    detach(member);
+    pthread_mutex_lock(&pool->lock);
+    bool passed = !slow && pass_on(member, request);
+    if (!passed)
+        hand_over(pool, request);
+    pthread_mutex_unlock(&pool->lock);
+    return !passed;
 }
 
 static void stop(struct pool *pool)
@@ -376,33 +224,26 @@ static void hold(struct member *member)
     struct pool *pool = member->pool;
     struct reactor *reactor = pool->setup->reactor;
     struct request *passed = steal_ptr(&member->request);
+    pool->holder = member;
     if (member->late != NULL)
         reactor_flush(reactor, steal_ptr(&member->late));
-    for (;;) {
+    for (bool holds = true; holds;) {
+        struct request *own = find_own(member);
+        if (own != NULL) {
+            holds = work_here(member, own, is_slow(pool));
+            continue;
+        }
         struct request *request = passed != NULL ? steal_ptr(&passed) : reactor_next(reactor);
-        if (request == NULL)
-            request = take_own(member);
-        if (request == NULL && reactor_finished(reactor))
-            break;
-        if (request == NULL) {
+        if (request != NULL) {
+            holds = do_work(member, request);
+        } else if (reactor_finished(reactor)) {
+            stop(pool);
+            return;
+        } else {
             detach(member);
             reactor_wait(reactor);
-        } else if (pass_on(member, request)) {
-            return;
-        } else if (!works_here(member, request)) {
-            hand_over(member, request);
-        } else if (!work_here(member, request)) {
-            return;
         }
     }
-    stop(pool);
-}
-
-static int64_t now(void)
-{
-    struct timespec time;
-    clock_gettime(CLOCK_MONOTONIC, &time);
-    return (int64_t)time.tv_sec * 1000000000 + time.tv_nsec;
 }
 
 // Without the baton: one request after the other, as long as any waits.
@@ -412,9 +253,7 @@ static void work(struct member *member)
     struct request *request = steal_ptr(&member->request);
     while (request != NULL) {
         attach(member);
-        int64_t began = now();
         run(member, request, false);
-        count_slow(pool, now() - began > TICK);
         detach(member);
         struct request *done = request;
         pthread_mutex_lock(&pool->lock);
@@ -437,22 +276,31 @@ static bool wait_called(struct member *member, int64_t nanoseconds)
     return pthread_cond_timedwait(&member->called, lock, &time) == 0;
 }
 
+// With the lock. Take the baton of somebody who takes long, if so: who is counted as working
+// already.
+static bool take_over(struct member *member, uint64_t baton)
+{
+    struct pool *pool = member->pool;
+    bool at_once = baton == pool->let_go;
+    if (baton % 2 == 0 || (baton != member->seen && !at_once) || !take(pool, baton))
+        return false;
+    if (!at_once)
+        count_slow(pool, true);
+    unlink_idle(member);
+    member->late = pool->lent_for;
+    member->duty = DUTY_HOLD;
+    return true;
+}
+
 // With the lock. One look at the baton, and a wait until the next.
 static void stand_by(struct member *member)
 {
     struct pool *pool = member->pool;
     uint64_t baton = pool->baton;
-    bool lent = baton % 2 == 1;
-    if (lent && (baton == member->seen || baton == pool->let_go) && take(pool, baton)) {
-        if (baton != pool->let_go)
-            count_slow(pool, true);
-        pool->working++; // whoever lent it
-        pool->standby = NULL;
-        member->late = pool->lent_for;
-        member->duty = DUTY_HOLD;
+    if (take_over(member, baton))
         return;
-    }
-    member->quiet = baton == member->seen && !lent ? member->quiet + 1 : 0;
+    bool quiet = baton == member->seen && baton % 2 == 0;
+    member->quiet = quiet ? member->quiet + 1 : 0;
     member->seen = baton;
     if (member->quiet < QUIET_TICKS) {
         wait_called(member, TICK);
@@ -462,26 +310,45 @@ static void stand_by(struct member *member)
     pool->standby_sleeps = true;
     if (pool->baton == baton)
         wait_called(member, -1);
-    pool->standby_sleeps = false;
+    if (pool->standby == member)
+        pool->standby_sleeps = false;
     member->quiet = 0;
 }
 
 // With the lock. Without work for long: nobody's any more.
 static void retire(struct member *member)
 {
-    if (member->permanent || member->open > 0)
+    if (member->permanent || member->homes > 0)
         return;
     unlink_idle(member);
+    member->pool->threads--;
     member->duty = DUTY_LEAVE;
 }
 
-// With the lock.
-static void wait_idle(struct member *member)
+// With the lock. What there is to do now, or else be with the idle.
+static void find_duty(struct member *member)
 {
     struct pool *pool = member->pool;
-    member->below = pool->idle;
-    pool->idle = member;
-    fill_standby(pool);
+    member->request = take_request(member);
+    if (member->request != NULL) {
+        member->duty = DUTY_WORK;
+    } else if (pool->stopping) {
+        member->duty = DUTY_LEAVE;
+    } else {
+        member->below = pool->idle;
+        pool->idle = member;
+    }
+    distribute(pool); // what may have waited for this thread, or for one that retired
+}
+
+static enum duty next_duty(struct member *member)
+{
+    struct pool *pool = member->pool;
+    pthread_mutex_lock(&pool->lock);
+    member->seen = 0;
+    member->quiet = 0;
+    if (member->duty == DUTY_NONE)
+        find_duty(member);
     while (member->duty == DUTY_NONE || member->duty == DUTY_STAND_BY) {
         if (member->duty == DUTY_STAND_BY)
             stand_by(member);
@@ -489,24 +356,10 @@ static void wait_idle(struct member *member)
             retire(member);
     }
     fill_standby(pool); // in place of this one
-}
-
-static enum duty next_duty(struct member *member)
-{
-    struct pool *pool = member->pool;
-    pthread_mutex_lock(&pool->lock);
+    enum duty duty = member->duty;
     member->duty = DUTY_NONE;
-    member->seen = 0;
-    member->quiet = 0;
-    member->request = take_request(member);
-    if (member->request != NULL)
-        member->duty = DUTY_WORK;
-    else if (pool->stopping)
-        member->duty = DUTY_LEAVE;
-    else
-        wait_idle(member);
     pthread_mutex_unlock(&pool->lock);
-    return member->duty;
+    return duty;
 }
 
 static void serve(struct member *member, enum duty duty)
@@ -549,29 +402,46 @@ void pool_join(struct pool *pool)
     serve(&member, next_duty(&member));
     member_fini(&member);
     pthread_mutex_lock(&pool->lock);
-    pool->threads--;
+    pool->present--;
     pthread_cond_signal(&pool->emptied);
+    pthread_mutex_unlock(&pool->lock);
+}
+
+// The first thread besides the one there is, without which there is no pool.
+static int start_second(struct pool *pool, struct err *err)
+{
+    pool->started = pool->threads = pool->present = 2;
+    pool->starting = 1;
+    if (pool->setup->start_thread(pool, 2, err) == 0)
+        return 0;
+    pool->present = 1;
+    return -1;
+}
+
+static void wait_emptied(struct pool *pool)
+{
+    pthread_mutex_lock(&pool->lock);
+    while (pool->present > 1)
+        pthread_cond_wait(&pool->emptied, &pool->lock);
     pthread_mutex_unlock(&pool->lock);
 }
 
 int pool_run(const struct pool_setup *setup, struct err *err)
 {
-    struct pool pool = {.setup = setup, .threads = 1, .started = 1};
+    struct pool pool = {.setup = setup};
     struct member member;
     pthread_mutex_init(&pool.lock, NULL);
     pthread_cond_init(&pool.emptied, NULL);
     member_init(&member, &pool);
     member.permanent = true;
-    pthread_mutex_lock(&pool.lock);
-    int result = grow(&pool, &member, err);
-    pthread_mutex_unlock(&pool.lock);
+    pool.permanent = &member;
+    running = &pool;
+    detach(&member);
+    int result = start_second(&pool, err);
     if (result == 0)
         serve(&member, DUTY_HOLD);
-    detach(&member);
-    pthread_mutex_lock(&pool.lock);
-    while (pool.threads > 1)
-        pthread_cond_wait(&pool.emptied, &pool.lock);
-    pthread_mutex_unlock(&pool.lock);
+    wait_emptied(&pool);
+    running = NULL;
     member_fini(&member);
     pthread_cond_destroy(&pool.emptied);
     pthread_mutex_destroy(&pool.lock);
@@ -580,15 +450,23 @@ int pool_run(const struct pool_setup *setup, struct err *err)
 
 bool pool_await_body(struct request *request)
 {
+    // An application may read in a thread of its own.
     struct member *member = self;
-    struct pool *pool = member->pool;
-    request_ask_body(request);
-    detach(member);
+    struct pool *pool = running;
+    bool first = request_ask_body(request);
+    if (member != NULL)
+        detach(member);
+    else
+        pool->setup->detach();
     // This takes as long as the client likes: nobody should first have to find out.
-    if (member->lent != 0)
+    if (first && member != NULL && member->lent != 0)
         let_go(member);
-    reactor_post(pool->setup->reactor, request);
+    if (first)
+        reactor_post(pool->setup->reactor, request);
     bool there = request_await_body(request);
-    attach(member);
+    if (member != NULL)
+        attach(member);
+    else
+        pool->setup->attach();
     return there;
 }

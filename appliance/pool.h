@@ -16,11 +16,12 @@ struct pool_setup {
     struct reactor *reactor;
     unsigned limit;       // of requests in the application at once. At least 1
     int64_t idle_timeout; // nanoseconds after which a thread without work ends
-    // The language's lock, which request_run and start_thread need and nothing else: taken and
-    // given back by the thread that calls.
+    // The language's lock, which request_run needs and nothing else: taken and given back by the
+    // thread that calls.
     void (*attach)(void);
     void (*detach)(void);
-    // Start a thread that calls pool_join(pool), attached. number: from 2, for its name.
+    // Start a thread that calls pool_join(pool), attached. number: from 2, for its name. Called
+    // detached, in any thread, and may wait for the lock.
     int (*start_thread)(struct pool *pool, unsigned number, struct err *err);
 };
 

@@ -69,17 +69,20 @@ void request_run(struct request *request, bool gathers);
 void *request_home(const struct request *request);
 void request_set_home(struct request *request, void *home);
 
-// Whether there is work for the home left, once request_run has returned.
-bool request_is_open(const struct request *request);
+// What a request still has for its home to do: nothing, to be released, pieces before that. Changed
+// by request_run alone.
+enum rest { REST_NONE, REST_RELEASE, REST_PIECES };
+enum rest request_rest(const struct request *request);
 
 // False as long as the client holds the body back until it is asked for it (Expect: 100-continue,
 // RFC 9110 section 10.1.1).
 bool request_has_body(const struct request *request);
 
-// Ask for that body: once the request is settled with it, the client is told. Then wait until it is
-// there, which takes as long as the client does. False: it will never come, the connection is lost.
+// Ask for that body, in any thread while the request's handler runs. True: by the first who does;
+// once the request was posted then, the client is told. Then wait until the body is there, which
+// takes as long as the client does. False: it will never come, the connection is lost.
 // (pool_await_body is both, and lets the others go on.)
-void request_ask_body(struct request *request);
+bool request_ask_body(struct request *request);
 bool request_await_body(struct request *request);
 
 // The whole body, received: in memory, where that is not empty, or in a file.

@@ -67,19 +67,25 @@ static PyMethodDef await_method = {"await_body", await_body, METH_NOARGS, NULL};
 
 void input_forget(PyObject *awaited)
 {
-    if (awaited != NULL)
-        PyCapsule_SetPointer(awaited, &answered);
-    Py_XDECREF(awaited);
+    if (awaited == NULL)
+        return;
+    // Waits for a thread of the application's that still waits for the body.
+    _pyref_ PyObject *fetch = NULL;
+    while ((fetch = PyObject_CallMethod(awaited, "end", NULL)) == NULL)
+        PyErr_WriteUnraisable(awaited);
+    PyCapsule_SetPointer(PyCFunction_GetSelf(fetch), &answered);
+    Py_DECREF(awaited);
 }
 
 static PyObject *open_awaited(struct request *request, PyObject **awaited)
 {
     _pyref_ PyObject *module = PyImport_ImportModule("limpet.awaited_input");
-    *awaited = PyCapsule_New(request, NULL, NULL);
-    if (module == NULL || *awaited == NULL)
+    _pyref_ PyObject *capsule = PyCapsule_New(request, NULL, NULL);
+    if (module == NULL || capsule == NULL)
         return NULL;
-    return PyObject_CallMethod(module, "AwaitedInput", "N",
-                               PyCFunction_New(&await_method, *awaited));
+    *awaited =
+        PyObject_CallMethod(module, "AwaitedInput", "N", PyCFunction_New(&await_method, capsule));
+    return Py_XNewRef(*awaited);
 }
 
 PyObject *input_new(struct request *request, PyObject **awaited)

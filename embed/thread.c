@@ -33,11 +33,19 @@ static PyObject *new_thread(struct pool *pool, unsigned number)
     _pyref_ PyObject *target = capsule != NULL ? PyCFunction_New(&join_method, capsule) : NULL;
     if (threading == NULL || target == NULL)
         return NULL;
-    return PyObject_CallMethod(threading, "Thread", "OON", Py_None, target,
-                               PyUnicode_FromFormat("limpet-%u", number));
+    _pyref_ PyObject *make = PyObject_GetAttrString(threading, "Thread");
+    _pyref_ PyObject *named =
+        Py_BuildValue("{sOsNsO}", "target", target, "name",
+                      PyUnicode_FromFormat("limpet-%u", number), "daemon", Py_False);
+    _pyref_ PyObject *nothing = PyTuple_New(0);
+    if (make == NULL || named == NULL || nothing == NULL)
+        return NULL;
+    // Told not to be a daemon, it does not ask what the thread is that makes it.
+    return PyObject_Call(make, nothing, named);
 }
 
-int thread_start(struct pool *pool, unsigned number, struct err *err)
+// Attached.
+static int start(struct pool *pool, unsigned number, struct err *err)
 {
     _pyref_ PyObject *thread = new_thread(pool, number);
     _pyref_ PyObject *started = thread != NULL ? PyObject_CallMethod(thread, "start", NULL) : NULL;
@@ -46,4 +54,12 @@ int thread_start(struct pool *pool, unsigned number, struct err *err)
         return err_wrap(err, "cannot start a thread");
     }
     return 0;
+}
+
+int thread_start(struct pool *pool, unsigned number, struct err *err)
+{
+    PyGILState_STATE state = PyGILState_Ensure();
+    int result = start(pool, number, err);
+    PyGILState_Release(state);
+    return result;
 }

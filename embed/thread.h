@@ -9,5 +9,5 @@
 void thread_attach(void);
 void thread_detach(void);
 
-// With the GIL: start a thread that joins the pool.
+// Without the GIL, in any thread: start a thread that joins the pool.
 int thread_start(struct pool *pool, unsigned number, struct err *err);

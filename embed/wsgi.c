@@ -52,7 +52,8 @@ static PyObject *call_application(struct request *request, PyObject *start_respo
 static int check_length(const struct request *request, const struct response *response)
 {
     int64_t announced = response->content_length;
-    if (announced < 0 || (response->source != NULL && (announced > 0 || response->source->fd >= 0)))
+    bool begun = response->body.size > 0;
+    if (announced < 0 || (response->source != NULL && (announced > 0 || !begun)))
         return 0;
     if (response->source == NULL && announced == (int64_t)response->body.size)
         return 0;

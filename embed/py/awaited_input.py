@@ -1,6 +1,9 @@
 """wsgi.input of a request whose client waits to be asked for the body (Expect: 100-continue)."""
 
 
+import threading
+
+
 class AwaitedInput:
     """The input stream of PEP 3333; the first read asks for the body, and waits until all of it is there.
 
@@ -10,11 +13,18 @@ class AwaitedInput:
     def __init__(self, fetch):
         self._fetch = fetch
         self._file = None
+        self._lock = threading.Lock()  # an application may read in several threads
 
     def _body(self):
-        if self._file is None:
-            self._file = self._fetch()
-        return self._file
+        with self._lock:
+            if self._file is None:
+                self._file = self._fetch()
+            return self._file
+
+    def end(self):
+        """For the server: the request ends; whoever waits for its body has it first. Returns fetch."""
+        with self._lock:
+            return self._fetch
 
     def read(self, size=-1, /):
         return self._body().read(size)

@@ -12,12 +12,14 @@ from raw_client import Peer, chunked, request
 pytestmark = pytest.mark.also_validated
 
 APPLICATION = '''
-import hashlib, json, os
+import hashlib, json, os, threading
 
 def read_some(source, path):
     """What of the body the path wants."""
     if path == "/all":
         return source.read()
+    if path == "/threads":
+        return read_in_threads(source)
     if path == "/pieces":
         return b"".join(iter(lambda: source.read(1000), b""))
     if path == "/lines":
@@ -37,9 +39,42 @@ def early(source):
     yield b"begun "
     yield hashlib.md5(source.read()).hexdigest().encode()
 
+def read_again_and_again(source):
+    """As error handlers do that want to empty the connection."""
+    for _ in range(3):
+        try:
+            source.read()
+        except OSError as error:
+            os.write(2, f"{type(error).__name__}: {error}\\n".encode())
+
+def read_in_threads(source):
+    """Reads in threads of its own; what one of them gets, and how much the others."""
+    got = []
+    threads = [threading.Thread(target=lambda: got.append(source.read(1000))) for _ in range(3)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    return b"".join(got)
+
+def read_behind_the_back(source):
+    """A thread that still waits when the handler returns."""
+    def read():
+        data = source.read()
+        os.write(2, f"behind the back: {len(data)}\\n".encode())
+    reader = threading.Thread(target=read)
+    reader.start()
+    source = getattr(source, "input", source)  # wsgiref.validate's
+    while reader.is_alive() and hasattr(source, "end") and not source._lock.locked():
+        pass
+
 def app(environ, start_response):
     path, source = environ["PATH_INFO"], environ["wsgi.input"]
     os.write(2, f"called {path}\\n".encode())
+    if path == "/again":
+        read_again_and_again(source)
+    elif path == "/behind":
+        read_behind_the_back(source)
     headers = [("Content-Type", "text/plain")]
     if path in ("/later", "/early"):
         start_response("200 OK", headers)
@@ -51,7 +86,7 @@ def app(environ, start_response):
     else:
         data, status = read_some(source, path), "200 OK"
         body = json.dumps({"md5": hashlib.md5(data).hexdigest(), "size": len(data), "rest": len(source.read()),
-                           "expect": environ.get("HTTP_EXPECT")} if path in ("/all", "/pieces", "/lines") else
+                           "expect": environ.get("HTTP_EXPECT")} if path in ("/all", "/pieces", "/lines", "/threads") else
                           {"size": len(data)}).encode()
     start_response(status, headers + [("Content-Length", str(len(body)))])
     return [body]
@@ -186,6 +221,45 @@ def test_many_at_once(server):
 
     with concurrent.futures.ThreadPoolExecutor(40) as clients:
         assert all(clients.map(upload, range(40)))
+
+
+@pytest.mark.parametrize("size", [3, 3000, 300_000])
+def test_read_in_threads_of_the_application(server, size):
+    data = os.urandom(size)
+    with Peer(server) as peer:
+        peer.send(head("/threads", EXPECT, f"Content-Length: {size}"))
+        assert peer.head().status == 100
+        peer.send(data)
+        seen = peer.answer().json()
+        assert (seen["size"], seen["size"] + seen["rest"]) == (min(size, 3000), size)
+        check_alive(peer)
+
+
+def test_read_when_the_client_has_gone(server):
+    """However often."""
+    workers = server.workers()
+    seen = len(server.log)
+    with Peer(server) as peer:
+        peer.send(head("/again", EXPECT, "Content-Length: 3"))
+        assert peer.head().status == 100
+    server.wait_for("(?s)" + "ConnectionResetError: the client has gone.*" * 3)
+    with Peer(server) as peer:
+        check_alive(peer)
+    assert server.workers() == workers and "Traceback" not in server.log[seen:]
+
+
+@pytest.mark.parametrize("sends", [True, False])
+def test_read_while_the_handler_returns(server, sends):
+    with Peer(server) as peer:
+        peer.send(head("/behind", EXPECT, "Content-Length: 3"))
+        assert peer.head().status == 100
+        if sends:
+            peer.send(b"abc")
+            assert peer.answer().json() == {"size": 0}
+            server.wait_for("behind the back: 3")
+            check_alive(peer)
+    with Peer(server) as peer:
+        check_alive(peer)
 
 
 # --- The application does not read ---

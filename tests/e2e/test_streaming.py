@@ -86,6 +86,9 @@ def app(environ, start_response):
             file.seek(int(environ["QUERY_STRING"]))
         start_response("200 OK", headers)
         return environ["wsgi.file_wrapper"](file, 4096)
+    if path == "/empty-file":
+        start_response("200 OK", headers + [("Content-Length", "0")])
+        return environ["wsgi.file_wrapper"](io.BytesIO())
     if path == "/announced":
         start_response("200 OK", headers + [("Content-Length", environ["QUERY_STRING"])])
         return Closing([b"12345", b"67890"], "announced")
@@ -149,6 +152,11 @@ def test_a_piece_does_not_wait_for_the_next(server):
     assert response.read() == b"two"
     connection.close()
     server.wait_for("closed /gradual")
+
+
+def test_an_empty_file_in_memory(server):
+    response, body = get(server, "/empty-file")
+    assert (response.status, body, response.headers["Content-Length"]) == (200, b"", "0")
 
 
 def test_announced_length_is_kept(server):

@@ -464,6 +464,46 @@ def test_names(server):
     assert by_id[worker] not in comms, "they look like the process"
 
 
+ALONE = '''
+import sqlite3, time
+connection = sqlite3.connect(":memory:")  # refuses every thread but this one
+inside = 0
+
+def pieces():
+    for _ in range(20):
+        yield str(connection.execute("SELECT 1").fetchone()[0]).encode() * 50_000
+
+def app(environ, start_response):
+    global inside
+    inside += 1
+    try:
+        assert inside == 1, "two at once"
+        if environ["PATH_INFO"] == "/slow":
+            time.sleep(0.005)
+        body = pieces() if environ["PATH_INFO"] == "/pieces" else [
+            str(connection.execute("SELECT 1").fetchone()[0]).encode()]
+    finally:
+        inside -= 1
+    start_response("200 OK", [("Content-Type", "text/plain")])
+    return body
+'''
+
+
+def test_one_thread_is_always_the_same(application, serve):
+    """What an application has made when it was loaded is its thread's, and there is no other."""
+    server = serve("app:app", "--workers", 1, "--blocking-threads", 1, "--working-dir", application(ALONE))
+
+    def visit(path):
+        with Peer(server) as peer:
+            for _ in range(20):
+                assert peer.ask(request("GET", path)).body == b"1" * (1_000_000 if path == "/pieces" else 1)
+
+    with at_once() as start:
+        visits = [start(visit, path) for path in ["/slow", "/quick", "/pieces"] * 4]
+        for each in visits:
+            each.result()
+
+
 # --- The end ---
 
 
