@@ -139,8 +139,9 @@ static int check_announced(struct request *request, int more, size_t size)
 // where the source has it.
 static bool keep(struct answer *answer, struct str piece)
 {
-    bool more_wanted = answer->announced < 0 || answer->taken < answer->announced;
-    if (answer->flushed || piece.size > PIECE_COPIED || !more_wanted ||
+    int64_t before = answer->taken - (int64_t)piece.size;
+    bool wanted = answer->announced < 0 || before < answer->announced;
+    if (answer->flushed || piece.size > PIECE_COPIED || !wanted ||
         buf_append_str(&answer->gathered, piece) < 0) {
         answer->piece = piece;
         return false;

@@ -282,7 +282,12 @@ static bool take_over(struct member *member, uint64_t baton)
 {
     struct pool *pool = member->pool;
     bool at_once = baton == pool->let_go;
-    if (baton % 2 == 0 || (baton != member->seen && !at_once) || !take(pool, baton))
+    if (baton % 2 == 0 || (baton != member->seen && !at_once))
+        return false;
+    // Nor would this thread get further, without the language's lock.
+    if (!at_once && watch_is_preempted(pool->holder, member->seen_cpu_time))
+        return false;
+    if (!take(pool, baton))
         return false;
     if (!at_once)
         count_slow(pool, true);
@@ -302,6 +307,8 @@ static void stand_by(struct member *member)
     bool quiet = baton == member->seen && baton % 2 == 0;
     member->quiet = quiet ? member->quiet + 1 : 0;
     member->seen = baton;
+    if (baton % 2 == 1)
+        member->seen_cpu_time = watch_cpu_time(pool->holder);
     if (member->quiet < QUIET_TICKS) {
         wait_called(member, TICK);
         return;
@@ -381,6 +388,7 @@ static void member_init(struct member *member, struct pool *pool)
     pthread_condattr_setclock(&monotonic, CLOCK_MONOTONIC);
     pthread_cond_init(&member->called, &monotonic);
     pthread_condattr_destroy(&monotonic);
+    watch_init(member);
     self = member;
 }
 

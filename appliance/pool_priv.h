@@ -4,6 +4,8 @@
 
 #include <pthread.h>
 #include <stdatomic.h>
+#include <sys/types.h>
+#include <time.h>
 
 #include "pool.h"
 
@@ -20,11 +22,14 @@ struct member {
     struct request *late; // that it took the baton from
     bool permanent;       // the thread was there before the pool
     bool attached;
-    int homes;        // requests that it is the home of
-    _Atomic int open; // of these, those with pieces to come
-    uint64_t lent;    // the baton as it lent it, while it works; 0: it had none
-    uint64_t seen;    // standing by: the baton at the last look
-    int quiet;        // looks in a row that saw the same
+    int homes;             // requests that it is the home of
+    _Atomic int open;      // of these, those with pieces to come
+    uint64_t lent;         // the baton as it lent it, while it works; 0: it had none
+    pid_t tid;             // of the thread
+    clockid_t clock;       // of its CPU time
+    uint64_t seen;         // standing by: the baton at the last look
+    int64_t seen_cpu_time; // and the lender's CPU time, nanoseconds
+    int quiet;             // looks in a row that saw the same
 };
 
 struct pool {
@@ -58,6 +63,12 @@ const struct member *member_for(const struct pool *pool, const struct request *r
 
 // Count one more request in the application; false: there are as many as may be.
 bool reserve(struct pool *pool);
+
+// pool_watch.c: for the thread that calls, once.
+void watch_init(struct member *member);
+int64_t watch_cpu_time(const struct member *member);
+// Whether it could go on, but has not been let since its cpu_time was that, a tick ago.
+bool watch_is_preempted(const struct member *member, int64_t cpu_time);
 
 // All below with the lock.
 
