@@ -14,6 +14,7 @@
 enum {
     ROOM = 40,         // keys for which a copy of a prepared dict has room
     ADDRESS_KEPT = 48, // bytes
+    PORTS_KEPT = 256,  // a power of two
 };
 
 // What is prepared for the requests of a listener.
@@ -33,6 +34,11 @@ static struct {
     PyObject *address;
     size_t address_size;
     char address_bytes[ADDRESS_KEPT];
+    // Ports of peers as text, since a connection has many requests.
+    struct {
+        uint16_t number;
+        PyObject *text; // NULL: none
+    } ports[PORTS_KEPT];
 } shared;
 
 void environ_use_prefix(const char *prefix)
@@ -134,6 +140,8 @@ void environ_fini(void)
     Py_CLEAR(shared.constants);
     Py_CLEAR(shared.file_wrapper);
     Py_CLEAR(shared.address);
+    for (size_t i = 0; i < PORTS_KEPT; i++)
+        Py_CLEAR(shared.ports[i].text);
     header_key_fini();
     input_fini();
 }
@@ -249,13 +257,26 @@ static PyObject *peer_address(struct str address)
     return object;
 }
 
+static PyObject *peer_port(uint16_t port)
+{
+    PyObject **kept = &shared.ports[port % PORTS_KEPT].text;
+    if (*kept == NULL || shared.ports[port % PORTS_KEPT].number != port) {
+        PyObject *object = decimal(port);
+        if (object == NULL)
+            return NULL;
+        Py_XSETREF(*kept, object);
+        shared.ports[port % PORTS_KEPT].number = port;
+    }
+    return Py_NewRef(*kept);
+}
+
 static int set_peer(PyObject *environ, const struct request_head *head)
 {
     if (set_new(environ, names.REMOTE_ADDR, peer_address(head->peer_address)) < 0)
         return -1;
     if (head->endpoint->port == 0)
         return 0;
-    return set_new(environ, names.REMOTE_PORT, decimal(head->peer_port));
+    return set_new(environ, names.REMOTE_PORT, peer_port(head->peer_port));
 }
 
 // What is in the prepared dict already needs not be set.

@@ -8,18 +8,21 @@
 #include "pool.h"
 
 // What a process has one of: its interpreter is one.
-static PyObject *bytes_io; // io.BytesIO
+static PyObject *bytes_io;     // io.BytesIO
+static PyObject *no_arguments; // an empty tuple
 
 int input_init(void)
 {
     _pyref_ PyObject *io = PyImport_ImportModule("io");
     bytes_io = io != NULL ? PyObject_GetAttrString(io, "BytesIO") : NULL;
-    return bytes_io != NULL ? 0 : -1;
+    no_arguments = PyTuple_New(0);
+    return bytes_io != NULL && no_arguments != NULL ? 0 : -1;
 }
 
 void input_fini(void)
 {
     Py_CLEAR(bytes_io);
+    Py_CLEAR(no_arguments);
 }
 
 // A file object of its own on a body that lies in a file; the application may close it.
@@ -42,6 +45,8 @@ static PyObject *open_received(const struct request *request)
     if (fd >= 0)
         return open_body(fd);
     struct str body = request_body(request);
+    if (body.size == 0) // as new as any, without the call of its __init__
+        return ((PyTypeObject *)bytes_io)->tp_new((PyTypeObject *)bytes_io, no_arguments, NULL);
     _pyref_ PyObject *bytes = PyBytes_FromStringAndSize(body.data, (Py_ssize_t)body.size);
     return bytes != NULL ? PyObject_CallOneArg(bytes_io, bytes) : NULL;
 }
