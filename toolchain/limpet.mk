@@ -123,6 +123,10 @@ $(OUT)/unit/test_malloc: $(OUT)/obj/toolchain/shims/malloc.o
 $(OUT)/unit/test_malloc $(OUT)/unit/test_dl: $(OUT)/unit/%: $(OUT)/unit/%.o
 	@$(CC) $(COMPILE_FLAGS) -o $@ $^ $(PYTHON_LIBRARIES) $(LIBRARY_PATHS) $(LIBRARIES) $(LINK)
 
+# Of embed/, what stands without Python.
+$(OUT)/unit/test_target.o $(OUT)/unit/fuzz_target.o: FLAGS += -Iembed
+$(OUT)/unit/test_target $(OUT)/unit/replay_target: $(OUT)/obj/embed/target.o
+
 # The fuzzers' entries with a main that replays their corpora (tests/fuzz).
 FUZZERS := $(patsubst tests/fuzz/fuzz_%.c,%,$(wildcard tests/fuzz/fuzz_*.c))
 
