@@ -235,8 +235,10 @@ static void hand_over(struct member *member, struct request *request)
     bool grows = wants_thread(pool, request);
     request_queue_put(&pool->waiting, request);
     pool->waiting_count++;
-    if (grows && grow(pool, member, &err) < 0)
+    if (grows && grow(pool, member, &err) < 0) {
         log_warning("pool", "%s: requests wait for %u threads", err.text, pool->threads);
+        grows = false;
+    }
     // A thread that has just started takes it.
     if (!grows)
         distribute(pool);
@@ -499,6 +501,8 @@ static enum duty next_duty(struct member *member)
     member->seen = 0;
     member->quiet = 0;
     member->request = take_request(member);
+    // What others left to this one while it was starting.
+    distribute(pool);
     if (member->request != NULL)
         member->duty = DUTY_WORK;
     else if (pool->stopping)
