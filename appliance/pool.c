@@ -37,6 +37,7 @@ struct member {
     bool attached;
     _Atomic unsigned open; // requests that it is the home of
     uint64_t lent;         // the baton as it lent it, while it works; 0: it had none
+    bool counted;          // among those at work, although it holds the baton
     uint64_t seen;         // standing by: the baton at the last look
     int quiet;             // looks in a row that saw the same
 };
@@ -46,14 +47,16 @@ struct pool {
     _Atomic uint64_t baton;
     _Atomic bool standby_sleeps;
     _Atomic uint64_t let_go;  // the baton as lent, to be taken at once
-    struct request *lent_for; // valid while the baton is lent
+    struct request *lent_for; // these two are valid while the baton is lent
+    bool lender_counted;
     _Atomic unsigned slow;    // in 1/SLOW_ALL
-    _Atomic unsigned working; // threads with application's work, but for the baton's holder
+    _Atomic unsigned working; // threads with application's work; the baton's holder if counted
     pthread_mutex_t lock;     // for all below
     pthread_cond_t emptied;
     struct member *idle; // a stack: who worked last is on top
     struct member *_Atomic standby;
     struct request_queue waiting; // for a thread
+    // Lowered after working was raised: who adds them up sees a request twice, not never.
     _Atomic unsigned waiting_count;
     _Atomic unsigned threads;
     unsigned starting; // of these, not here yet: they come for requests that wait
@@ -178,8 +181,8 @@ static struct request *take_request(struct member *member)
     struct request *request = takes_more(member) ? request_queue_take_for(&pool->waiting, member)
                                                  : request_queue_take_home(&pool->waiting, member);
     if (request != NULL) {
-        pool->waiting_count--;
         pool->working++;
+        pool->waiting_count--;
     }
     return request;
 }
@@ -207,8 +210,8 @@ static void distribute(struct pool *pool)
             request_queue_put(&left, request);
             continue;
         }
-        pool->waiting_count--;
         pool->working++;
+        pool->waiting_count--;
         call(member, DUTY_WORK, request);
     }
     request_queue_append(&left, &pool->waiting);
@@ -257,6 +260,7 @@ static void lend(struct member *member, struct request *request)
 {
     struct pool *pool = member->pool;
     pool->lent_for = request;
+    pool->lender_counted = member->counted;
     member->lent = pool->baton + 1;
     pool->baton = member->lent;
     if (pool->standby_sleeps)
@@ -288,6 +292,27 @@ static void run(struct member *member, struct request *request, bool gathers)
     member->open += open ? 1 : -1U;
 }
 
+// Holding the baton. Count its holder among those at work, if one more may be.
+static bool count_in(struct member *member)
+{
+    struct pool *pool = member->pool;
+    pthread_mutex_lock(&pool->lock);
+    member->counted = pool->working < pool->setup->limit;
+    pool->working += member->counted;
+    pthread_mutex_unlock(&pool->lock);
+    return member->counted;
+}
+
+static void count_out(struct member *member)
+{
+    struct pool *pool = member->pool;
+    pthread_mutex_lock(&pool->lock);
+    member->counted = false;
+    pool->working--;
+    distribute(pool);
+    pthread_mutex_unlock(&pool->lock);
+}
+
 // Holding the baton. False: it was lost over the work.
 static bool work_here(struct member *member, struct request *request)
 {
@@ -303,26 +328,28 @@ static bool work_here(struct member *member, struct request *request)
     uint64_t lent = member->lent;
     member->lent = 0;
     if (take(pool, lent)) {
+        if (member->counted)
+            count_out(member);
         count_slow(pool, false);
         reactor_settle(pool->setup->reactor, request);
         return true;
     }
     detach(member);
-    pthread_mutex_lock(&pool->lock);
-    pool->working--; // it was counted by who took the baton
-    pthread_mutex_unlock(&pool->lock);
+    count_out(member); // it was counted by who took the baton, at the latest
     reactor_post(pool->setup->reactor, request);
     return false;
 }
 
 // Whether the baton's holder does work itself: what it is the home of; and what is nobody's, if it
 // is quick of late, somebody watches, and it holds up nothing that is open, unless all threads do.
-static bool works_here(const struct member *member, const struct request *request)
+static bool works_here(struct member *member, const struct request *request)
 {
     const struct pool *pool = member->pool;
     const struct member *home = request_home(request);
-    if (pool->working >= pool->setup->limit)
-        return false;
+    unsigned waiting = pool->waiting_count; // looked at first
+    // Others may begin what waits at any moment: the holder is to be counted then.
+    if (waiting + pool->working >= pool->setup->limit)
+        return home == member && count_in(member);
     if (home != NULL)
         return home == member;
     return pool->slow < SLOW_LIMIT && pool->standby != NULL &&
@@ -448,7 +475,7 @@ static void stand_by(struct member *member)
     if (lent && (baton == member->seen || baton == pool->let_go) && take(pool, baton)) {
         if (baton != pool->let_go)
             count_slow(pool, true);
-        pool->working++; // whoever lent it
+        pool->working += !pool->lender_counted;
         pool->standby = NULL;
         member->late = pool->lent_for;
         member->duty = DUTY_HOLD;
