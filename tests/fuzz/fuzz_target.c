@@ -1,5 +1,5 @@
-// fuzz_target.c - any bytes as a prefix, a newline, and a request target: what it is taken apart into
-// lies in it, and what lies below the prefix is what stripping leaves.
+// fuzz_target.c - any bytes as a prefix, a newline, and a request target: what it is taken apart
+// into lies in it, and what lies below the prefix is what stripping leaves.
 #include <stdint.h>
 #include <stdlib.h>
 

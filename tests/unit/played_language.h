@@ -1,5 +1,5 @@
-// played_language.h - what a language is to the pool, without one: a lock that threads take and give
-// back, threads that start and end, and the count of those that are in the application. Broken
+// played_language.h - what a language is to the pool, without one: a lock that threads take and
+// give back, threads that start and end, and the count of those that are in the application. Broken
 // rules stop the process (must), as they show in any thread.
 #pragma once
 

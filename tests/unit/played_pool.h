@@ -1,5 +1,5 @@
-// played_pool.h - a pool over a played reactor and its clients: begun, fed with requests, ended. The
-// test's own thread is the clients.
+// played_pool.h - a pool over a played reactor and its clients: begun, fed with requests, ended.
+// The test's own thread is the clients.
 #pragma once
 
 #include <unistd.h>

@@ -1,7 +1,7 @@
 // played_reactor.h - a reactor without sockets, as the pool sees it. What only the holder of the
-// baton may touch is under no lock of its own, so that ThreadSanitizer sees whether the baton orders
-// it; two that hold it at once stop the process. Included by one test program each: it defines the
-// reactor's functions.
+// baton may touch is under no lock of its own, so that ThreadSanitizer sees whether the baton
+// orders it; two that hold it at once stop the process. Included by one test program each: it
+// defines the reactor's functions.
 #pragma once
 
 #include "played_request.h"

@@ -1,6 +1,6 @@
-// test_pool.c - who does the work: quick work where the reactor runs, slow work out of its way, never
-// more at once than allowed, each request in one thread. Nothing is decided by how long it took:
-// what should not hold up others waits until they are done.
+// test_pool.c - who does the work: quick work where the reactor runs, slow work out of its way,
+// never more at once than allowed, each request in one thread. Nothing is decided by how long it
+// took: what should not hold up others waits until they are done.
 #include "played_pool.h"
 
 #include "unit.h"

@@ -1,6 +1,6 @@
-// test_pool_load.c - the pool under many clients at once with work of all kinds, by the same dice in
-// every run: every request is answered, in one thread, never more at once than allowed (the played
-// reactor and language stop the process else). Made for ThreadSanitizer.
+// test_pool_load.c - the pool under many clients at once with work of all kinds, by the same dice
+// in every run: every request is answered, in one thread, never more at once than allowed (the
+// played reactor and language stop the process else). Made for ThreadSanitizer.
 #include "played_pool.h"
 
 #include "unit.h"
