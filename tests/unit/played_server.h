@@ -78,7 +78,7 @@ static void answer(int listener)
     close(fd);
 }
 
-void reactor_turn(struct reactor *reactor)
+struct request *reactor_next(struct reactor *reactor)
 {
     if (reactor->polls[0].revents != 0) {
         reactor->setup->control(reactor->setup->owner);
@@ -89,6 +89,7 @@ void reactor_turn(struct reactor *reactor)
     }
     if (reactor->polls[1].revents != 0)
         answer(reactor->polls[1].fd);
+    return NULL;
 }
 
 void reactor_drain(struct reactor *reactor)
@@ -157,12 +158,15 @@ static int fake_start(const struct runtime_setup *setup, char *description, size
     return 0;
 }
 
-static void fake_run(struct reactor *reactor)
+static int fake_run(struct reactor *reactor, unsigned threads, int64_t idle_timeout,
+                    struct err *err)
 {
+    (void)threads, (void)idle_timeout, (void)err;
     while (!reactor_finished(reactor)) {
         reactor_wait(reactor);
-        reactor_turn(reactor);
+        reactor_next(reactor);
     }
+    return 0;
 }
 
 static void fake_stop(void)
