@@ -82,8 +82,7 @@ struct request *reactor_next(struct reactor *reactor)
 {
     if (reactor->polls[0].revents != 0) {
         reactor->setup->control(reactor->setup->owner);
-        // A control descriptor that stays readable would keep the processor busy while requests
-        // finish.
+        // One that stays readable would keep the processor busy while requests finish.
         if (++reactor->control_calls == 100)
             log_error("fake", "spinning");
     }
@@ -158,14 +157,11 @@ static int fake_start(const struct runtime_setup *setup, char *description, size
     return 0;
 }
 
-static int fake_run(struct reactor *reactor, unsigned threads, int64_t idle_timeout,
-                    struct err *err)
+static int fake_run(struct reactor *reactor, unsigned threads, int64_t idle, struct err *err)
 {
-    (void)threads, (void)idle_timeout, (void)err;
-    while (!reactor_finished(reactor)) {
+    (void)threads, (void)idle, (void)err;
+    for (; !reactor_finished(reactor); reactor_next(reactor))
         reactor_wait(reactor);
-        reactor_next(reactor);
-    }
     return 0;
 }
 
