@@ -5,6 +5,7 @@
 #include <arpa/inet.h>
 #include <errno.h>
 #include <netinet/in.h>
+#include <netinet/tcp.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -41,6 +42,10 @@ static inline bool peer_open(struct peer *peer, const struct sockaddr *address, 
     peer->at = peer->end = 0;
     peer->fd = socket(address->sa_family, SOCK_STREAM | SOCK_CLOEXEC, 0);
     must(peer->fd >= 0);
+    // A head and its body are sent one after the other, and neither is to wait.
+    int one = 1;
+    if (address->sa_family == AF_INET)
+        must(setsockopt(peer->fd, IPPROTO_TCP, TCP_NODELAY, &one, sizeof one) == 0);
     return connect(peer->fd, address, size) == 0;
 }
 

@@ -5,6 +5,7 @@
 
 #include <semaphore.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include "played_language.h"
 
@@ -22,20 +23,25 @@ struct site_body {
     bool fails;
     unsigned pieces, size, late, gate;
     unsigned given;
+    char *first; // piece, which the answer begins with
     char *bytes;
 };
 
-static inline char site_byte(size_t at)
-{
-    return (char)('a' + (at * 7 + at / 26) % 26);
-}
+enum { PERIOD = 26 * 26 };
 
+// What is behind so many bytes of every body: letters that repeat after PERIOD.
 static inline char *site_bytes(size_t from, size_t size)
 {
     char *bytes = malloc(size + 1);
     must(bytes != NULL);
-    for (size_t i = 0; i < size; i++)
-        bytes[i] = site_byte(from + i);
+    size_t done = 0;
+    for (; done < size && done < PERIOD; done++)
+        bytes[done] = (char)('a' + ((from + done) * 7 + (from + done) / 26) % 26);
+    while (done < size) {
+        size_t part = done < size - done ? done : size - done;
+        memcpy(bytes + done, bytes, part);
+        done += part;
+    }
     return bytes;
 }
 
@@ -54,6 +60,7 @@ static inline void site_body_release(void *owner)
 {
     struct site_body *body = owner;
     must(attached && (body->anywhere || pthread_equal(body->thread, pthread_self())));
+    free(body->first);
     free(body->bytes);
     free(body);
     bodies_live--;

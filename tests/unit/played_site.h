@@ -48,7 +48,10 @@ static inline void respond_memory(struct request *request, unsigned size, bool e
     respond_bytes(request, body, size);
 }
 
-static inline void respond_source(struct request *request, struct site_body script, bool announces)
+// How a source's answer is given: with its length, with the first piece already there.
+enum { SITE_ANNOUNCED = 1, SITE_BEGUN = 2 };
+
+static inline void respond_source(struct request *request, struct site_body script, unsigned how)
 {
     struct site_body *body = site_body_new(0);
     const struct body_source source = {.next = site_next, .fd = -1};
@@ -56,9 +59,13 @@ static inline void respond_source(struct request *request, struct site_body scri
     script.bytes = body->bytes;
     *body = script;
     int64_t length = (int64_t)script.pieces * script.size;
+    if (how & SITE_BEGUN) {
+        body->first = site_bytes(0, script.size);
+        body->given = 1;
+    }
     respond(request, (struct response){
-                         .content_length = announces ? length + script.fails : -1,
-                         .body = {"", 0},
+                         .content_length = how & SITE_ANNOUNCED ? length + script.fails : -1,
+                         .body = {body->first, body->given * script.size},
                          .source = &source,
                          .release = site_body_release,
                          .owner = body,
@@ -108,7 +115,7 @@ static inline void site_answer(struct request *request, const char *target)
     else if (sscanf(target, "/source/%u/%u/%u/%u", &a, &b, &c, &d) == 4)
         respond_source(request, (struct site_body){.pieces = a, .size = b, .late = c}, d);
     else if (sscanf(target, "/gated/%u", &a) == 1)
-        respond_source(request, (struct site_body){.pieces = 3, .size = 10, .gate = a}, false);
+        respond_source(request, (struct site_body){.pieces = 3, .size = 10, .gate = a}, 0);
     else if (sscanf(target, "/cut/%u/%u", &a, &b) == 2)
         respond_source(request, (struct site_body){.pieces = a, .size = 100, .fails = true}, b);
     else if (sscanf(target, "/file/%u", &a) == 1)
