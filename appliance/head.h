@@ -32,7 +32,7 @@ struct head {
 void head_init(struct head *head);
 void head_fini(struct head *head);
 
-// Begin anew. -1: control characters in the reason.
+// Begin anew. -1: control characters in the reason, or it is longer than HEAD_MAX.
 int head_begin(struct head *head, struct str reason);
 
 // Add a field. On a fault, what the head holds is of no use.

@@ -116,8 +116,10 @@ struct http *http_new(const struct reactor_setup *setup, struct err *err)
                          MHD_OPTION_NOTIFY_CONNECTION, connection_notify, http,         //
                          MHD_OPTION_END);
     if (http->daemon == NULL) {
-        free(http);
         err_system(err, errno, "the HTTP part does not start");
+        pthread_cond_destroy(&http->expectation_changed);
+        pthread_mutex_destroy(&http->expectation_lock);
+        free(http);
         return NULL;
     }
     return http;

@@ -173,9 +173,12 @@ static bool end_source(struct request *request)
 {
     struct answer *answer = &request->answer;
     pthread_mutex_lock(&request->lock);
-    answer->ends = answer->more <= 0 && !answer->flushed;
+    bool ends = answer->more <= 0 && !answer->flushed;
+    // Once it is flushed, another thread reads this without the lock.
+    if (ends)
+        answer->ends = true;
     pthread_mutex_unlock(&request->lock);
-    return answer->ends;
+    return ends;
 }
 
 bool http_response_fetch(struct request *request, bool gathers)

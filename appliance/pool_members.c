@@ -154,13 +154,21 @@ void distribute(struct pool *pool)
     fill_standby(pool);
 }
 
+// Told once: each request that waits tries again.
+static void tell_failure(struct pool *pool, const struct err *err)
+{
+    if (!pool->told)
+        log_warning("pool", "%s: requests wait for %u threads", err->text, pool->threads);
+    pool->told = true;
+}
+
 static void member_failed(struct pool *pool, const struct err *err)
 {
     pthread_mutex_lock(&pool->lock);
     pool->present--;
     pool->threads--;
     pool->starting--;
-    log_warning("pool", "%s: requests wait for %u threads", err->text, pool->threads);
+    tell_failure(pool, err);
     distribute(pool);
     pthread_mutex_unlock(&pool->lock);
 }
@@ -204,7 +212,7 @@ static bool grow(struct pool *pool)
     if (errnum != 0) {
         struct err err;
         err_system(&err, errnum, "cannot start a thread");
-        log_warning("pool", "%s: requests wait for %u threads", err.text, pool->threads);
+        tell_failure(pool, &err);
         return false;
     }
     pool->present += 2; // the starter, too

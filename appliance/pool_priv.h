@@ -55,6 +55,7 @@ struct pool {
     unsigned present;         // threads that the pool is still there for
     unsigned started;
     bool stopping;
+    bool told; // the operator was, that no thread can be started
 };
 
 // The thread that a request is for: its home, or, in a pool for one request at a time, always the

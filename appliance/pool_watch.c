@@ -1,5 +1,5 @@
-// pool_watch.c - why a thread takes long: it works or waits for something, or another process has the
-// processor, in which case nobody would be quicker in its place.
+// pool_watch.c - why a thread takes long: it works or waits for something, or another process has
+// the processor, in which case nobody would be quicker in its place.
 #include <fcntl.h>
 #include <stdio.h>
 #include <string.h>

@@ -1,14 +1,14 @@
 # fuzz.sh - the fuzzers: libFuzzer for so many seconds each, or a replay of what is in their corpora.
 # shellcheck shell=bash
 
-# Everything of appliance/ that stands alone, by clang with the fuzzer's instrumentation.
+# Everything of appliance/ that stands alone, and of embed/ what needs no Python, by clang with the fuzzer's instrumentation.
 fuzz_build() { # FOLDER
     local source name flags
     flags=(-D_GNU_SOURCE -std=gnu17 -O1 -g "-fsanitize=fuzzer-no-link,address,undefined"
-        -fno-sanitize-recover=undefined -include appliance/banned.h -Iappliance -I"$out/gen")
+        -fno-sanitize-recover=undefined -include appliance/banned.h -Iappliance -Iembed -I"$out/gen")
     rm -rf "$1"
     mkdir -p "$1"
-    for source in appliance/*.c; do
+    for source in appliance/*.c embed/target.c; do
         name=$(basename "$source" .c)
         case $name in main | http* | reactor) continue ;; esac
         clang "${flags[@]}" -c "$source" -o "$1/$name.o"

@@ -132,7 +132,7 @@ build_dependency() {
         load_recipe "$1"
         label="$1 $(lock_field "${SOURCE:-none}" 2)"
         [ "$PROFILED" = 0 ] || label="$label ($profile)"
-        [ "$target" != sanitize ] || label="$label, sanitized"
+        [ "$TARGET_STATIC" = 1 ] || label="$label, $target"
         work=$cache/work/$1-${recipe_key[$target/$1]}
         rm -rf "$work"
         step "$label" "$cache/logs/$1-${recipe_key[$target/$1]}.log" run_recipe "$1" "$work"

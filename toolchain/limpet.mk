@@ -33,7 +33,7 @@ LIBRARIES := -lmicrohttpd -lsqlite3 -lz -lbz2 -llzma -lzstd -lffi -lm -lpthread 
 # musl gives threads the stack size that stands in the program header; CPython needs more than its default.
 LINK := $(LINK_FLAGS) -Wl,--gc-sections -Wl,-z,stack-size=1048576 -Wl,--build-id
 
-.PHONY: all unit
+.PHONY: all unit threads
 all: $(OUT)/limpet
 
 # --- generated ------------------------------------------------------------------------------------------------
@@ -123,6 +123,10 @@ $(OUT)/unit/test_malloc: $(OUT)/obj/toolchain/shims/malloc.o
 $(OUT)/unit/test_malloc $(OUT)/unit/test_dl: $(OUT)/unit/%: $(OUT)/unit/%.o
 	@$(CC) $(COMPILE_FLAGS) -o $@ $^ $(PYTHON_LIBRARIES) $(LIBRARY_PATHS) $(LIBRARIES) $(LINK)
 
+# Of embed/, what stands without Python.
+$(OUT)/unit/test_target.o $(OUT)/unit/fuzz_target.o: FLAGS += -Iembed
+$(OUT)/unit/test_target $(OUT)/unit/replay_target: $(OUT)/obj/embed/target.o
+
 # The fuzzers' entries with a main that replays their corpora (tests/fuzz).
 FUZZERS := $(patsubst tests/fuzz/fuzz_%.c,%,$(wildcard tests/fuzz/fuzz_*.c))
 
@@ -135,5 +139,8 @@ $(OUT)/unit/replay_%: $(OUT)/unit/fuzz_%.o $(OUT)/unit/replay.o $(OUT)/unit/liba
 	@$(CC) $(COMPILE_FLAGS) -o $@ $^ $(LIBRARY_PATHS) -lz -lpthread $(LINK)
 
 unit: $(addprefix $(OUT)/unit/,$(UNIT) $(addprefix replay_,$(FUZZERS)))
+
+# What ThreadSanitizer watches.
+threads: $(addprefix $(OUT)/unit/,test_pool test_pool_load test_reactor_threads)
 
 -include $(wildcard $(OUT)/obj/*/*.d $(OUT)/obj/*/*/*.d $(OUT)/unit/*.d)

@@ -6,6 +6,11 @@ limpet_parts="zlib bzip2 xz zstd libffi sqlite libmicrohttpd"
 # Built now, linked by the parts of limpet that use it.
 further_parts="mbedtls"
 
+# What of these the current target has: threads are watched without Python and what only Python needs.
+parts_here() {
+    if [ "$target" = threads ]; then echo "zlib libmicrohttpd"; else echo "$limpet_parts $further_parts"; fi
+}
+
 # The licence texts, as the sources have them: kept by what sources.lock says.
 collect_licences() { # FOLDER
     local name path tarball
@@ -20,12 +25,12 @@ collect_licences() { # FOLDER
 }
 
 make_limpet() { # MAKE-TARGET
-    local python parts=() part compile link
-    python=$(recipe_prefix python)
-    for part in $limpet_parts $further_parts; do parts+=("$(recipe_prefix "$part")"); done
+    local python=none parts=() part compile link
+    [ "$target" = threads ] || python=$(recipe_prefix python)
+    for part in $(parts_here); do parts+=("$(recipe_prefix "$part")"); done
     recipe_environment "${parts[@]}"
     case $target/$profile in
-        sanitize/*) compile="$TARGET_CFLAGS $TARGET_SANITIZE $TARGET_SANITIZE_OWN" link="$TARGET_SANITIZE $TARGET_SANITIZE_OWN -rdynamic" ;;
+        sanitize/* | threads/*) compile="$TARGET_CFLAGS $TARGET_SANITIZE $TARGET_SANITIZE_OWN" link="$TARGET_SANITIZE $TARGET_SANITIZE_OWN -rdynamic" ;;
         */release) compile="-O2 -g1 -fno-pie -flto=auto -fno-semantic-interposition" link="-O3 -flto=auto" ;;
         *) compile="-O2 -g1 -fno-pie" link="" ;;
     esac
@@ -43,6 +48,13 @@ collect_library() { # FOLDER
     cp -r "$(recipe_prefix tzdata)/tzdata" "$1/"
     cp -r "$(recipe_prefix python)/lib/python3.14/pydoc_data" "$1/"
     find "$1" -name __pycache__ -prune -exec rm -rf {} +
+}
+
+# build_threads: what the tests of make's target threads stand on, into $out.
+build_threads() {
+    local part
+    out=$PWD/build/threads
+    for part in $(parts_here); do build_dependency "$part"; done
 }
 
 # build_limpet: everything up to $out/limpet.

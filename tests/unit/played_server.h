@@ -78,17 +78,17 @@ static void answer(int listener)
     close(fd);
 }
 
-void reactor_turn(struct reactor *reactor)
+struct request *reactor_next(struct reactor *reactor)
 {
     if (reactor->polls[0].revents != 0) {
         reactor->setup->control(reactor->setup->owner);
-        // A control descriptor that stays readable would keep the processor busy while requests
-        // finish.
+        // One that stays readable would keep the processor busy while requests finish.
         if (++reactor->control_calls == 100)
             log_error("fake", "spinning");
     }
     if (reactor->polls[1].revents != 0)
         answer(reactor->polls[1].fd);
+    return NULL;
 }
 
 void reactor_drain(struct reactor *reactor)
@@ -157,12 +157,12 @@ static int fake_start(const struct runtime_setup *setup, char *description, size
     return 0;
 }
 
-static void fake_run(struct reactor *reactor)
+static int fake_run(struct reactor *reactor, unsigned threads, int64_t idle, struct err *err)
 {
-    while (!reactor_finished(reactor)) {
+    (void)threads, (void)idle, (void)err;
+    for (; !reactor_finished(reactor); reactor_next(reactor))
         reactor_wait(reactor);
-        reactor_turn(reactor);
-    }
+    return 0;
 }
 
 static void fake_stop(void)

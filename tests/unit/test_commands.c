@@ -285,7 +285,7 @@ static void test_serve(void)
     CHECK_STR(buf_text(&calls), "");
     CALL("limpet", "serve", "shop:app", "--print-config");
     CHECK_CALLED(0, "");
-    CHECK_CONTAINS(output, "target = shop:app          # command line\n");
+    CHECK_CONTAINS(output, "target = shop:app                      # command line\n");
     CALL("limpet", "serve", "--help");
     CHECK_CALLED(0, "");
     CHECK_CONTAINS(output, "usage: limpet serve");

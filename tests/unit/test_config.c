@@ -697,11 +697,14 @@ static void test_print_config(void)
     CHECK_CONTAINS(printed(SCOPE_SERVE), expected);
     // A long value does not push the others' comments away.
     READ(ARGUMENTS("--uds", "/a/path/that/goes/on/and/on/much/longer/than/any/other/value/does"));
-    CHECK_CONTAINS(printed(SCOPE_SERVE), "\nport = 8000                # default\n");
+    width = (int)sizeof "blocking-threads-idle-timeout = 30s" - 1;
+    snprintf(expected, sizeof expected, "\n%-*s    # default\n", width, "port = 8000");
+    CHECK_CONTAINS(printed(SCOPE_SERVE), expected);
     CHECK_CONTAINS(printed(SCOPE_SERVE), "/other/value/does    # command line\n");
     READ(.scope = SCOPE_PACK, ARGUMENTS("src", "--with", "a", "--with", "b"));
-    CHECK_CONTAINS(printed(SCOPE_PACK), "\nwith = a                   # command line\n"
-                                        "with = b                   # command line\n");
+    snprintf(expected, sizeof expected, "\n%-*s    # command line\n%-*s    # command line\n", width,
+             "with = a", width, "with = b");
+    CHECK_CONTAINS(printed(SCOPE_PACK), expected);
 }
 
 static const struct unit_case cases[] = {
