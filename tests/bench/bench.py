@@ -16,6 +16,7 @@ import signal
 import subprocess
 import sys
 import tempfile
+import traceback
 
 import machine
 import rows_inside
@@ -85,7 +86,10 @@ def take(name, session, card):
         return True
     except (machine.Failure, subprocess.SubprocessError, OSError) as failure:
         session.note(f"row {name} **failed**: {failure}")
-        return False
+    except Exception:  # a mistake in the row's own code
+        traceback.print_exc()
+        session.note(f"row {name} **failed**: see the traceback")
+    return False
 
 
 def main():

@@ -93,8 +93,9 @@ def symbols(elf):
     """Sorted lists: addresses of the functions, and their names."""
     out = subprocess.run(["nm", "--numeric-sort", "--defined-only", elf], capture_output=True, text=True,
                          check=True).stdout
-    found = [line.split() for line in out.splitlines()]
-    code = [(int(address, 16), name) for address, kind, name in found if kind in "tTwWi"]
+    # Link time optimisation leaves marks beside the functions: without a name, or a file's with a hash.
+    found = [line.split() for line in out.splitlines() if len(line.split()) == 3]
+    code = [(int(address, 16), name) for address, kind, name in found if kind in "tTwWi" and ".c." not in name]
     return [address for address, _ in code], [name for _, name in code]
 
 
