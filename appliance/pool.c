@@ -166,16 +166,15 @@ static bool work_here(struct member *member, struct request *request, bool slow)
 }
 
 // Whether the baton's holder does work itself: what is for it alone; and what is for any thread, if
-// work is quick of late, somebody watches, and it holds up nothing that is open, unless all
-// threads would.
+// work is quick of late, somebody watches, and it holds up nothing that is open. Where there is a
+// place for it, another thread is free, about to be, or can be started.
 static bool works_here(const struct member *member, const struct request *request, bool slow)
 {
     struct pool *pool = member->pool;
     const struct member *only = member_for(pool, request);
     bool here = only == member;
     if (only == NULL)
-        here = !slow && pool->standby != NULL &&
-               (member->open == 0 || pool->threads > pool->setup->limit);
+        here = !slow && pool->standby != NULL && member->open == 0;
     return here && reserve(pool);
 }
 
@@ -191,20 +190,34 @@ static struct request *find_own(struct member *member)
     return request;
 }
 
-// Holding the baton. False: it was lost, or passed on.
-static bool do_work(struct member *member, struct request *request)
+// Whether another thread had better have the baton for this request.
+static bool leave_to_other(struct member *member, struct request *request)
 {
     struct pool *pool = member->pool;
-    bool slow = is_slow(pool);
+    bool other = pool->setup->limit == 1 ? !member->permanent : member->open > 0;
+    if (!other || request_home(request) != NULL)
+        return false;
+    detach(member);
+    pthread_mutex_lock(&pool->lock);
+    bool passed = pass_on(member, request);
+    pthread_mutex_unlock(&pool->lock);
+    return passed;
+}
+
+// Holding the baton. passed: along with it, to be worked on here. False: it was lost, or passed on.
+static bool do_work(struct member *member, struct request *request, bool passed)
+{
+    struct pool *pool = member->pool;
+    bool slow = !passed && is_slow(pool);
+    if (!slow && !passed && leave_to_other(member, request))
+        return false;
     if (works_here(member, request, slow))
         return work_here(member, request, slow);
     detach(member);
     pthread_mutex_lock(&pool->lock);
-    bool passed = !slow && pass_on(member, request);
-    if (!passed)
-        hand_over(pool, request);
+    hand_over(pool, request);
     pthread_mutex_unlock(&pool->lock);
-    return !passed;
+    return true;
 }
 
 static void stop(struct pool *pool)
@@ -224,18 +237,21 @@ static void hold(struct member *member)
     struct pool *pool = member->pool;
     struct reactor *reactor = pool->setup->reactor;
     struct request *passed = steal_ptr(&member->request);
-    pool->holder = member;
+    bool holds = true;
     if (member->late != NULL)
         reactor_flush(reactor, steal_ptr(&member->late));
-    for (bool holds = true; holds;) {
+    if (passed != NULL)
+        holds = do_work(member, passed, true);
+    while (holds) {
         struct request *own = find_own(member);
+        struct request *request = own == NULL ? reactor_next(reactor) : NULL;
+        // A place may have become free meanwhile, for the one that waits for this thread.
+        if (own == NULL && request == NULL)
+            own = find_own(member);
         if (own != NULL) {
             holds = work_here(member, own, is_slow(pool));
-            continue;
-        }
-        struct request *request = passed != NULL ? steal_ptr(&passed) : reactor_next(reactor);
-        if (request != NULL) {
-            holds = do_work(member, request);
+        } else if (request != NULL) {
+            holds = do_work(member, request, false);
         } else if (reactor_finished(reactor)) {
             stop(pool);
             return;
@@ -292,8 +308,10 @@ static bool take_over(struct member *member, uint64_t baton)
     if (!at_once)
         count_slow(pool, true);
     unlink_idle(member);
+    pool->holder = member;
     member->late = pool->lent_for;
     member->duty = DUTY_HOLD;
+    distribute(pool); // what was kept for the holder before
     return true;
 }
 
@@ -406,6 +424,7 @@ void pool_join(struct pool *pool)
     detach(&member);
     pthread_mutex_lock(&pool->lock);
     pool->starting--;
+    pool->starved = false;
     pthread_mutex_unlock(&pool->lock);
     serve(&member, next_duty(&member));
     member_fini(&member);
@@ -442,7 +461,7 @@ int pool_run(const struct pool_setup *setup, struct err *err)
     pthread_cond_init(&pool.emptied, NULL);
     member_init(&member, &pool);
     member.permanent = true;
-    pool.permanent = &member;
+    pool.permanent = pool.holder = &member;
     running = &pool;
     detach(&member);
     int result = start_second(&pool, err);

@@ -121,45 +121,12 @@ struct request *take_own(struct member *member)
     return take(member, member->pool->setup->limit == 1 && member->permanent);
 }
 
-// Whoever is to work on it, if he has nothing to do; NULL: nobody has.
-static struct member *choose(struct pool *pool, const struct request *request)
-{
-    const struct member *only = member_for(pool, request);
-    if (only != NULL)
-        return (struct member *)(uintptr_t)only;
-    struct member *idle = find_idle(pool);
-    return idle != NULL && takes_more(idle) ? idle : NULL;
-}
-
-void distribute(struct pool *pool)
-{
-    struct request_queue left = {NULL, NULL};
-    while (pool->waiting_count > 0 && !is_kept(pool) && reserve(pool)) {
-        struct request *request = request_queue_take(&pool->waiting);
-        struct member *member = request != NULL ? choose(pool, request) : NULL;
-        bool given = member != NULL && unlink_idle(member);
-        if (given)
-            call(member, DUTY_WORK, request);
-        else
-            pool->working--;
-        if (request == NULL)
-            break;
-        if (given)
-            pool->waiting_count--;
-        else
-            request_queue_put(&left, request);
-    }
-    request_queue_append(&left, &pool->waiting);
-    pool->waiting = left;
-    fill_standby(pool);
-}
-
 // Told once: each request that waits tries again.
 static void tell_failure(struct pool *pool, const struct err *err)
 {
-    if (!pool->told)
+    if (!pool->starved)
         log_warning("pool", "%s: requests wait for %u threads", err->text, pool->threads);
-    pool->told = true;
+    pool->starved = true;
 }
 
 static void member_failed(struct pool *pool, const struct err *err)
@@ -221,6 +188,48 @@ static bool grow(struct pool *pool)
     return true;
 }
 
+// Whoever is to work on it, if he has nothing to do; NULL: nobody has.
+static struct member *choose(struct pool *pool, const struct request *request)
+{
+    const struct member *only = member_for(pool, request);
+    if (only != NULL)
+        return (struct member *)(uintptr_t)only;
+    struct member *idle = find_idle(pool);
+    // Somebody has to watch over a baton that is lent.
+    if (idle == pool->standby && idle != NULL && pool->baton % 2 == 1) {
+        if (pool->starting < pool->waiting_count && !pool->starved)
+            grow(pool);
+        return NULL;
+    }
+    return idle != NULL && takes_more(idle) ? idle : NULL;
+}
+
+void distribute(struct pool *pool)
+{
+    struct request_queue left = {NULL, NULL};
+    while (pool->waiting_count > 0 && !is_kept(pool) && reserve(pool)) {
+        struct request *request = request_queue_take(&pool->waiting);
+        struct member *member = request != NULL ? choose(pool, request) : NULL;
+        bool given = member != NULL && unlink_idle(member);
+        if (given)
+            call(member, DUTY_WORK, request);
+        else
+            pool->working--;
+        if (request == NULL)
+            break;
+        if (given)
+            pool->waiting_count--;
+        else
+            request_queue_put(&left, request);
+    }
+    request_queue_append(&left, &pool->waiting);
+    pool->waiting = left;
+    if (pool->baton % 2 == 1)
+        have_standby(pool);
+    else
+        fill_standby(pool);
+}
+
 // Whether a new thread would be of use: for a request that is nobody's, when all are busy or are
 // the home of others.
 static bool wants_thread(const struct pool *pool, const struct request *request)
@@ -262,6 +271,7 @@ bool pass_on(struct member *member, struct request *request)
     if (other == NULL || !unlink_idle(other))
         return false;
     call(other, DUTY_HOLD, request);
+    pool->holder = other;
     if (pool->standby == NULL) {
         pool->standby = member;
         member->duty = DUTY_STAND_BY;
@@ -273,6 +283,6 @@ void have_standby(struct pool *pool)
 {
     fill_standby(pool);
     // Those that come are for the requests that wait.
-    if (pool->standby == NULL && pool->starting <= pool->waiting_count)
+    if (pool->standby == NULL && pool->starting <= pool->waiting_count && !pool->starved)
         grow(pool);
 }

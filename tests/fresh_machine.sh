@@ -5,6 +5,7 @@ set -euo pipefail
 suite=${1:?a Debian suite}
 repository=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
 root=$(mktemp -d "${TMPDIR:-/tmp}/limpet-$suite.XXXXXX")
+chmod 755 "$root" # it is / to those inside, who are not all root
 mirror=$(apt-get indextargets --format '$(REPO_URI) $(LABEL)' 'Identifier: Packages' 'Origin: Debian' |
     awk '$2 == "Debian" { print $1; exit }')
 served=""

@@ -17,7 +17,8 @@ import uuid
 
 import pytest
 
-pytestmark = pytest.mark.static
+pytestmark = [pytest.mark.static, pytest.mark.unvalidated(
+    reason="httpbin breaks the validator's rules itself: answers without a Content-Type, a 204 with one")]
 
 HERE = pathlib.Path(__file__).parent
 PACKAGES = ("python3-httpbin", "python3-flask", "python3-werkzeug", "python3-jinja2", "python3-markupsafe",

@@ -1,6 +1,7 @@
 // played_site.h - an application in C for the real reactor: each target is one way to answer.
 #pragma once
 
+#include <stdio.h>
 #include <sys/mman.h>
 #include <unistd.h>
 

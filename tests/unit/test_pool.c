@@ -135,6 +135,38 @@ static void test_quick_work_stays(void)
     playing_end();
 }
 
+// After slow work, too, once it is over: with one thread for the application as with several.
+static void check_quick_again(unsigned limit)
+{
+    bool stays = false;
+    playing_begin(limit, SECOND, true);
+    for (int i = 0; i < 20; i++) {
+        struct request slow = {.work = work_blocked};
+        set_gate(false);
+        feed(&slow);
+        wait_inside(1);
+        pause_for(3000);
+        set_gate(true);
+        wait_done(&slow, 1);
+    }
+    for (int i = 0; i < ROUNDS && !stays; i++) {
+        stays = round_stays();
+        pause_for(1000);
+    }
+    CHECK(stays);
+    playing_end();
+}
+
+static void test_quick_again_with_one_thread(void)
+{
+    check_quick_again(1);
+}
+
+static void test_quick_again_with_several(void)
+{
+    check_quick_again(4);
+}
+
 // Pieces as well, and they are gathered as somebody watches.
 static void test_quick_pieces_stay(void)
 {
@@ -261,14 +293,31 @@ static void close_open(struct request *open)
     wait_done(open, 1);
 }
 
+// Start as many threads as there may be.
+static void grow_to(unsigned limit)
+{
+    struct request slow[8];
+    must(limit <= sizeof slow / sizeof slow[0]);
+    make(slow, limit, (struct request){.work = work_blocked});
+    set_gate(false);
+    feed_many(slow, limit);
+    wait_inside(limit);
+    set_gate(true);
+    wait_done(slow, limit);
+    answer_quick(ROUND);
+}
+
 // Work that blocks does not go where a request is open, as long as another thread can do it.
-static void test_open_requests_are_not_held_up(void)
+static void check_not_held_up(unsigned limit, bool grown)
 {
     struct request open = {.work = work_quick, .pieces = 200, .parks = true}, slow;
-    playing_begin(4, SECOND, true);
+    playing_begin(limit, SECOND, true);
+    if (grown)
+        grow_to(limit);
     feed(&open);
     wait_each(&open, 1, is_parked);
     for (int i = 0; i < 50; i++) {
+        pause_for(2000); // the others come to rest
         set_gate(false);
         slow = (struct request){.work = work_blocked};
         feed(&slow);
@@ -282,6 +331,16 @@ static void test_open_requests_are_not_held_up(void)
     }
     close_open(&open);
     playing_end();
+}
+
+static void test_open_requests_are_not_held_up(void)
+{
+    check_not_held_up(4, false);
+}
+
+static void test_open_requests_are_not_held_up_when_grown(void)
+{
+    check_not_held_up(2, true);
 }
 
 static bool body_came;
@@ -417,6 +476,8 @@ static const struct unit_case cases[] = {
     UNIT_CASE(test_none),
     UNIT_CASE(test_first_thread_does_not_start),
     UNIT_CASE(test_quick_work_stays),
+    UNIT_CASE(test_quick_again_with_one_thread),
+    UNIT_CASE(test_quick_again_with_several),
     UNIT_CASE(test_quick_pieces_stay),
     UNIT_CASE(test_slow_work_delays_nobody),
     UNIT_CASE(test_late_work_is_flushed),
@@ -424,6 +485,7 @@ static const struct unit_case cases[] = {
     UNIT_CASE(test_idle_threads_end),
     UNIT_CASE(test_open_requests_keep_their_thread),
     UNIT_CASE(test_open_requests_are_not_held_up),
+    UNIT_CASE(test_open_requests_are_not_held_up_when_grown),
     UNIT_CASE(test_bodies_are_awaited),
     UNIT_CASE(test_body_with_a_limit_of_one),
     UNIT_CASE(test_stop_while_busy),
