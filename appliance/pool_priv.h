@@ -55,8 +55,8 @@ struct pool {
     unsigned present;         // threads that the pool is still there for
     unsigned started;
     bool stopping;
-    bool
-        starved; // no thread could be started, which the operator was told: only a request tries again
+    // No thread could be started, which the operator was told: only a request tries it again.
+    bool starved;
 };
 
 // The thread that a request is for: its home, or, in a pool for one request at a time, always the
