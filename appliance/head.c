@@ -2,7 +2,6 @@
 #include "head.h"
 
 #include <string.h>
-#include <strings.h>
 
 // What a byte is allowed in. Text is what a field value may have: not the controls, but the tab.
 enum { TEXT = 1, TOKEN = 2 };
@@ -57,11 +56,6 @@ int head_begin(struct head *head, struct str reason)
     return 0;
 }
 
-static bool name_is(struct str name, struct str other)
-{
-    return name.size == other.size && strncasecmp(name.data, other.data, name.size) == 0;
-}
-
 static enum head_fault take_length(struct head *head, struct str value)
 {
     int64_t length = 0;
@@ -88,7 +82,7 @@ static enum head_fault name_fault(struct str name)
 static bool is_hop_by_hop(struct str name)
 {
     for (size_t i = 0; i < sizeof hop_by_hop / sizeof hop_by_hop[0]; i++) {
-        if (name_is(name, hop_by_hop[i]))
+        if (str_equal_nocase(name, hop_by_hop[i]))
             return true;
     }
     return false;
@@ -109,9 +103,9 @@ enum head_fault head_add(struct head *head, struct str name, struct str value)
         return HEAD_CONTROL_IN_VALUE;
     if (is_hop_by_hop(name))
         return HEAD_HOP_BY_HOP;
-    if (name_is(name, STR("content-length")))
+    if (str_equal_nocase(name, STR("content-length")))
         return take_length(head, value);
-    if (name_is(name, STR("date")))
+    if (str_equal_nocase(name, STR("date")))
         head->has_date = true;
     memcpy(out + value.size, "\r\n", 2);
     lines->size += name.size + value.size + 4;

@@ -238,11 +238,6 @@ static bool target_is_valid(struct str target)
     return target.size > 0;
 }
 
-static bool name_is(const struct header *header, const char *name, size_t size)
-{
-    return header->name.size == size && strncasecmp(header->name.data, name, size) == 0;
-}
-
 // The status that refuses this header section, or 0. *expects: the client wants to be asked for its
 // body.
 static unsigned judge_head(struct request *request, bool *expects)
@@ -254,15 +249,16 @@ static unsigned judge_head(struct request *request, bool *expects)
         return 431;
     for (size_t i = 0; i < request->head.header_count; i++) {
         const struct header *header = &request->headers[i];
-        if (name_is(header, "content-length", 14)) {
+        if (str_equal_nocase(header->name, STR("content-length"))) {
             uint64_t size = strtoull(header->value.data, NULL, 10);
             if (spool_exceeds(&request->body, size))
                 return 413;
             has_length = has_length || size > 0;
         }
-        request->chunked = request->chunked || name_is(header, "transfer-encoding", 17);
-        asks = asks || (name_is(header, "expect", 6) && header->value.size == 12 &&
-                        strncasecmp(header->value.data, "100-continue", 12) == 0);
+        request->chunked =
+            request->chunked || str_equal_nocase(header->name, STR("transfer-encoding"));
+        asks = asks || (str_equal_nocase(header->name, STR("expect")) &&
+                        str_equal_nocase(header->value, STR("100-continue")));
     }
     // What comes in chunks is received first: its length is for the application to know.
     *expects = asks && has_length && str_equal(request->head.version, STR("HTTP/1.1"));

@@ -5,6 +5,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 #include <string.h>
+#include <strings.h>
 
 struct str {
     const char *data;
@@ -21,6 +22,12 @@ static inline struct str str_of(const char *text)
 static inline bool str_equal(struct str a, struct str b)
 {
     return a.size == b.size && memcmp(a.data, b.data, a.size) == 0;
+}
+
+// The same but for the case of ASCII letters, as HTTP compares names (RFC 9110 section 5.1).
+static inline bool str_equal_nocase(struct str a, struct str b)
+{
+    return a.size == b.size && strncasecmp(a.data, b.data, a.size) == 0;
 }
 
 static inline bool str_starts(struct str text, struct str prefix)

@@ -3,7 +3,6 @@
 #include "header_key.h"
 
 #include <string.h>
-#include <strings.h>
 
 #include "names.h"
 
@@ -32,13 +31,11 @@ static struct slot *slot_of(struct str name)
 // Transfer-Encoding: a body comes decoded (environ.c tells its length).
 static PyObject *make_key(struct str name)
 {
-    static const struct str type = {"content-type", 12}, length = {"content-length", 14},
-                            coding = {"transfer-encoding", 17};
-    if (name.size == type.size && strncasecmp(name.data, type.data, type.size) == 0)
+    if (str_equal_nocase(name, STR("content-type")))
         return Py_NewRef(names.CONTENT_TYPE);
-    if (name.size == length.size && strncasecmp(name.data, length.data, length.size) == 0)
+    if (str_equal_nocase(name, STR("content-length")))
         return Py_NewRef(names.CONTENT_LENGTH);
-    if (name.size == coding.size && strncasecmp(name.data, coding.data, coding.size) == 0)
+    if (str_equal_nocase(name, STR("transfer-encoding")))
         return NULL;
     char text[KEY_MAX + 5] = "HTTP_";
     if (name.size > KEY_MAX || memchr(name.data, '_', name.size) != NULL)
