@@ -190,12 +190,11 @@ static struct request *find_own(struct member *member)
     return request;
 }
 
-// Whether another thread had better have the baton for this request.
+// Pass the request and the baton on, where that is better. False: they stay.
 static bool leave_to_other(struct member *member, struct request *request)
 {
     struct pool *pool = member->pool;
-    bool other = pool->setup->limit == 1 ? !member->permanent : member->open > 0;
-    if (!other || request_home(request) != NULL)
+    if (!prefers_other(member, request))
         return false;
     detach(member);
     pthread_mutex_lock(&pool->lock);

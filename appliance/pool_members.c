@@ -12,6 +12,12 @@ const struct member *member_for(const struct pool *pool, const struct request *r
     return home == NULL && pool->setup->limit == 1 ? pool->permanent : home;
 }
 
+bool prefers_other(const struct member *member, const struct request *request)
+{
+    bool alone = member->pool->setup->limit == 1;
+    return request_home(request) == NULL && (alone ? !member->permanent : member->open > 0);
+}
+
 bool reserve(struct pool *pool)
 {
     unsigned working = pool->working;
@@ -251,15 +257,10 @@ void hand_over(struct pool *pool, struct request *request)
 }
 
 // The one to give the baton to; NULL: nobody.
-static struct member *find_other(const struct member *member, const struct request *request)
+static struct member *find_other(const struct pool *pool)
 {
-    const struct pool *pool = member->pool;
-    if (request_home(request) != NULL)
-        return NULL;
     if (pool->setup->limit == 1)
-        return member->permanent ? NULL : pool->permanent;
-    if (member->open == 0)
-        return NULL;
+        return pool->permanent;
     struct member *other = find_idle(pool);
     return other != NULL && other->open == 0 ? other : NULL;
 }
@@ -267,7 +268,7 @@ static struct member *find_other(const struct member *member, const struct reque
 bool pass_on(struct member *member, struct request *request)
 {
     struct pool *pool = member->pool;
-    struct member *other = find_other(member, request);
+    struct member *other = find_other(pool);
     if (other == NULL || !unlink_idle(other))
         return false;
     call(other, DUTY_HOLD, request);

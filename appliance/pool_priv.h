@@ -50,9 +50,9 @@ struct pool {
     _Atomic bool standby_sleeps;
     struct request_queue waiting; // for a thread
     _Atomic unsigned waiting_count;
-    _Atomic unsigned threads; // that are or will be of use: at most limit + 1
-    unsigned starting;        // of these, not here yet: they come for requests that wait
-    unsigned present;         // threads that the pool is still there for
+    unsigned threads;  // that are or will be of use: at most limit + 1
+    unsigned starting; // of these, not here yet: they come for requests that wait
+    unsigned present;  // threads that the pool is still there for
     unsigned started;
     bool stopping;
     // No thread could be started, which the operator was told: only a request tries it again.
@@ -62,6 +62,10 @@ struct pool {
 // The thread that a request is for: its home, or, in a pool for one request at a time, always the
 // same one, whatever an application ties to a thread. NULL: any.
 const struct member *member_for(const struct pool *pool, const struct request *request);
+
+// Whether the baton's holder had better not work on it itself, if another thread is free to: it
+// would leave open requests of its own waiting, or it is not the only one that ever works.
+bool prefers_other(const struct member *member, const struct request *request);
 
 // Count one more request in the application; false: there are as many as may be.
 bool reserve(struct pool *pool);
@@ -99,9 +103,8 @@ void distribute(struct pool *pool);
 // Leave a request to another thread, a new one if need be.
 void hand_over(struct pool *pool, struct request *request);
 
-// The same, and the baton to the other along with it: where that one is free to work, and this one,
-// whose duty it is to stand by then, would have to leave open requests of its own waiting. False:
-// there is none.
+// The same with one that the holder prefers another for, and the baton to that one along with it:
+// where it is free to work. The holder's duty is to stand by then. False: there is none.
 bool pass_on(struct member *member, struct request *request);
 
 // See to it that somebody stands by, as far as one can be had.
