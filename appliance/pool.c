@@ -8,6 +8,7 @@
 #include <time.h>
 
 #include "cleanup.h"
+#include "clock.h"
 #include "pool_priv.h"
 
 enum {
@@ -40,13 +41,6 @@ static void detach(struct member *member)
     member->attached = false;
 }
 
-static int64_t now(void)
-{
-    struct timespec time;
-    clock_gettime(CLOCK_MONOTONIC, &time);
-    return (int64_t)time.tv_sec * 1000000000 + time.tv_nsec;
-}
-
 // What the holder of the baton has tried, and whether it lost it over that. Only this says what is
 // slow: a thread without the baton that takes long may have waited for the language's lock.
 static void count_slow(struct pool *pool, bool slow)
@@ -69,7 +63,7 @@ static bool is_slow(struct pool *pool)
 {
     if (atomic_load_explicit(&pool->slow, memory_order_relaxed) < SLOW_LIMIT)
         return false;
-    int64_t time = now();
+    int64_t time = clock_read(CLOCK_MONOTONIC);
     if (time - pool->tried < TRY_AGAIN)
         return true;
     pool->tried = time;
@@ -286,7 +280,7 @@ static bool wait_called(struct member *member, int64_t nanoseconds)
     pthread_mutex_t *lock = &member->pool->lock;
     if (nanoseconds < 0)
         return pthread_cond_wait(&member->called, lock) == 0;
-    int64_t until = now() + nanoseconds;
+    int64_t until = clock_read(CLOCK_MONOTONIC) + nanoseconds;
     struct timespec time = {.tv_sec = until / 1000000000, .tv_nsec = (long)(until % 1000000000)};
     return pthread_cond_timedwait(&member->called, lock, &time) == 0;
 }
@@ -325,7 +319,7 @@ static void stand_by(struct member *member)
     member->quiet = quiet ? member->quiet + 1 : 0;
     member->seen = baton;
     if (baton % 2 == 1)
-        member->seen_cpu_time = watch_cpu_time(pool->holder);
+        member->seen_cpu_time = clock_read(pool->holder->clock);
     if (member->quiet < QUIET_TICKS) {
         wait_called(member, TICK);
         return;

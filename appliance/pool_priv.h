@@ -72,7 +72,6 @@ bool reserve(struct pool *pool);
 
 // pool_watch.c: for the thread that calls, once.
 void watch_init(struct member *member);
-int64_t watch_cpu_time(const struct member *member);
 // Whether it could go on, but has not been let since its cpu_time was that, a tick ago.
 bool watch_is_preempted(const struct member *member, int64_t cpu_time);
 

@@ -3,9 +3,9 @@
 #include <fcntl.h>
 #include <stdio.h>
 #include <string.h>
-#include <time.h>
 #include <unistd.h>
 
+#include "clock.h"
 #include "pool_priv.h"
 
 enum {
@@ -18,13 +18,6 @@ void watch_init(struct member *member)
     member->tid = gettid();
     if (pthread_getcpuclockid(pthread_self(), &member->clock) != 0)
         member->clock = CLOCK_MONOTONIC; // takes its time for work
-}
-
-int64_t watch_cpu_time(const struct member *member)
-{
-    struct timespec time = {0, 0};
-    clock_gettime(member->clock, &time);
-    return (int64_t)time.tv_sec * 1000000000 + time.tv_nsec;
 }
 
 // proc(5), /proc/pid/task/tid/stat: number, name in parentheses, state. '?': not to be had.
@@ -44,6 +37,6 @@ static char state_of(pid_t tid)
 
 bool watch_is_preempted(const struct member *member, int64_t cpu_time)
 {
-    bool works = watch_cpu_time(member) - cpu_time > WORKS;
+    bool works = clock_read(member->clock) - cpu_time > WORKS;
     return !works && state_of(member->tid) == 'R';
 }

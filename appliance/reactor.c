@@ -8,10 +8,10 @@
 #include <sys/epoll.h>
 #include <sys/eventfd.h>
 #include <sys/socket.h>
-#include <time.h>
 #include <unistd.h>
 
 #include "check.h"
+#include "clock.h"
 #include "http.h"
 #include "log.h"
 
@@ -44,13 +44,6 @@ struct reactor {
     bool draining;
     int64_t drain_new_until; // milliseconds on the monotonic clock; 0: that is over
 };
-
-static int64_t now(void)
-{
-    struct timespec time;
-    clock_gettime(CLOCK_MONOTONIC, &time);
-    return (int64_t)time.tv_sec * 1000 + time.tv_nsec / 1000000;
-}
 
 static int watch(struct reactor *reactor, int fd, uint32_t events, const void *who)
 {
@@ -123,7 +116,8 @@ void reactor_free(struct reactor *reactor)
 void reactor_wait(struct reactor *reactor)
 {
     int64_t timeout = http_timeout(reactor->http);
-    int64_t check = reactor->drain_new_until > 0 ? reactor->drain_new_until - now() : DRAIN_CHECK;
+    int64_t check = reactor->drain_new_until > 0 ? reactor->drain_new_until - clock_milliseconds()
+                                                 : DRAIN_CHECK;
     if (reactor->draining && (timeout < 0 || timeout > check))
         timeout = check > 0 ? check : 0;
     // Posted before it is seen asleep: not waited for. After: it is woken.
@@ -237,7 +231,7 @@ static unsigned take_events(struct reactor *reactor)
 // What is still new after the time for it was only opened in advance.
 static void drain_new(struct reactor *reactor)
 {
-    if (reactor->drain_new_until == 0 || now() < reactor->drain_new_until)
+    if (reactor->drain_new_until == 0 || clock_milliseconds() < reactor->drain_new_until)
         return;
     reactor->drain_new_until = 0;
     http_drain(reactor->http, false);
@@ -296,7 +290,7 @@ void reactor_drain(struct reactor *reactor)
         return;
     reactor->draining = true;
     unwatch_listeners(reactor);
-    reactor->drain_new_until = now() + DRAIN_NEW;
+    reactor->drain_new_until = clock_milliseconds() + DRAIN_NEW;
     http_drain(reactor->http, true);
 }
 

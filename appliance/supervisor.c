@@ -12,10 +12,10 @@
 #include <string.h>
 #include <sys/resource.h>
 #include <sys/wait.h>
-#include <time.h>
 #include <unistd.h>
 
 #include "check.h"
+#include "clock.h"
 #include "config.h"
 #include "log.h"
 #include "signals.h"
@@ -24,13 +24,6 @@ enum {
     FILE_LIMIT_MAX = 65536, // descriptors a process; more only costs those who close them all
     ADDRESSES_MAX = 1024,   // bytes of the addresses in the log; the rest of a long list is cut
 };
-
-int64_t supervisor_now(void)
-{
-    struct timespec now;
-    clock_gettime(CLOCK_MONOTONIC, &now);
-    return (int64_t)now.tv_sec * 1000 + now.tv_nsec / 1000000;
-}
 
 // --- processes ---
 
@@ -177,7 +170,7 @@ static void announce(struct supervisor *supervisor)
     const char *target = interface[size] == ' ' ? interface + size + 1 : interface;
     if (again) {
         log_info("supervisor", "serving %s (%.*s) as changed, after %.2f s", target, (int)size,
-                 interface, (double)(supervisor_now() - supervisor->changed_at) / 1000.0);
+                 interface, (double)(clock_milliseconds() - supervisor->changed_at) / 1000.0);
         return;
     }
     _buf_ struct buf where = BUF_INIT(ADDRESSES_MAX);
@@ -210,7 +203,7 @@ static void perform(struct supervisor *supervisor, struct slot *slot, unsigned a
 
 void supervisor_step(struct supervisor *supervisor, struct slot *slot, enum child_event event)
 {
-    perform(supervisor, slot, child_step(&slot->child, event, supervisor_now()));
+    perform(supervisor, slot, child_step(&slot->child, event, clock_milliseconds()));
 }
 
 static void take_ready(struct supervisor *supervisor, struct slot *slot, const char *text)
@@ -287,7 +280,7 @@ static void bury(struct supervisor *supervisor, struct slot *slot, int status)
     char text[256];
     take_messages(supervisor, slot); // its last words come first
     close_ipc(slot);
-    int64_t now = supervisor_now();
+    int64_t now = clock_milliseconds();
     unsigned actions = child_step(&slot->child, CHILD_EVENT_EXITED, now);
     child_obituary(&slot->child, status, now, text, sizeof text);
     bool reported = !supervisor_stays(supervisor) && (actions & CHILD_ACTION_START_FAILED);
@@ -352,7 +345,7 @@ static void take_signals(struct supervisor *supervisor)
 
 static void take_deadlines(struct supervisor *supervisor)
 {
-    int64_t now = supervisor_now();
+    int64_t now = clock_milliseconds();
     for (size_t i = 0; i < supervisor->count; i++) {
         struct slot *slot = supervisor->slots[i];
         if (slot->child.deadline > now)
@@ -368,7 +361,7 @@ static void take_deadlines(struct supervisor *supervisor)
 
 static void take_changes(struct supervisor *supervisor)
 {
-    const char *changed = reload_due(supervisor->reload, supervisor_now());
+    const char *changed = reload_due(supervisor->reload, clock_milliseconds());
     if (changed != NULL)
         supervisor_renew(supervisor, changed);
 }
@@ -379,7 +372,7 @@ static int next_timeout(const struct supervisor *supervisor)
     int64_t next = supervisor_next_deadline(supervisor);
     if (next == CHILD_NEVER)
         return -1;
-    int64_t left = next - supervisor_now();
+    int64_t left = next - clock_milliseconds();
     return left < 0 ? 0 : left < INT32_MAX ? (int)left : INT32_MAX;
 }
 

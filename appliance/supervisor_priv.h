@@ -47,8 +47,6 @@ struct supervisor {
 
 // --- supervisor.c ---
 
-int64_t supervisor_now(void); // milliseconds
-
 // An event for a child, and all that follows from it.
 void supervisor_step(struct supervisor *supervisor, struct slot *slot, enum child_event event);
 

@@ -2,6 +2,7 @@
 // replaced warm, and how a changed application goes through all of them.
 #include "supervisor_priv.h"
 
+#include "clock.h"
 #include "log.h"
 
 void supervisor_replace(struct supervisor *supervisor, struct slot *slot)
@@ -71,7 +72,7 @@ void supervisor_renew(struct supervisor *supervisor, const char *changed)
 {
     struct slot *leader = find_leader(supervisor);
     supervisor->generation++;
-    supervisor->changed_at = supervisor_now();
+    supervisor->changed_at = clock_milliseconds();
     log_info("supervisor", "%s has changed, loading the application again", changed);
     if (leader != NULL)
         supervisor_replace(supervisor, leader);
