@@ -42,7 +42,7 @@ struct request *http_next(struct http *http);
 void http_settle(struct http *http, struct request *request);
 
 // Send what a request has brought, whose work is under way in another thread and takes long.
-void http_flush(struct http *http, struct request *request);
+void http_flush(struct request *request);
 
 // Any thread: leave a request for http_settle_posted.
 void http_post(struct http *http, struct request *request);

@@ -278,30 +278,20 @@ static struct MHD_Response *memory_response(struct request *request,
     return buffer_response(&request->answer, data, response->body.size);
 }
 
-// Whether the answer has a body to send; a file that it does not need is closed.
-static bool choose_body(const struct request *request, const struct response *response)
-{
-    if (request_takes_body(request, response->status) && !is_empty(response))
-        return true;
-    if (is_file(response))
-        close(response->source->fd);
-    return false;
-}
-
-// Takes the file of the response along, on failure as well.
+// Takes the file of the response along: what does not send it closes it.
 static struct MHD_Response *make_response(struct request *request, const struct response *response,
-                                          struct err *err)
+                                          bool with_body, struct err *err)
 {
     struct MHD_Response *out;
-    bool with_body = choose_body(request, response);
+    bool sends_file = with_body && is_file(response);
     if (!with_body)
         out = MHD_create_response_from_buffer_static(0, "");
-    else if (is_file(response))
+    else if (sends_file)
         out = MHD_create_response_from_fd_at_offset64(
             (uint64_t)response->content_length, response->source->fd, response->source->offset);
     else
         out = memory_response(request, response);
-    if (out == NULL && with_body && is_file(response))
+    if (is_file(response) && (out == NULL || !sends_file))
         close(response->source->fd);
     if (out == NULL)
         err_system(err, ENOMEM, "response");
@@ -321,13 +311,12 @@ static void set_lines(struct request *request, struct MHD_Response *out)
 static int make_answer(struct request *request, const struct response *response, struct err *err)
 {
     struct answer *answer = &request->answer;
-    bool streams = response->source != NULL && !is_file(response) &&
-                   request_takes_body(request, response->status) && !is_empty(response);
+    bool with_body = request_takes_body(request, response->status) && !is_empty(response);
     answer->status = response->status;
-    if (streams) {
+    if (with_body && response->source != NULL && !is_file(response)) {
         begin_source(request, response);
     } else {
-        answer->response = make_response(request, response, err);
+        answer->response = make_response(request, response, with_body, err);
         if (answer->response == NULL)
             return -1;
         set_lines(request, answer->response);
@@ -388,10 +377,9 @@ void http_response_go_on(struct request *request)
     MHD_run_connection(request->transport);
 }
 
-void http_flush(struct http *http, struct request *request)
+void http_flush(struct request *request)
 {
     struct answer *answer = &request->answer;
-    (void)http;
     pthread_mutex_lock(&request->lock);
     bool sends = answer->streams && (answer->gathered.size > 0 || answer->ends);
     answer->flushed = true;

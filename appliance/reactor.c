@@ -279,7 +279,7 @@ void reactor_settle(struct reactor *reactor, struct request *request)
 
 void reactor_flush(struct reactor *reactor, struct request *request)
 {
-    http_flush(reactor->http, request);
+    http_flush(request);
     if (!reactor->in_turn)
         http_end(reactor->http);
 }
