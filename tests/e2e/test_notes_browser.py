@@ -11,7 +11,7 @@ import urllib.request
 import pytest
 from selenium import webdriver
 from selenium.common.exceptions import (
-    ElementNotInteractableException, StaleElementReferenceException, TimeoutException)
+    ElementNotInteractableException, StaleElementReferenceException, TimeoutException, WebDriverException)
 from selenium.webdriver.chrome.service import Service
 from selenium.webdriver.common.by import By
 from selenium.webdriver.common.keys import Keys
@@ -44,10 +44,22 @@ class Browser:
         self.driver.get(self.url + path)
 
     def until(self, condition, what):
-        """Wait until condition() is true and return its value; what: the name of the hope, for the failure."""
+        """Wait until condition() is true and return its value; what: the name of the hope, for the failure.
+
+        A page that gives way to the next while it is asked answers with an inspector error: it is asked again.
+        """
+
+        def asked(_):
+            try:
+                return condition()
+            except WebDriverException as error:
+                if "inspector error" not in str(error):
+                    raise
+                return None
+
         ignored = (StaleElementReferenceException, ElementNotInteractableException)
         wait = WebDriverWait(self.driver, WAIT_S, poll_frequency=0.05, ignored_exceptions=ignored)
-        return wait.until(lambda _: condition(), f"waited for {what}")
+        return wait.until(asked, f"waited for {what}")
 
     def until_at(self, pattern):
         """Wait until the page at a path (with query) of that pattern is there, scripts included."""
