@@ -113,22 +113,6 @@ void reactor_free(struct reactor *reactor)
     free(reactor);
 }
 
-void reactor_wait(struct reactor *reactor)
-{
-    int64_t timeout = http_timeout(reactor->http);
-    int64_t check = reactor->drain_new_until > 0 ? reactor->drain_new_until - clock_milliseconds()
-                                                 : DRAIN_CHECK;
-    if (reactor->draining && (timeout < 0 || timeout > check))
-        timeout = check > 0 ? check : 0;
-    // Posted before it is seen asleep: not waited for. After: it is woken.
-    reactor->asleep = true;
-    if (http_has_posted(reactor->http))
-        timeout = 0;
-    int limit = timeout > INT32_MAX ? INT32_MAX : (int)timeout;
-    reactor->event_count = epoll_wait(reactor->epoll_fd, reactor->events, EVENTS_A_WAIT, limit);
-    reactor->asleep = false;
-}
-
 void reactor_post(struct reactor *reactor, struct request *request)
 {
     uint64_t one = 1;
@@ -243,6 +227,24 @@ static void begin_turn(struct reactor *reactor)
     drain_new(reactor);
     http_begin(reactor->http, reactor->events, count);
     reactor->in_turn = true;
+}
+
+void reactor_wait(struct reactor *reactor)
+{
+    int64_t timeout = http_timeout(reactor->http);
+    int64_t check = reactor->drain_new_until > 0 ? reactor->drain_new_until - clock_milliseconds()
+                                                 : DRAIN_CHECK;
+    if (reactor->draining && (timeout < 0 || timeout > check))
+        timeout = check > 0 ? check : 0;
+    // Posted before it is seen asleep: not waited for. After: it is woken.
+    reactor->asleep = true;
+    if (http_has_posted(reactor->http))
+        timeout = 0;
+    int limit = timeout > INT32_MAX ? INT32_MAX : (int)timeout;
+    reactor->event_count = epoll_wait(reactor->epoll_fd, reactor->events, EVENTS_A_WAIT, limit);
+    reactor->asleep = false;
+    // At once: a request that is settled before reactor_next may close a connection that they name.
+    begin_turn(reactor);
 }
 
 static void end_turn(struct reactor *reactor)

@@ -236,8 +236,7 @@ def _open(path):
     """Return a new connection to the database at path, made and migrated where need be."""
     connection = sqlite3.connect(path, timeout=BUSY_TIMEOUT_S, isolation_level=None)
     try:
-        if connection.execute("PRAGMA journal_mode").fetchone()[0] != "wal":
-            connection.execute("PRAGMA journal_mode = WAL")
+        _use_write_ahead_log(connection)
         # With a write-ahead log a power cut costs the last changes at most; flash memory lasts.
         connection.execute("PRAGMA synchronous = NORMAL")
         migrate(connection)
@@ -245,6 +244,23 @@ def _open(path):
         connection.close()
         raise
     return connection
+
+
+def _use_write_ahead_log(connection):
+    """Put the database into that mode, which stays with it.
+
+    SQLite does not always wait for others here: of two who change the mode at once it refuses one, to avoid a deadlock.
+    """
+    give_up = time.monotonic() + BUSY_TIMEOUT_S
+    while True:
+        try:
+            if connection.execute("PRAGMA journal_mode").fetchone()[0] != "wal":
+                connection.execute("PRAGMA journal_mode = WAL")
+            return
+        except sqlite3.OperationalError:
+            if time.monotonic() > give_up:
+                raise
+            time.sleep(0.01)
 
 
 def _get(connection, note_id):
