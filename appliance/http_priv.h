@@ -87,6 +87,9 @@ struct request {
     bool answered;
     bool failed; // cut the connection
     bool running;
+    bool deserted;   // its work was given up
+    int64_t offered; // when that work was there, milliseconds of the monotonic clock
+    struct request *next_running, *previous_running;
     bool ended;
     _Atomic enum expectation expectation;
     struct header headers[HEADER_LIMIT];
@@ -102,6 +105,10 @@ struct http {
     size_t free_count;
     struct request_queue ready;       // with work for the application
     struct request *_Atomic posted;   // latest first
+    struct request *running;          // with work that is not settled, latest first
+    size_t deserted;                  // of these, given up
+    size_t deserted_connections;      // that are still open
+    uint64_t served;                  // requests that have ended
     unsigned expecting;               // requests handed over without their body
     pthread_mutex_t expectation_lock; // for waiting only
     pthread_cond_t expectation_changed;
@@ -122,6 +129,10 @@ void http_request_free_all(struct http *http);
 void http_request_offer(struct request *request, enum work work);
 // With no work under way: release what it still has, then free it.
 void http_request_finish(struct request *request);
+
+// http_desert.c: the end of a request, or of its work, that was given up before.
+void http_desert_end(struct request *request);
+void http_desert_settle(struct request *request);
 
 // http_response.c: queue a plain answer of our own making, inside a callback.
 enum MHD_Result http_respond_plain(struct request *request, unsigned status);

@@ -7,7 +7,9 @@
 #include <string.h>
 
 #include "check.h"
+#include "clock.h"
 #include "log.h"
+#include "scoreboard.h"
 
 enum {
     LINE_SIZE_MAX = CONNECTION_MEMORY,
@@ -172,12 +174,37 @@ void request_queue_append(struct request_queue *queue, struct request_queue *beh
     *behind = (struct request_queue){NULL, NULL};
 }
 
+static void begin_running(struct request *request)
+{
+    struct http *http = request->http;
+    request->running = true;
+    // A few milliseconds late, and much cheaper than the exact time.
+    request->offered = clock_read(CLOCK_MONOTONIC_COARSE) / 1000000;
+    request->previous_running = NULL;
+    request->next_running = http->running;
+    if (http->running != NULL)
+        http->running->previous_running = request;
+    http->running = request;
+}
+
+static void end_running(struct request *request)
+{
+    struct http *http = request->http;
+    request->running = false;
+    if (request->next_running != NULL)
+        request->next_running->previous_running = request->previous_running;
+    if (request->previous_running != NULL)
+        request->previous_running->next_running = request->next_running;
+    else
+        http->running = request->next_running;
+}
+
 // Behind the others with work.
 static void enqueue(struct request *request, enum work work)
 {
     must(request->work == WORK_NONE);
     request->work = work;
-    request->running = true;
+    begin_running(request);
     request->answer.flushed = request->answer.ends = false;
     request_queue_put(&request->http->ready, request);
 }
@@ -369,6 +396,17 @@ enum MHD_Result http_request_step(void *http, struct MHD_Connection *transport, 
     return answered ? MHD_YES : complete(request);
 }
 
+// Answered or not: it has had its share of the worker's life.
+static void count_served(struct http *http)
+{
+    const struct reactor_setup *setup = http->setup;
+    http->served++;
+    if (setup->board != NULL && setup->board->board != NULL)
+        atomic_store_explicit(&setup->board->board->requests, http->served, memory_order_relaxed);
+    if (http->served == setup->request_limit)
+        setup->worn(setup->owner);
+}
+
 void http_request_end(void *owner, struct MHD_Connection *transport, void **context,
                       enum MHD_RequestTerminationCode how)
 {
@@ -383,6 +421,9 @@ void http_request_end(void *owner, struct MHD_Connection *transport, void **cont
     if (request->http->draining)
         shutdown(request->connection->fd, SHUT_RD);
     request->ended = true;
+    if (request->deserted)
+        http_desert_end(request);
+    count_served(request->http);
     if (request->expectation != EXPECT_NONE) {
         request->http->expecting--;
         tell_expectation(request, EXPECT_LOST);
@@ -399,7 +440,9 @@ void http_settle(struct http *http, struct request *request)
         return;
     }
     request->work = WORK_NONE;
-    request->running = false;
+    end_running(request);
+    if (request->deserted)
+        http_desert_settle(request);
     if (request->expectation == EXPECT_HELD) {
         http->expecting--;
         request->expectation = EXPECT_NONE;

@@ -3,12 +3,14 @@
 #pragma once
 
 #include <stddef.h>
+#include <stdint.h>
 #include <sys/types.h>
 
 struct archive;
 struct config;
 struct listener;
 struct runtime;
+struct scoreboard_map;
 
 struct inherit {
     unsigned number; // of this worker, from 1
@@ -16,6 +18,8 @@ struct inherit {
     int ipc;                    // the worker's end; its own to close
     struct listener *listeners; // the descriptors are the worker's to close when it stops accepting
     size_t listener_count;
+    const struct scoreboard_map *board; // where it tells what it does
+    uint32_t luck;                      // a random number
     const struct config *config;
     const struct archive *archive; // NULL: none
     const struct runtime *runtime;

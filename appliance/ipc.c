@@ -18,7 +18,10 @@ static const struct kind kinds[IPC_TYPE_COUNT] = {
     [IPC_READY] = {"READY", true},
     [IPC_FAILED] = {"FAILED", true},
     [IPC_BYE] = {"BYE", false},
+    [IPC_WORN] = {"WORN", true},
     [IPC_DRAIN] = {"DRAIN", false},
+    [IPC_RETIRE] = {"RETIRE", false},
+    [IPC_GIVE_UP] = {"GIVE_UP", false},
 };
 
 static const struct kind *kind_of(uint32_t type)

@@ -18,7 +18,10 @@ enum ipc_type {
     IPC_READY,   // worker: I serve; text: what ("wsgi shop:app")
     IPC_FAILED,  // worker: I cannot start and end myself; text: why
     IPC_BYE,     // worker: all requests are answered, I end
+    IPC_WORN,    // worker: I have answered as many requests as I am to; text: how many
     IPC_DRAIN,   // supervisor: answer what is under way, then end
+    IPC_RETIRE,  // supervisor: the same, but others serve: clients need not be hurried
+    IPC_GIVE_UP, // supervisor: a request has been under way for too long, report and refuse it
     IPC_TYPE_COUNT,
 };
 

@@ -13,6 +13,7 @@
 struct archive;
 struct reactor;
 struct request;
+struct scoreboard_map;
 
 struct runtime_setup {
     const char *target;         // "module", "module:attr", a folder or a .py file
@@ -25,6 +26,18 @@ struct runtime_setup {
     const struct archive *archive;
     unsigned workers; // processes that serve beside this one, itself included
     unsigned threads; // that answer requests at once in this one
+};
+
+struct runtime_run {
+    struct reactor *reactor;
+    const struct scoreboard_map *board; // where threads tell what they work on
+    unsigned threads;                   // as in runtime_setup
+    int64_t idle_timeout;               // milliseconds after which a thread without work ends
+};
+
+// What happens to a process that has a runtime.
+enum runtime_event {
+    RUNTIME_STUCK, // a request takes too long: say on standard error where each thread is
 };
 
 struct runtime {
@@ -41,9 +54,12 @@ struct runtime {
     int (*start)(const struct runtime_setup *setup, char *description, size_t size,
                  struct err *err);
     // Worker: run the reactor until it is finished (pool.h). Errors: a thread cannot be started.
-    int (*run)(struct reactor *reactor, unsigned threads, int64_t idle_timeout, struct err *err);
+    int (*run)(const struct runtime_run *run, struct err *err);
     // Worker: answer one request; called by request_run.
     void (*handle)(void *owner, struct request *request);
+    // Worker: something has happened. Called in any thread, without the language's lock, and takes
+    // no time.
+    void (*tell)(enum runtime_event event);
     // Worker: finalise (atexit handlers, threads).
     void (*stop)(void);
 

@@ -28,13 +28,12 @@ static const struct row rows[] = {
     {SIGINT, TREAT_READ, TREAT_SWALLOW},
     {SIGQUIT, TREAT_READ, TREAT_SWALLOW},
     {SIGCHLD, TREAT_READ, TREAT_DEFAULT},
-    // Operators send these by habit from other servers: they must not end a server by their default
-    // action.
-    {SIGHUP, TREAT_IGNORE, TREAT_SWALLOW},
-    {SIGUSR1, TREAT_IGNORE, TREAT_SWALLOW},
-    {SIGUSR2, TREAT_IGNORE, TREAT_SWALLOW},
-    {SIGTTIN, TREAT_IGNORE, TREAT_SWALLOW},
-    {SIGTTOU, TREAT_IGNORE, TREAT_SWALLOW},
+    // To a whole process group or service: what they mean is for the supervisor to carry out.
+    {SIGHUP, TREAT_READ, TREAT_SWALLOW},
+    {SIGUSR1, TREAT_READ, TREAT_SWALLOW},
+    {SIGUSR2, TREAT_READ, TREAT_SWALLOW},
+    {SIGTTIN, TREAT_READ, TREAT_SWALLOW},
+    {SIGTTOU, TREAT_READ, TREAT_SWALLOW},
     // A peer that has gone and a full quota are errors of one write. Python ignores both in the
     // same way.
     {SIGPIPE, TREAT_IGNORE, TREAT_IGNORE},

@@ -5,13 +5,11 @@
 
 #include <errno.h>
 #include <fcntl.h>
-#include <inttypes.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/resource.h>
-#include <sys/wait.h>
 #include <unistd.h>
 
 #include "check.h"
@@ -25,72 +23,7 @@ enum {
     ADDRESSES_MAX = 1024,   // bytes of the addresses in the log; the rest of a long list is cut
 };
 
-// --- processes ---
-
-static void close_ipc(struct slot *slot)
-{
-    if (slot->ipc >= 0)
-        close(slot->ipc);
-    slot->ipc = -1;
-}
-
-// In the child: keep what struct inherit names and nothing else.
-static _Noreturn void become_worker(struct supervisor *supervisor, const struct slot *slot, int ipc)
-{
-    const struct supervisor_setup *setup = supervisor->setup;
-    struct inherit inherit = {
-        .number = slot->child.number,
-        .supervisor = supervisor->pid,
-        .ipc = ipc,
-        .listeners = supervisor->listeners.listeners,
-        .listener_count = supervisor->listeners.count,
-        .config = setup->config,
-        .archive = setup->archive,
-        .runtime = setup->runtime,
-    };
-    close(supervisor->signals);
-    reload_close(supervisor->reload);
-    for (size_t i = 0; i < supervisor->count; i++)
-        close_ipc(supervisor->slots[i]);
-    int status = setup->worker(&inherit);
-    fflush(NULL);
-    _exit(status);
-}
-
-// The new worker's pid, or -1.
-static pid_t fork_worker(struct supervisor *supervisor, struct slot *slot, struct err *err)
-{
-    int fds[2];
-    if (ipc_pair(fds, err) < 0)
-        return -1;
-    fflush(NULL); // what is buffered would be written by both
-    pid_t pid = fork();
-    if (pid == 0) {
-        close(fds[0]);
-        become_worker(supervisor, slot, fds[1]);
-    }
-    int errnum = errno;
-    close(fds[1]);
-    slot->ipc = fds[0];
-    if (pid < 0) {
-        close_ipc(slot);
-        return err_system(err, errnum, "cannot fork a worker");
-    }
-    return pid;
-}
-
-static void spawn(struct supervisor *supervisor, struct slot *slot)
-{
-    slot->generation = supervisor->generation;
-    pid_t pid = fork_worker(supervisor, slot, &supervisor->failure);
-    if (pid > 0) {
-        slot->child.pid = pid;
-        log_debug("supervisor", "worker %u has pid %d", slot->child.number, (int)pid);
-    } else if (supervisor_stays(supervisor)) {
-        log_error("supervisor", "worker %u: %s", slot->child.number, supervisor->failure.text);
-    }
-    supervisor_step(supervisor, slot, pid > 0 ? CHILD_EVENT_SPAWNED : CHILD_EVENT_UNBORN);
-}
+// --- what child.c asks for ---
 
 static void terminate(struct supervisor *supervisor, struct slot *slot)
 {
@@ -98,13 +31,33 @@ static void terminate(struct supervisor *supervisor, struct slot *slot)
     kill(slot->child.pid, SIGTERM);
 }
 
-static void drain(struct supervisor *supervisor, struct slot *slot)
+static void ask_to_drain(struct supervisor *supervisor, struct slot *slot, enum ipc_type how)
 {
     struct err err;
-    if (slot->ipc >= 0 && ipc_send(slot->ipc, IPC_DRAIN, NULL, &err) == 0)
+    if (slot->ipc >= 0 && ipc_send(slot->ipc, how, NULL, &err) == 0)
         return;
     // It drains already, or its application has closed the socket.
     terminate(supervisor, slot);
+}
+
+static void drain(struct supervisor *supervisor, struct slot *slot)
+{
+    ask_to_drain(supervisor, slot, IPC_DRAIN);
+}
+
+static void retire(struct supervisor *supervisor, struct slot *slot)
+{
+    supervisor->replaced++;
+    ask_to_drain(supervisor, slot, IPC_RETIRE);
+}
+
+// One that does not listen is killed at its deadline.
+static void ask_to_give_up(struct supervisor *supervisor, struct slot *slot)
+{
+    struct err err;
+    (void)supervisor;
+    if (slot->ipc >= 0 && ipc_send(slot->ipc, IPC_GIVE_UP, NULL, &err) < 0)
+        log_debug("supervisor", "worker %u: %s", slot->child.number, err.text);
 }
 
 static void kill_now(struct supervisor *supervisor, struct slot *slot)
@@ -121,7 +74,7 @@ static void step_all(struct supervisor *supervisor, enum child_event event)
         supervisor_step(supervisor, supervisor->slots[i], event);
 }
 
-static void stop(struct supervisor *supervisor, enum child_event event)
+void supervisor_stop(struct supervisor *supervisor, enum child_event event)
 {
     supervisor->stopping = true;
     // Clients are to be refused from now on, not to wait for nobody.
@@ -138,11 +91,11 @@ bool supervisor_stays(const struct supervisor *supervisor)
 
 static void take_failed_start(struct supervisor *supervisor, struct slot *slot)
 {
-    if (supervisor_keep_replaced(slot) || supervisor_stays(supervisor) || supervisor->stopping)
+    if (supervisor_keep_replaced(supervisor, slot) || supervisor_stays(supervisor) || supervisor->stopping)
         return;
     // An application that never served has no server to stay for.
     supervisor->result = -1;
-    stop(supervisor, CHILD_EVENT_STOP);
+    supervisor_stop(supervisor, CHILD_EVENT_STOP);
 }
 
 static bool all_serve(const struct supervisor *supervisor)
@@ -169,27 +122,30 @@ static void announce(struct supervisor *supervisor)
     size_t size = strcspn(interface, " ");
     const char *target = interface[size] == ' ' ? interface + size + 1 : interface;
     if (again) {
-        log_info("supervisor", "serving %s (%.*s) as changed, after %.2f s", target, (int)size,
-                 interface, (double)(clock_milliseconds() - supervisor->changed_at) / 1000.0);
+        log_info("supervisor", "serving %s (%.*s) %s, after %.2f s", target, (int)size, interface,
+                 supervisor->change,
+                 (double)(clock_milliseconds() - supervisor->changed_at) / 1000.0);
         return;
     }
     _buf_ struct buf where = BUF_INIT(ADDRESSES_MAX);
     listener_set_describe(&supervisor->listeners, &where);
-    int64_t workers = supervisor->setup->config->workers;
-    log_info("supervisor", "serving %s (%.*s) on %s with %" PRId64 " worker%s", target, (int)size,
-             interface, buf_text(&where), workers, workers == 1 ? "" : "s");
+    unsigned workers = supervisor->wanted;
+    log_info("supervisor", "serving %s (%.*s) on %s with %u worker%s", target, (int)size, interface,
+             buf_text(&where), workers, workers == 1 ? "" : "s");
 }
 
 // --- events ---
 
-static void perform(struct supervisor *supervisor, struct slot *slot, unsigned actions)
+void supervisor_perform(struct supervisor *supervisor, struct slot *slot, unsigned actions)
 {
     static const struct {
         enum child_action action;
         void (*perform)(struct supervisor *supervisor, struct slot *slot);
     } table[] = {
-        {CHILD_ACTION_SPAWN, spawn},
+        {CHILD_ACTION_SPAWN, supervisor_spawn},
         {CHILD_ACTION_DRAIN, drain},
+        {CHILD_ACTION_RETIRE, retire},
+        {CHILD_ACTION_GIVE_UP, ask_to_give_up},
         {CHILD_ACTION_TERMINATE, terminate},
         {CHILD_ACTION_KILL, kill_now},
         {CHILD_ACTION_START_FAILED, take_failed_start},
@@ -203,7 +159,7 @@ static void perform(struct supervisor *supervisor, struct slot *slot, unsigned a
 
 void supervisor_step(struct supervisor *supervisor, struct slot *slot, enum child_event event)
 {
-    perform(supervisor, slot, child_step(&slot->child, event, clock_milliseconds()));
+    supervisor_perform(supervisor, slot, child_step(&slot->child, event, clock_milliseconds()));
 }
 
 static void take_ready(struct supervisor *supervisor, struct slot *slot, const char *text)
@@ -216,6 +172,7 @@ static void take_ready(struct supervisor *supervisor, struct slot *slot, const c
         supervisor->proven = true;
         step_all(supervisor, CHILD_EVENT_START);
     }
+    supervisor_watch_limits(supervisor, slot);
     supervisor_relieve(supervisor, slot);
     announce(supervisor);
 }
@@ -228,6 +185,15 @@ static void take_failed(struct supervisor *supervisor, struct slot *slot, const 
     supervisor_step(supervisor, slot, CHILD_EVENT_FAILED);
 }
 
+static void take_worn(struct supervisor *supervisor, struct slot *slot, const char *text)
+{
+    char why[IPC_TEXT_MAX + 32];
+    snprintf(why, sizeof why, "has answered %.32s requests", text);
+    if (slot->child.state == CHILD_SERVING && !slot->child.worn)
+        supervisor_tell_worn(slot, why);
+    supervisor_step(supervisor, slot, CHILD_EVENT_WORN);
+}
+
 static void take_bye(struct supervisor *supervisor, struct slot *slot, const char *text)
 {
     (void)text;
@@ -237,7 +203,7 @@ static void take_bye(struct supervisor *supervisor, struct slot *slot, const cha
 static void take_end(struct supervisor *supervisor, struct slot *slot, const char *text)
 {
     (void)text;
-    close_ipc(slot); // its process may live on: only waitpid says when it has ended
+    supervisor_close_ipc(slot); // its process may live on: only waitpid says when it has ended
     supervisor_step(supervisor, slot, CHILD_EVENT_CLOSED);
 }
 
@@ -246,18 +212,18 @@ static void reject(struct slot *slot, const char *why)
 {
     log_error("supervisor", "worker %u (pid %d), killing it: %s", slot->child.number,
               (int)slot->child.pid, why);
-    close_ipc(slot);
+    supervisor_close_ipc(slot);
     kill(slot->child.pid, SIGKILL);
 }
 
-// All that a worker has said.
-static void take_messages(struct supervisor *supervisor, struct slot *slot)
+void supervisor_take_messages(struct supervisor *supervisor, struct slot *slot)
 {
     static void (*const takers[IPC_TYPE_COUNT])(struct supervisor *, struct slot *,
                                                 const char *) = {
         [IPC_CLOSED] = take_end,
         [IPC_READY] = take_ready,
         [IPC_FAILED] = take_failed,
+        [IPC_WORN] = take_worn,
         [IPC_BYE] = take_bye,
     };
     struct ipc_message message = {.type = IPC_NOTHING};
@@ -275,39 +241,11 @@ static void take_messages(struct supervisor *supervisor, struct slot *slot)
     }
 }
 
-static void bury(struct supervisor *supervisor, struct slot *slot, int status)
-{
-    char text[256];
-    take_messages(supervisor, slot); // its last words come first
-    close_ipc(slot);
-    int64_t now = clock_milliseconds();
-    unsigned actions = child_step(&slot->child, CHILD_EVENT_EXITED, now);
-    child_obituary(&slot->child, status, now, text, sizeof text);
-    bool reported = !supervisor_stays(supervisor) && (actions & CHILD_ACTION_START_FAILED);
-    if (reported)
-        err_set(&supervisor->failure, ERR_FAILED, "%s while it loaded the application", text);
-    else
-        log_write(child_obituary_level(&slot->child, status), "supervisor", "%s", text);
-    perform(supervisor, slot, actions);
-}
-
-static void reap(struct supervisor *supervisor, int number)
-{
-    (void)number;
-    int status;
-    pid_t pid;
-    while ((pid = waitpid(-1, &status, WNOHANG)) > 0) {
-        struct slot *slot = supervisor_find_process(supervisor, pid);
-        if (slot != NULL)
-            bury(supervisor, slot, status);
-    }
-}
-
 static void stop_at_once(struct supervisor *supervisor, int number)
 {
     char name[32];
     log_info("supervisor", "%s: stopping at once", signals_name(number, name, sizeof name));
-    stop(supervisor, CHILD_EVENT_HALT);
+    supervisor_stop(supervisor, CHILD_EVENT_HALT);
 }
 
 static void stop_gracefully(struct supervisor *supervisor, int number)
@@ -320,7 +258,28 @@ static void stop_gracefully(struct supervisor *supervisor, int number)
     log_info("supervisor", "%s: stopping, requests under way have %.1f s",
              signals_name(number, name, sizeof name),
              (double)supervisor->setup->config->graceful_timeout / 1000.0);
-    stop(supervisor, CHILD_EVENT_STOP);
+    supervisor_stop(supervisor, CHILD_EVENT_STOP);
+}
+
+static void reread(struct supervisor *supervisor, int number)
+{
+    (void)supervisor, (void)number;
+    log_info("supervisor", "SIGHUP: read again what can change while workers go on");
+}
+
+static void restart(struct supervisor *supervisor, int number)
+{
+    (void)number;
+    if (supervisor->stopping)
+        return;
+    log_info("supervisor", "SIGUSR1: replacing all workers");
+    supervisor_renew(supervisor, "by new workers");
+}
+
+static void scale(struct supervisor *supervisor, int number)
+{
+    if (!supervisor->stopping)
+        supervisor_scale(supervisor, (int64_t)supervisor->wanted + (number == SIGTTIN ? 1 : -1));
 }
 
 static void take_signals(struct supervisor *supervisor)
@@ -329,10 +288,14 @@ static void take_signals(struct supervisor *supervisor)
         int number;
         void (*take)(struct supervisor *supervisor, int number);
     } table[] = {
-        {SIGCHLD, reap},
+        {SIGCHLD, supervisor_reap},
         {SIGTERM, stop_gracefully},
         {SIGINT, stop_gracefully},
         {SIGQUIT, stop_at_once},
+        {SIGHUP, reread},
+        {SIGUSR1, restart},
+        {SIGTTIN, scale},
+        {SIGTTOU, scale},
     };
     int number;
     while ((number = signals_read(supervisor->signals)) != 0) {
@@ -343,16 +306,47 @@ static void take_signals(struct supervisor *supervisor)
     }
 }
 
+// What is to be said of a deadline that has come.
+static void tell_deadline(struct supervisor *supervisor, const struct slot *slot)
+{
+    const struct child *child = &slot->child;
+    char why[64];
+    struct err err;
+    switch (child->state) {
+    case CHILD_STARTING:
+        err_set(&err, ERR_FAILED,
+                "not ready after %.1f s, killing it; give it more with --workers-start-timeout",
+                (double)supervisor->limits.start / 1000.0);
+        if (supervisor_stays(supervisor))
+            log_error("supervisor", "worker %u (pid %d) is %s", child->number, (int)child->pid,
+                      err.text);
+        else
+            err_set(&supervisor->failure, ERR_FAILED, "the application is %s", err.text);
+        break;
+    case CHILD_SERVING:
+        snprintf(why, sizeof why, "has served for %.1f s",
+                 (double)(clock_milliseconds() - child->serving_since) / 1000.0);
+        supervisor_tell_worn(slot, why);
+        break;
+    case CHILD_STUCK:
+    case CHILD_DRAINING:
+        log_warning("supervisor", "worker %u (pid %d) has not finished in time, killing it",
+                    child->number, (int)child->pid);
+        break;
+    default:
+        break;
+    }
+}
+
 static void take_deadlines(struct supervisor *supervisor)
 {
     int64_t now = clock_milliseconds();
-    for (size_t i = 0; i < supervisor->count; i++) {
+    size_t count = supervisor->count; // what comes to it has no deadline yet that has come
+    for (size_t i = 0; i < count; i++) {
         struct slot *slot = supervisor->slots[i];
         if (slot->child.deadline > now)
             continue;
-        if (slot->child.state == CHILD_DRAINING)
-            log_warning("supervisor", "worker %u (pid %d) has not finished in time, killing it",
-                        slot->child.number, (int)slot->child.pid);
+        tell_deadline(supervisor, slot);
         supervisor_step(supervisor, slot, CHILD_EVENT_DEADLINE);
     }
 }
@@ -362,8 +356,10 @@ static void take_deadlines(struct supervisor *supervisor)
 static void take_changes(struct supervisor *supervisor)
 {
     const char *changed = reload_due(supervisor->reload, clock_milliseconds());
-    if (changed != NULL)
-        supervisor_renew(supervisor, changed);
+    if (changed == NULL)
+        return;
+    log_info("supervisor", "%s has changed, loading the application again", changed);
+    supervisor_renew(supervisor, "as changed");
 }
 
 // Milliseconds until the next deadline, as poll takes them.
@@ -395,10 +391,11 @@ static void loop(struct supervisor *supervisor)
         size_t count = supervisor->count; // what they say may add to it
         for (size_t i = 0; i < count; i++) {
             if (supervisor->polls[POLL_SLOTS + i].revents != 0)
-                take_messages(supervisor, supervisor->slots[i]);
+                supervisor_take_messages(supervisor, supervisor->slots[i]);
         }
         take_signals(supervisor);
         take_deadlines(supervisor);
+        supervisor_check_limits(supervisor);
         take_changes(supervisor);
         supervisor_sweep_slots(supervisor);
     }
@@ -451,7 +448,7 @@ static int open_resources(struct supervisor *supervisor, struct err *err)
 static void start_workers(struct supervisor *supervisor)
 {
     bool patient = supervisor->reload != NULL;
-    for (unsigned number = 1; number <= supervisor->setup->config->workers; number++)
+    for (unsigned number = 1; number <= supervisor->wanted; number++)
         supervisor_add_slot(supervisor, number)->child.patient = patient;
     supervisor_step(supervisor, supervisor->slots[0],
                     patient ? CHILD_EVENT_START : CHILD_EVENT_TRY);
@@ -460,7 +457,14 @@ static void start_workers(struct supervisor *supervisor)
 int supervisor_run(const struct supervisor_setup *setup, struct err *err)
 {
     must(setup->config->workers > 0);
-    struct supervisor supervisor = {.setup = setup, .pid = getpid(), .generation = 1};
+    struct supervisor supervisor = {
+        .setup = setup,
+        .pid = getpid(),
+        .generation = 1,
+        .limits = supervisor_limits(setup->config),
+        .sample_at = CHILD_NEVER,
+        .wanted = (unsigned)setup->config->workers,
+    };
     log_set_role("supervisor");
     if (open_resources(&supervisor, err) < 0)
         return -1;

@@ -1,5 +1,4 @@
-// supervisor_priv.h - what supervisor.c, supervisor_slots.c and supervisor_replace.c share.
-// Included by them only.
+// supervisor_priv.h - what supervisor.c and supervisor_*.c share. Included by them only.
 #pragma once
 
 #include <poll.h>
@@ -12,6 +11,7 @@
 #include "ipc.h"
 #include "listener.h"
 #include "reload.h"
+#include "scoreboard.h"
 #include "supervisor.h"
 
 // Where in the poll set.
@@ -24,6 +24,10 @@ struct slot {
     int ipc;               // our end, -1: none
     unsigned generation;   // of the application that its process loads or has loaded; 0: none yet
     struct slot *replaces; // which goes on until this one serves; NULL: none
+    struct scoreboard_map board;
+    int64_t stopped_since; // by SIGSTOP; CHILD_NEVER: it is not
+    int64_t look_at;       // when to look for requests that it is stuck in; CHILD_NEVER: not
+    unsigned large_samples; // looks in a row at which its memory was too much
 };
 
 struct supervisor {
@@ -32,6 +36,11 @@ struct supervisor {
     struct listener_set listeners;
     int signals;
     struct reload *reload; // NULL: none
+    struct child_limits limits;
+    int64_t sample_at;     // when to look at the memory of workers; CHILD_NEVER: not
+    unsigned wanted;       // workers
+    uint64_t replaced;     // workers, by others while they served
+    uint64_t died;         // workers that nobody had told to
     struct slot **slots;
     size_t count;                   // of slots
     struct pollfd *polls;           // from POLL_SLOTS on the ipc of each slot
@@ -39,6 +48,7 @@ struct supervisor {
     unsigned generation;            // counts the changes of the application, from 1
     unsigned announced;             // the generation that all workers were said to serve; 0: none
     int64_t changed_at;             // when this generation began
+    const char *change;             // what is said of it
     bool proven;                    // some worker served once: the application can be started
     bool stopping;
     struct err failure; // why the latest worker could not start
@@ -49,9 +59,41 @@ struct supervisor {
 
 // An event for a child, and all that follows from it.
 void supervisor_step(struct supervisor *supervisor, struct slot *slot, enum child_event event);
+// What an event has asked for, a set of enum child_action.
+void supervisor_perform(struct supervisor *supervisor, struct slot *slot, unsigned actions);
 
 // A failed start is no end of the server.
 bool supervisor_stays(const struct supervisor *supervisor);
+
+// Tell all workers to end, and the clients to come that nobody serves.
+void supervisor_stop(struct supervisor *supervisor, enum child_event event);
+
+// All that a worker has said.
+void supervisor_take_messages(struct supervisor *supervisor, struct slot *slot);
+
+// --- supervisor_spawn.c ---
+
+// What child.c asks for: CHILD_ACTION_SPAWN.
+void supervisor_spawn(struct supervisor *supervisor, struct slot *slot);
+
+// The supervisor's end of the socket pair.
+void supervisor_close_ipc(struct slot *slot);
+
+// SIGCHLD: processes have ended, were stopped, or go on.
+void supervisor_reap(struct supervisor *supervisor, int number);
+
+// --- supervisor_limits.c ---
+
+// What the settings say to child.c.
+struct child_limits supervisor_limits(const struct config *config);
+// A worker serves from now on: when it is to be looked at.
+void supervisor_watch_limits(struct supervisor *supervisor, struct slot *slot);
+// Look at those whose time has come: memory, requests that they are stuck in.
+void supervisor_check_limits(struct supervisor *supervisor);
+// Log that it is replaced, and why.
+void supervisor_tell_worn(const struct slot *slot, const char *why);
+// Bytes that a process has in memory, -1: not known.
+int64_t supervisor_resident(pid_t pid);
 
 // --- supervisor_slots.c ---
 
@@ -82,8 +124,12 @@ void supervisor_succeed(struct supervisor *supervisor, struct slot *slot);
 // are replaced as well.
 void supervisor_relieve(struct supervisor *supervisor, struct slot *slot);
 // A successor does not come to serve. False: it is none.
-bool supervisor_keep_replaced(struct slot *slot);
+bool supervisor_keep_replaced(struct supervisor *supervisor, struct slot *slot);
 
-// The application has changed: a new generation, of which one worker goes ahead, so that an
-// application that cannot start says so once.
-void supervisor_renew(struct supervisor *supervisor, const char *changed);
+// A new generation of workers, of which one goes ahead, so that an application that cannot start
+// says so once; the others follow one by one, so that there is never more than one worker more.
+// change: what is said when all of them serve, "as changed"; a literal.
+void supervisor_renew(struct supervisor *supervisor, const char *change);
+
+// As many workers as that, from 1 on, as far as there may be.
+void supervisor_scale(struct supervisor *supervisor, int64_t workers);

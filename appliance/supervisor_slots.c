@@ -3,10 +3,8 @@
 #include "supervisor_priv.h"
 
 #include <stdlib.h>
-#include <unistd.h>
 
 #include "check.h"
-#include "config.h"
 
 struct slot *supervisor_add_slot(struct supervisor *supervisor, unsigned number)
 {
@@ -16,16 +14,17 @@ struct slot *supervisor_add_slot(struct supervisor *supervisor, unsigned number)
     supervisor->polls =
         reallocarray(supervisor->polls, POLL_SLOTS + count, sizeof *supervisor->polls);
     must(slot != NULL && supervisor->slots != NULL && supervisor->polls != NULL);
-    child_init(&slot->child, number, supervisor->setup->config->graceful_timeout);
-    slot->ipc = -1;
+    child_init(&slot->child, number, &supervisor->limits);
+    slot->ipc = slot->board.fd = -1;
+    slot->stopped_since = slot->look_at = CHILD_NEVER;
     supervisor->slots[supervisor->count++] = slot;
     return slot;
 }
 
 static void free_slot(struct slot *slot)
 {
-    if (slot->ipc >= 0)
-        close(slot->ipc);
+    supervisor_close_ipc(slot);
+    scoreboard_free(&slot->board);
     free(slot);
 }
 
@@ -86,9 +85,11 @@ bool supervisor_is_leaving(const struct slot *slot)
 int64_t supervisor_next_deadline(const struct supervisor *supervisor)
 {
     int64_t next = reload_deadline(supervisor->reload);
+    next = supervisor->sample_at < next ? supervisor->sample_at : next;
     for (size_t i = 0; i < supervisor->count; i++) {
-        int64_t deadline = supervisor->slots[i]->child.deadline;
-        next = deadline < next ? deadline : next;
+        const struct slot *slot = supervisor->slots[i];
+        next = slot->child.deadline < next ? slot->child.deadline : next;
+        next = slot->look_at < next ? slot->look_at : next;
     }
     return next;
 }

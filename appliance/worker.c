@@ -6,6 +6,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <inttypes.h>
 #include <signal.h>
 #include <stdio.h>
 #include <sys/epoll.h>
@@ -26,6 +27,7 @@
 struct worker {
     const struct inherit *inherit;
     struct reactor *reactor;
+    uint64_t request_limit; // at which it says that it is worn; 0: never
     int control; // epoll on the ipc socket: where that can be silenced once nobody speaks any more
 };
 
@@ -97,10 +99,10 @@ static int start(const struct inherit *inherit, char *description, size_t size, 
     return inherit->runtime->start(&setup, description, size, err);
 }
 
-static void drain(const struct worker *worker)
+static void drain(const struct worker *worker, bool patient)
 {
     const struct inherit *inherit = worker->inherit;
-    reactor_drain(worker->reactor);
+    reactor_drain(worker->reactor, patient);
     // Without our copy, clients are refused as soon as the last process stops, instead of waiting
     // for an answer.
     for (size_t i = 0; i < inherit->listener_count; i++) {
@@ -110,15 +112,51 @@ static void drain(const struct worker *worker)
     }
 }
 
+// Work that may never end holds this process up; nothing else does any more.
+static void desert(void *owner)
+{
+    const struct worker *worker = owner;
+    struct err err;
+    log_warning("worker", "ends with requests that the application does not get on with");
+    if (ipc_send(worker->inherit->ipc, IPC_BYE, NULL, &err) < 0)
+        log_debug("worker", "%s", err.text);
+    fflush(NULL);
+    _exit(0);
+}
+
+static void tell_worn(void *owner)
+{
+    const struct worker *worker = owner;
+    char text[64];
+    struct err err;
+    snprintf(text, sizeof text, "%" PRIu64, worker->request_limit);
+    if (ipc_send(worker->inherit->ipc, IPC_WORN, text, &err) < 0)
+        log_debug("worker", "%s", err.text);
+}
+
+static void give_up(struct worker *worker)
+{
+    const struct inherit *inherit = worker->inherit;
+    reactor_give_up(worker->reactor, inherit->config->request_timeout);
+    log_error("worker", "where each thread of the application is:");
+    inherit->runtime->tell(RUNTIME_STUCK);
+}
+
 static void take_message(struct worker *worker, const struct ipc_message *message)
 {
     switch (message->type) {
     case IPC_DRAIN:
-        drain(worker);
+        drain(worker, false);
+        break;
+    case IPC_RETIRE:
+        drain(worker, true);
+        break;
+    case IPC_GIVE_UP:
+        give_up(worker);
         break;
     case IPC_CLOSED:
         epoll_ctl(worker->control, EPOLL_CTL_DEL, worker->inherit->ipc, NULL);
-        drain(worker);
+        drain(worker, false);
         break;
     default:
         log_error("worker", "message %s is not for workers", ipc_type_name(message->type));
@@ -149,6 +187,18 @@ static int open_control(int ipc, struct err *err)
     return steal_fd(&fd);
 }
 
+static int run(const struct worker *worker, struct err *err)
+{
+    const struct config *config = worker->inherit->config;
+    struct runtime_run run = {
+        .reactor = worker->reactor,
+        .board = worker->inherit->board,
+        .threads = (unsigned)config->blocking_threads,
+        .idle_timeout = config->blocking_threads_idle_timeout,
+    };
+    return worker->inherit->runtime->run(&run, err);
+}
+
 // From a loaded application to the last answer.
 static int serve(struct worker *worker, const char *description, struct err *err)
 {
@@ -172,6 +222,10 @@ static int serve(struct worker *worker, const char *description, struct err *err
         .connection_limit = (unsigned)config->backpressure,
         .expectation_limit = (unsigned)config->blocking_threads / 2,
         .keep_alive = config->http1_keep_alive,
+        .board = inherit->board,
+        .request_limit = worker->request_limit,
+        .worn = tell_worn,
+        .desert = desert,
         .control_fd = control_fd,
         .control = control,
         .handle = inherit->runtime->handle,
@@ -184,8 +238,7 @@ static int serve(struct worker *worker, const char *description, struct err *err
     if (result == 0)
         result = ipc_send(inherit->ipc, IPC_READY, description, err);
     if (result == 0)
-        result = inherit->runtime->run(worker->reactor, (unsigned)config->blocking_threads,
-                                       config->blocking_threads_idle_timeout, err);
+        result = run(worker, err);
     reactor_free(worker->reactor);
     return result;
 }
@@ -198,9 +251,19 @@ static int fail(const struct inherit *inherit, const struct err *err)
     return 1;
 }
 
+static uint64_t request_limit(const struct inherit *inherit)
+{
+    const struct config *config = inherit->config;
+    if (config->workers_max_requests == 0)
+        return 0;
+    return (uint64_t)config->workers_max_requests +
+           inherit->luck % ((uint64_t)config->workers_max_requests_jitter + 1);
+}
+
 int worker_main(const struct inherit *inherit)
 {
-    struct worker worker = {.inherit = inherit, .control = -1};
+    struct worker worker = {
+        .inherit = inherit, .control = -1, .request_limit = request_limit(inherit)};
     char description[IPC_TEXT_MAX] = "";
     struct err err = {.kind = ERR_NONE};
     if (enter(inherit, &err) < 0 || start(inherit, description, sizeof description, &err) < 0)

@@ -133,12 +133,13 @@ static int start(const struct runtime_setup *setup, char *description, size_t si
     return load(setup, description, size, err);
 }
 
-static int run(struct reactor *reactor, unsigned threads, int64_t idle_timeout, struct err *err)
+static int run(const struct runtime_run *run, struct err *err)
 {
     struct pool_setup setup = {
-        .reactor = reactor,
-        .limit = threads,
-        .idle_timeout = idle_timeout * 1000000,
+        .reactor = run->reactor,
+        .board = run->board,
+        .limit = run->threads,
+        .idle_timeout = run->idle_timeout * 1000000,
         .attach = thread_attach,
         .detach = thread_detach,
         .start_thread = thread_start,
@@ -153,6 +154,20 @@ static void handle(void *owner, struct request *request)
         wsgi_handle(request);
     else
         request_fail(request, 404);
+}
+
+// CPython's, for faulthandler: in a header that is for CPython alone.
+extern const char *_Py_DumpTracebackThreads(int fd, PyInterpreterState *interpreter,
+                                            PyThreadState *current);
+
+static void tell(enum runtime_event event)
+{
+    switch (event) {
+    case RUNTIME_STUCK:
+        // As faulthandler does from its watchdog: the lock may be kept by the one that is stuck.
+        _Py_DumpTracebackThreads(STDERR_FILENO, NULL, NULL);
+        break;
+    }
 }
 
 static void stop(void)
@@ -192,6 +207,7 @@ const struct runtime python_runtime = {
     .start = start,
     .run = run,
     .handle = handle,
+    .tell = tell,
     .stop = stop,
     .python = interp_python,
     .tool = tool,
