@@ -22,8 +22,13 @@ enum { RETRY_FIRST = 1000, RETRY_LONGEST = 60000 };
 enum { END_WITHIN = 5000 };
 
 static const char *const state_names[CHILD_STATE_COUNT] = {
-    [CHILD_BACKING_OFF] = "backing off", [CHILD_STARTING] = "starting", [CHILD_SERVING] = "serving",
-    [CHILD_STUCK] = "stuck", [CHILD_DRAINING] = "draining",       [CHILD_KILLED] = "killed",     [CHILD_DEAD] = "dead",
+    [CHILD_BACKING_OFF] = "backing off",
+    [CHILD_STARTING] = "starting",
+    [CHILD_SERVING] = "serving",
+    [CHILD_STUCK] = "stuck",
+    [CHILD_DRAINING] = "draining",
+    [CHILD_KILLED] = "killed",
+    [CHILD_DEAD] = "dead",
 };
 
 const char *child_state_name(enum child_state state)
@@ -186,8 +191,9 @@ static unsigned stop_starting(struct child *child, int64_t now)
 static unsigned stop_serving(struct child *child, int64_t now)
 {
     child->wanted = false;
-    set_state(child, CHILD_DRAINING, earlier(child->gives_up ? child->deadline : CHILD_NEVER,
-                                             now + child->limits->graceful));
+    set_state(
+        child, CHILD_DRAINING,
+        earlier(child->gives_up ? child->deadline : CHILD_NEVER, now + child->limits->graceful));
     return CHILD_ACTION_DRAIN;
 }
 
@@ -195,8 +201,9 @@ static unsigned retire(struct child *child, int64_t now)
 {
     child->wanted = false;
     child->retiring = true;
-    set_state(child, CHILD_DRAINING, earlier(child->gives_up ? child->deadline : CHILD_NEVER,
-                                             limit_from(now, child->limits->retire)));
+    set_state(child, CHILD_DRAINING,
+              earlier(child->gives_up ? child->deadline : CHILD_NEVER,
+                      limit_from(now, child->limits->retire)));
     return CHILD_ACTION_RETIRE;
 }
 

@@ -24,22 +24,22 @@ enum child_state {
 };
 
 enum child_event {
-    CHILD_EVENT_TRY,      // have one process; it gets a successor only once it has served
-    CHILD_EVENT_START,    // have a process from now on
-    CHILD_EVENT_REPLACE,  // what it loaded is out of date: have a new process, warm where it serves
-    CHILD_EVENT_SPAWNED,  // it was forked (child->pid is set before)
-    CHILD_EVENT_UNBORN,   // it could not be forked
-    CHILD_EVENT_READY,    // it says that it serves
-    CHILD_EVENT_FAILED,   // it says that it cannot start
-    CHILD_EVENT_WORN,     // it is at one of its limits: replace it warm, whatever that takes
-    CHILD_EVENT_STUCK,    // it does not get on with a request: the same, and it may have to be killed
-    CHILD_EVENT_LEFT,     // its successor does not come to serve
-    CHILD_EVENT_BYE,      // it says that it is done
-    CHILD_EVENT_CLOSED,   // it neither says nor hears anything any more
-    CHILD_EVENT_EXITED,   // it was reaped
-    CHILD_EVENT_RETIRE,   // others serve in its place: finish what there is, and end for good
-    CHILD_EVENT_STOP,     // end gracefully, and for good
-    CHILD_EVENT_HALT,     // end at once, and for good
+    CHILD_EVENT_TRY,     // have one process; it gets a successor only once it has served
+    CHILD_EVENT_START,   // have a process from now on
+    CHILD_EVENT_REPLACE, // what it loaded is out of date: have a new process, warm where it serves
+    CHILD_EVENT_SPAWNED, // it was forked (child->pid is set before)
+    CHILD_EVENT_UNBORN,  // it could not be forked
+    CHILD_EVENT_READY,   // it says that it serves
+    CHILD_EVENT_FAILED,  // it says that it cannot start
+    CHILD_EVENT_WORN,    // it is at one of its limits: replace it warm, whatever that takes
+    CHILD_EVENT_STUCK,  // it does not get on with a request: the same, and it may have to be killed
+    CHILD_EVENT_LEFT,   // its successor does not come to serve
+    CHILD_EVENT_BYE,    // it says that it is done
+    CHILD_EVENT_CLOSED, // it neither says nor hears anything any more
+    CHILD_EVENT_EXITED, // it was reaped
+    CHILD_EVENT_RETIRE, // others serve in its place: finish what there is, and end for good
+    CHILD_EVENT_STOP,   // end gracefully, and for good
+    CHILD_EVENT_HALT,   // end at once, and for good
     CHILD_EVENT_DEADLINE, // child->deadline has come
     CHILD_EVENT_COUNT,
 };
@@ -71,16 +71,16 @@ struct child_limits {
 struct child {
     unsigned number; // from 1
     enum child_state state;
-    pid_t pid;                // kept for the obituary until the next one is spawned
-    bool wanted;              // gets a successor when it ends
-    bool patient;             // a failed start is not repeated before CHILD_EVENT_REPLACE
-    bool again;               // ends for another to load the application anew
-    bool explained;           // why it ends is known (FAILED, BYE, again): its end is no surprise
-    bool worn;                // it is at one of its limits
-    bool gives_up;            // it was found stuck
-    bool retiring;            // it drains because others serve
+    pid_t pid;      // kept for the obituary until the next one is spawned
+    bool wanted;    // gets a successor when it ends
+    bool patient;   // a failed start is not repeated before CHILD_EVENT_REPLACE
+    bool again;     // ends for another to load the application anew
+    bool explained; // why it ends is known (FAILED, BYE, again): its end is no surprise
+    bool worn;      // it is at one of its limits
+    bool gives_up;  // it was found stuck
+    bool retiring;  // it drains because others serve
     const struct child_limits *limits;
-    uint32_t luck;    // a random number, where in the jitters it is. Set by the caller before SPAWNED
+    uint32_t luck; // a random number, where in the jitters it is. Set by the caller before SPAWNED
     int64_t deadline; // of the present state; CHILD_NEVER: none
     int64_t pause;    // before the process to come, milliseconds
     int64_t retry;    // before the next successor, if this one does not come to serve, milliseconds

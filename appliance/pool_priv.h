@@ -24,14 +24,14 @@ struct member {
     bool permanent;       // the thread was there before the pool
     bool attached;
     struct scoreboard_task *task; // where it tells what it works on; NULL: nowhere
-    int homes;             // requests that it is the home of
-    _Atomic int open;      // of these, those with pieces to come
-    uint64_t lent;         // the baton as it lent it, while it works; 0: it had none
-    pid_t tid;             // of the thread
-    clockid_t clock;       // of its CPU time
-    uint64_t seen;         // standing by: the baton at the last look
-    int64_t seen_cpu_time; // and the lender's CPU time, nanoseconds
-    int quiet;             // looks in a row that saw the same
+    int homes;                    // requests that it is the home of
+    _Atomic int open;             // of these, those with pieces to come
+    uint64_t lent;                // the baton as it lent it, while it works; 0: it had none
+    pid_t tid;                    // of the thread
+    clockid_t clock;              // of its CPU time
+    uint64_t seen;                // standing by: the baton at the last look
+    int64_t seen_cpu_time;        // and the lender's CPU time, nanoseconds
+    int quiet;                    // looks in a row that saw the same
 };
 
 struct pool {

@@ -25,7 +25,7 @@ enum {
     // Milliseconds from the start of a drain in which a new connection may bring a request: it was
     // accepted a moment before, and its client would take its loss for a fault.
     DRAIN_NEW = 1000,
-    // The same for idle ones in a patient drain: their next request comes any moment, or not at all.
+    // The same for idle ones in a patient drain: the next request comes any moment, or not at all.
     DRAIN_IDLE = 5000,
 };
 

@@ -27,8 +27,9 @@ struct reactor_setup {
     // Requests that may wait for a body that their client holds back (request_await_body); beyond
     // it, a body is received before its request is handed over.
     unsigned expectation_limit;
-    const struct scoreboard_map *board; // what is said of connections and requests. NULL: nobody looks
-    uint64_t request_limit;             // at the end of that many, worn is called once; 0: never
+    const struct scoreboard_map
+        *board;             // what is said of connections and requests. NULL: nobody looks
+    uint64_t request_limit; // at the end of that many, worn is called once; 0: never
     void (*worn)(void *owner);
     bool keep_alive; // else every answer closes its connection
     int control_fd;  // readable: control is called in reactor_next. -1: none
@@ -69,8 +70,8 @@ void reactor_post(struct reactor *reactor, struct request *request);
 // place of a patient drain.
 void reactor_drain(struct reactor *reactor, bool patient);
 
-// With the baton. From now on, requests that the application has for longer than that (milliseconds)
-// are given up: with 504 where nothing was sent yet, else the connection is cut.
+// With the baton. From now on, requests that the application has for longer than that
+// (milliseconds) are given up: with 504 where nothing was sent yet, else the connection is cut.
 void reactor_give_up(struct reactor *reactor, int64_t limit);
 
 // With the baton. True once it drains, and the last connection and request have gone.

@@ -139,7 +139,8 @@ const struct scoreboard_task *scoreboard_latest(const struct scoreboard_map *map
     int64_t last = 0;
     for (unsigned i = 0; i < map->task_count; i++) {
         int64_t since = map->board->tasks[i].since;
-        int64_t began = since < 0 ? -1 - since : since; // the least number has no negative
+        // The least number of all has no negative.
+        int64_t began = since == INT64_MIN ? INT64_MAX : since < 0 ? -since : since;
         if (began > last) {
             last = began;
             latest = &map->board->tasks[i];

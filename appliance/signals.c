@@ -129,14 +129,16 @@ void signals_on_terminate(void (*handler)(void))
 const char *signals_name(int number, char *buffer, size_t size)
 {
     static const char *const names[] = {
-        [SIGHUP] = "SIGHUP",       [SIGINT] = "SIGINT",   [SIGQUIT] = "SIGQUIT",
-        [SIGILL] = "SIGILL",       [SIGTRAP] = "SIGTRAP", [SIGABRT] = "SIGABRT",
-        [SIGBUS] = "SIGBUS",       [SIGFPE] = "SIGFPE",   [SIGKILL] = "SIGKILL",
-        [SIGUSR1] = "SIGUSR1",     [SIGSEGV] = "SIGSEGV", [SIGUSR2] = "SIGUSR2",
-        [SIGPIPE] = "SIGPIPE",     [SIGALRM] = "SIGALRM", [SIGTERM] = "SIGTERM",
-        [SIGXCPU] = "SIGXCPU",     [SIGXFSZ] = "SIGXFSZ", [SIGVTALRM] = "SIGVTALRM",
-        [SIGPROF] = "SIGPROF",     [SIGPOLL] = "SIGPOLL", [SIGSYS] = "SIGSYS",
-        [SIGSTKFLT] = "SIGSTKFLT", [SIGPWR] = "SIGPWR",
+        [SIGHUP] = "SIGHUP",   [SIGINT] = "SIGINT",   [SIGQUIT] = "SIGQUIT",
+        [SIGILL] = "SIGILL",   [SIGTRAP] = "SIGTRAP", [SIGABRT] = "SIGABRT",
+        [SIGBUS] = "SIGBUS",   [SIGFPE] = "SIGFPE",   [SIGKILL] = "SIGKILL",
+        [SIGUSR1] = "SIGUSR1", [SIGSEGV] = "SIGSEGV", [SIGUSR2] = "SIGUSR2",
+        [SIGPIPE] = "SIGPIPE", [SIGALRM] = "SIGALRM", [SIGTERM] = "SIGTERM",
+        [SIGXCPU] = "SIGXCPU", [SIGXFSZ] = "SIGXFSZ", [SIGVTALRM] = "SIGVTALRM",
+        [SIGPROF] = "SIGPROF", [SIGPOLL] = "SIGPOLL", [SIGSYS] = "SIGSYS",
+        [SIGSTOP] = "SIGSTOP", [SIGTSTP] = "SIGTSTP", [SIGTTIN] = "SIGTTIN",
+        [SIGTTOU] = "SIGTTOU", [SIGCONT] = "SIGCONT", [SIGSTKFLT] = "SIGSTKFLT",
+        [SIGPWR] = "SIGPWR",
     };
     if (number > 0 && (size_t)number < sizeof names / sizeof names[0] && names[number] != NULL)
         return names[number];

@@ -91,7 +91,8 @@ bool supervisor_stays(const struct supervisor *supervisor)
 
 static void take_failed_start(struct supervisor *supervisor, struct slot *slot)
 {
-    if (supervisor_keep_replaced(supervisor, slot) || supervisor_stays(supervisor) || supervisor->stopping)
+    if (supervisor_keep_replaced(supervisor, slot) || supervisor_stays(supervisor) ||
+        supervisor->stopping)
         return;
     // An application that never served has no server to stay for.
     supervisor->result = -1;
@@ -220,11 +221,8 @@ void supervisor_take_messages(struct supervisor *supervisor, struct slot *slot)
 {
     static void (*const takers[IPC_TYPE_COUNT])(struct supervisor *, struct slot *,
                                                 const char *) = {
-        [IPC_CLOSED] = take_end,
-        [IPC_READY] = take_ready,
-        [IPC_FAILED] = take_failed,
-        [IPC_WORN] = take_worn,
-        [IPC_BYE] = take_bye,
+        [IPC_CLOSED] = take_end, [IPC_READY] = take_ready, [IPC_FAILED] = take_failed,
+        [IPC_WORN] = take_worn,  [IPC_BYE] = take_bye,
     };
     struct ipc_message message = {.type = IPC_NOTHING};
     struct err err;
@@ -288,14 +286,9 @@ static void take_signals(struct supervisor *supervisor)
         int number;
         void (*take)(struct supervisor *supervisor, int number);
     } table[] = {
-        {SIGCHLD, supervisor_reap},
-        {SIGTERM, stop_gracefully},
-        {SIGINT, stop_gracefully},
-        {SIGQUIT, stop_at_once},
-        {SIGHUP, reread},
-        {SIGUSR1, restart},
-        {SIGTTIN, scale},
-        {SIGTTOU, scale},
+        {SIGCHLD, supervisor_reap}, {SIGTERM, stop_gracefully}, {SIGINT, stop_gracefully},
+        {SIGQUIT, stop_at_once},    {SIGHUP, reread},           {SIGUSR1, restart},
+        {SIGTTIN, scale},           {SIGTTOU, scale},
     };
     int number;
     while ((number = signals_read(supervisor->signals)) != 0) {

@@ -25,8 +25,8 @@ struct slot {
     unsigned generation;   // of the application that its process loads or has loaded; 0: none yet
     struct slot *replaces; // which goes on until this one serves; NULL: none
     struct scoreboard_map board;
-    int64_t stopped_since; // by SIGSTOP; CHILD_NEVER: it is not
-    int64_t look_at;       // when to look for requests that it is stuck in; CHILD_NEVER: not
+    int64_t stopped_since;  // by SIGSTOP; CHILD_NEVER: it is not
+    int64_t look_at;        // when to look for requests that it is stuck in; CHILD_NEVER: not
     unsigned large_samples; // looks in a row at which its memory was too much
 };
 
@@ -37,10 +37,10 @@ struct supervisor {
     int signals;
     struct reload *reload; // NULL: none
     struct child_limits limits;
-    int64_t sample_at;     // when to look at the memory of workers; CHILD_NEVER: not
-    unsigned wanted;       // workers
-    uint64_t replaced;     // workers, by others while they served
-    uint64_t died;         // workers that nobody had told to
+    int64_t sample_at; // when to look at the memory of workers; CHILD_NEVER: not
+    unsigned wanted;   // workers
+    uint64_t replaced; // workers, by others while they served
+    uint64_t died;     // workers that nobody had told to
     struct slot **slots;
     size_t count;                   // of slots
     struct pollfd *polls;           // from POLL_SLOTS on the ipc of each slot

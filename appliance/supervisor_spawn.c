@@ -117,7 +117,7 @@ static void write_obituary(const struct slot *slot, int status, const struct rus
 {
     char working[SCOREBOARD_LINE], latest[SCOREBOARD_LINE];
     const struct scoreboard_map *map = &slot->board;
-    if (map->board == NULL) {
+    if (map->board == NULL || slot->child.serving_since == CHILD_NEVER) {
         child_obituary(&slot->child, status, NULL, now, out);
         return;
     }
