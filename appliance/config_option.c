@@ -7,8 +7,10 @@
 
 #include "cgroup.h"
 #include "check.h"
+#include "jail.h"
 #include "listener_address.h"
 #include "near.h"
+#include "title.h"
 
 static int64_t worker_count(void)
 {

@@ -205,6 +205,25 @@ static void test_auto_is_a_number_of_workers(void)
     CHECK_CONTAINS(printed(SCOPE_SERVE), expected);
 }
 
+static void test_whom_processes_run_as(void)
+{
+    READ(ARGUMENTS("--user", "shop", "--group=www-data", "--umask", "027", "--process-name",
+                   "/srv/shop", "--pid-file", "/run/shop.pid"));
+    CHECK_READ();
+    CHECK_STR(config.user, "shop");
+    CHECK_STR(config.group, "www-data");
+    CHECK_STR(config.umask, "027");
+    CHECK_STR(config.process_name, "/srv/shop");
+    CHECK_STR(config.pid_file, "/run/shop.pid");
+    READ(ARGUMENTS("--umask", "1000"));
+    CHECK_REFUSED("--umask 1000: must be octal, between 0 and 0777 (write 027)");
+    READ(ARGUMENTS("--process-name", "a\x1b[2J"));
+    CHECK_REFUSED("--process-name a\x1b[2J: must not have control characters");
+    READ(.packed = "process-name = shop\n", ARGUMENTS("--process-name", ""));
+    CHECK_READ();
+    CHECK(config.process_name == NULL);
+}
+
 static void test_precedence(void)
 {
     const char *file = file_in_folder("shop.toml");
@@ -715,6 +734,7 @@ static const struct unit_case cases[] = {
     UNIT_CASE(test_help_ends_the_reading),
     UNIT_CASE(test_reload_has_one_worker),
     UNIT_CASE(test_auto_is_a_number_of_workers),
+    UNIT_CASE(test_whom_processes_run_as),
     UNIT_CASE(test_precedence),
     UNIT_CASE(test_the_file_may_be_named_anywhere),
     UNIT_CASE(test_empty_undoes_and_empty_variables_are_unset),
