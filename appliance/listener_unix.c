@@ -1,10 +1,7 @@
 // listener_unix.c - a unix socket and its file: makes way for it, gives it its owner and mode, and
 // leaves alone what belongs to others.
 #include <errno.h>
-#include <grp.h>
-#include <pwd.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
@@ -12,6 +9,7 @@
 #include <unistd.h>
 
 #include "cleanup.h"
+#include "identity.h"
 #include "listener_priv.h"
 
 static const struct listener_reason reasons[] = {
@@ -54,17 +52,6 @@ struct ids {
     gid_t group;
 };
 
-static bool read_id(const char *text, unsigned *id)
-{
-    char *end;
-    errno = 0;
-    unsigned long number = strtoul(text, &end, 10);
-    if (text[strspn(text, "0123456789")] != '\0' || errno != 0 || number >= (unsigned)-1)
-        return false;
-    *id = (unsigned)number;
-    return true;
-}
-
 static int refuse_name(const struct listener_address *address, const char *what, const char *name,
                        struct err *err)
 {
@@ -78,19 +65,15 @@ static int refuse_name(const struct listener_address *address, const char *what,
 
 static int find_ids(const struct listener_address *address, struct ids *ids, struct err *err)
 {
+    struct identity_user user;
     *ids = (struct ids){(uid_t)-1, (gid_t)-1};
-    if (address->owner != NULL && !read_id(address->owner, &ids->user)) {
-        const struct passwd *user = getpwnam(address->owner);
-        if (user == NULL)
+    if (address->owner != NULL) {
+        if (identity_find_user(address->owner, &user) < 0)
             return refuse_name(address, "user", address->owner, err);
-        ids->user = user->pw_uid;
+        ids->user = user.id;
     }
-    if (address->group != NULL && !read_id(address->group, &ids->group)) {
-        const struct group *group = getgrnam(address->group);
-        if (group == NULL)
-            return refuse_name(address, "group", address->group, err);
-        ids->group = group->gr_gid;
-    }
+    if (address->group != NULL && identity_find_group(address->group, &ids->group) < 0)
+        return refuse_name(address, "group", address->group, err);
     return 0;
 }
 

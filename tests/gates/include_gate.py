@@ -19,10 +19,11 @@ import source
 # The appliance's layers, lowest first; a module (x.c, x.h and x_*.c, x_*.h) includes nothing of a
 # higher one. A contract is a header between layers: what is behind it lies higher than itself.
 LAYERS = {
-    "base": {"err", "check", "cleanup", "clock", "buf", "head", "str", "log", "banned", "near", "version"},
+    "base": {"err", "check", "cleanup", "clock", "buf", "head", "str", "log", "banned", "near", "text_file",
+             "version"},
     "contract": {"request.h", "reactor.h", "runtime.h", "pool.h"},
-    "system": {"archive", "config", "errand", "ipc", "jail", "listener", "mount", "notify",
-               "scoreboard", "signals", "spool", "watch"},
+    "system": {"archive", "cgroup", "config", "errand", "identity", "ipc", "jail", "listener", "mount",
+               "notify", "pid_file", "scoreboard", "signals", "spool", "title", "watch"},
     "protocol": {"accesslog", "files", "http", "pool", "reactor", "request", "stats", "tls", "websocket"},
     "process": {"child", "inherit", "reload", "supervisor", "worker"},
     "main": {"command", "commands", "main", "options"},

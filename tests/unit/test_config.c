@@ -2,11 +2,11 @@
 // what pack stores.
 #include "config.h"
 
-#include <sched.h>
 #include <stdlib.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "cgroup.h"
 #include "cleanup.h"
 #include "config_option.h"
 #include "config_set.h"
@@ -117,7 +117,6 @@ static const char *stored(void)
 
 static void test_defaults(void)
 {
-    cpu_set_t set;
     READ();
     CHECK_READ();
     CHECK(config.target == NULL);
@@ -133,7 +132,7 @@ static void test_defaults(void)
     CHECK_STR(config.log_level.name, "info");
     CHECK(config.log_level.index == 2);
     CHECK(config.config_file == NULL && !config.print_config && !config.help);
-    CHECK(sched_getaffinity(0, sizeof set, &set) == 0 && config.workers == CPU_COUNT(&set));
+    CHECK(config.workers == cgroup_workers(cgroup_processors(), cgroup_memory()));
     CHECK_STR(asked_file, "");
     CHECK_STR(buf_text(&config.warnings), "");
 }
@@ -194,13 +193,35 @@ static void test_reload_has_one_worker(void)
 
 static void test_auto_is_a_number_of_workers(void)
 {
-    cpu_set_t set;
+    char expected[64];
     READ(ARGUMENTS("--workers", "3"));
     CHECK_STR(config.settings[CONFIG_OPTION_workers].text, "3");
+    CHECK(strstr(printed(SCOPE_SERVE), " here)") == NULL);
     READ(ARGUMENTS("--workers", "auto"), ENVIRONMENT("LIMPET_WORKERS=3"));
     CHECK_READ();
-    CHECK(sched_getaffinity(0, sizeof set, &set) == 0 && config.workers == CPU_COUNT(&set));
+    CHECK(config.workers == cgroup_workers(cgroup_processors(), cgroup_memory()));
     CHECK_STR(config.settings[CONFIG_OPTION_workers].text, "auto");
+    snprintf(expected, sizeof expected, "# command line (%d here)\n", (int)config.workers);
+    CHECK_CONTAINS(printed(SCOPE_SERVE), expected);
+}
+
+static void test_whom_processes_run_as(void)
+{
+    READ(ARGUMENTS("--user", "shop", "--group=www-data", "--umask", "027", "--process-name",
+                   "/srv/shop", "--pid-file", "/run/shop.pid"));
+    CHECK_READ();
+    CHECK_STR(config.user, "shop");
+    CHECK_STR(config.group, "www-data");
+    CHECK_STR(config.umask, "027");
+    CHECK_STR(config.process_name, "/srv/shop");
+    CHECK_STR(config.pid_file, "/run/shop.pid");
+    READ(ARGUMENTS("--umask", "1000"));
+    CHECK_REFUSED("--umask 1000: must be octal, between 0 and 0777 (write 027)");
+    READ(ARGUMENTS("--process-name", "a\x1b[2J"));
+    CHECK_REFUSED("--process-name a\x1b[2J: must not have control characters");
+    READ(.packed = "process-name = shop\n", ARGUMENTS("--process-name", ""));
+    CHECK_READ();
+    CHECK(config.process_name == NULL);
 }
 
 static void test_precedence(void)
@@ -713,6 +734,7 @@ static const struct unit_case cases[] = {
     UNIT_CASE(test_help_ends_the_reading),
     UNIT_CASE(test_reload_has_one_worker),
     UNIT_CASE(test_auto_is_a_number_of_workers),
+    UNIT_CASE(test_whom_processes_run_as),
     UNIT_CASE(test_precedence),
     UNIT_CASE(test_the_file_may_be_named_anywhere),
     UNIT_CASE(test_empty_undoes_and_empty_variables_are_unset),
