@@ -24,7 +24,7 @@ LAYERS = {
     "system": {"archive", "config", "errand", "ipc", "jail", "listener", "mount", "notify",
                "signals", "spool", "watch"},
     "protocol": {"accesslog", "files", "http", "pool", "reactor", "request", "stats", "tls", "websocket"},
-    "process": {"child", "inherit", "reload", "supervisor", "worker"},
+    "process": {"child", "inherit", "reload", "supervisor", "upgrade", "worker"},
     "main": {"command", "commands", "main", "options"},
 }
 
