@@ -10,7 +10,9 @@
 
 #include "cleanup.h"
 #include "identity.h"
+#include "listener_inherited.h"
 #include "listener_priv.h"
+#include "log.h"
 
 static const struct listener_reason reasons[] = {
     {EADDRINUSE, "in use by another process; choose another with", "--uds"},
@@ -146,7 +148,31 @@ static int prepare_file(const struct listener_address *address, const struct ids
         return refuse_owner(address, errno, err);
     if (chmod(address->path, address->mode) < 0 || lstat(address->path, &status) < 0)
         return refuse(address, errno, err);
-    *file = (struct listener_file){address->path, status.st_dev, status.st_ino, getpid()};
+    *file = (struct listener_file){address->path, status.st_dev, status.st_ino, getpid(), false};
+    return 0;
+}
+
+// What systemd has opened stays as it is. What a limpet has opened may be wanted in another way
+// than it was, but stays that one's until we serve.
+static int adopt(struct listener_set *set, const struct listener_address *address,
+                 struct listener_inherited_socket *socket, int backlog, struct err *err)
+{
+    struct listener_file file;
+    struct ids ids;
+    if (!socket->own) {
+        if (address->owner != NULL || address->group != NULL || address->mode != LISTENER_FILE_MODE)
+            log_warning("listener",
+                        "ignoring mode and owner of unix:%s: systemd has opened it (write "
+                        "SocketMode=, SocketUser= and SocketGroup= in the .socket unit)",
+                        address->path);
+        listener_find_file(address->path, &file);
+    } else if (find_ids(address, &ids, err) < 0 || prepare_file(address, &ids, &file, err) < 0) {
+        return -1;
+    }
+    file.adopted = socket->own;
+    file.maker = 0;
+    listener_adopt(set, socket, address->path, 0, backlog);
+    set->files[set->count - 1] = file;
     return 0;
 }
 
@@ -156,6 +182,9 @@ int listener_add_unix(struct listener_set *set, const struct listener_address *a
     struct sockaddr_un name;
     struct listener_file file;
     struct ids ids;
+    struct listener_inherited_socket *inherited = listener_find_inherited_path(set, address->path);
+    if (inherited != NULL)
+        return adopt(set, address, inherited, backlog, err);
     if (make_name(address, &name, err) < 0 || find_ids(address, &ids, err) < 0 ||
         remove_stale(set, address, &name, err) < 0)
         return -1;

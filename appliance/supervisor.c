@@ -427,7 +427,7 @@ static int open_resources(struct supervisor *supervisor, struct err *err)
     // Before the application is loaded for the first time: no change is missed.
     if (reload_open(&supervisor->reload, config, err) < 0)
         return -1;
-    if (listener_set_open(&supervisor->listeners, config, err) == 0) {
+    if (listener_set_open(&supervisor->listeners, config, supervisor->setup->inherited, err) == 0) {
         supervisor->signals = signals_open(err);
         if (supervisor->signals >= 0)
             return 0;

@@ -7,8 +7,9 @@
 
 // All borrowed.
 struct supervisor_setup {
-    const struct config *config;   // config->workers is a number by now
-    const struct archive *archive; // NULL: none
+    const struct config *config;          // config->workers is a number by now
+    struct listener_inherited *inherited; // sockets that we were started with; NULL: none
+    const struct archive *archive;        // NULL: none
     const struct runtime *runtime;
     int (*worker)(
         const struct inherit *inherit); // worker_main; its result is the worker's exit status

@@ -25,7 +25,7 @@ LAYERS = {
     "system": {"archive", "cgroup", "config", "errand", "identity", "ipc", "jail", "listener", "mount",
                "notify", "pid_file", "scoreboard", "signals", "spool", "title", "watch"},
     "protocol": {"accesslog", "files", "http", "pool", "reactor", "request", "stats", "tls", "websocket"},
-    "process": {"child", "inherit", "reload", "supervisor", "worker"},
+    "process": {"child", "inherit", "reload", "supervisor", "upgrade", "worker"},
     "main": {"command", "commands", "main", "options"},
 }
 
