@@ -7,6 +7,7 @@
 #include "listener_inherited.h"
 #include "log.h"
 #include "supervisor.h"
+#include "title.h"
 #include "upgrade.h"
 #include "worker.h"
 
@@ -36,6 +37,9 @@ static int serve(const struct program *program, const struct config *config,
                  struct listener_inherited *inherited, struct err *err)
 {
     struct supervisor_setup setup = {
+        .name = config->process_name != NULL ? config->process_name : program->name,
+        .path = archive_path(program->archive),
+        .arguments = title_arguments(),
         .config = config,
         .inherited = inherited,
         .archive = program->archive,

@@ -8,12 +8,15 @@
 
 struct archive;
 struct config;
+struct jail;
 struct listener;
 struct runtime;
 struct scoreboard_map;
 
 struct inherit {
-    unsigned number; // of this worker, from 1
+    const char *name; // of the processes, in ps
+    unsigned number;  // of this worker, from 1
+    const struct jail *jail;
     pid_t supervisor;
     int ipc;                    // the worker's end; its own to close
     struct listener *listeners; // the descriptors are the worker's to close when it stops accepting

@@ -16,7 +16,10 @@
 #include "clock.h"
 #include "config.h"
 #include "log.h"
+#include "notify.h"
+#include "pid_file.h"
 #include "signals.h"
+#include "title.h"
 
 enum {
     FILE_LIMIT_MAX = 65536, // descriptors a process; more only costs those who close them all
@@ -77,6 +80,9 @@ static void step_all(struct supervisor *supervisor, enum child_event event)
 void supervisor_stop(struct supervisor *supervisor, enum child_event event)
 {
     supervisor->stopping = true;
+    supervisor_abort_upgrade(supervisor);
+    if (!supervisor->leaving)
+        notify_send("STOPPING=1");
     // Clients are to be refused from now on, not to wait for nobody.
     listener_set_close(&supervisor->listeners);
     reload_close(supervisor->reload);
@@ -117,6 +123,10 @@ static void announce(struct supervisor *supervisor)
 {
     if (supervisor->announced == supervisor->generation || !all_serve(supervisor))
         return;
+    if (supervisor->announced == 0)
+        supervisor_take_over(supervisor);
+    notify_send("READY=1\nSTATUS=%u worker%s", supervisor->wanted,
+                supervisor->wanted == 1 ? "" : "s");
     bool again = supervisor->announced != 0;
     supervisor->announced = supervisor->generation;
     const char *interface = supervisor->description;
@@ -248,11 +258,12 @@ static void stop_at_once(struct supervisor *supervisor, int number)
 
 static void stop_gracefully(struct supervisor *supervisor, int number)
 {
-    if (supervisor->stopping) {
+    if (supervisor->stopping && !supervisor->leaving) {
         stop_at_once(supervisor, number);
         return;
     }
     char name[32];
+    supervisor->leaving = false;
     log_info("supervisor", "%s: stopping, requests under way have %.1f s",
              signals_name(number, name, sizeof name),
              (double)supervisor->setup->config->graceful_timeout / 1000.0);
@@ -262,7 +273,9 @@ static void stop_gracefully(struct supervisor *supervisor, int number)
 static void reread(struct supervisor *supervisor, int number)
 {
     (void)supervisor, (void)number;
+    notify_reloading();
     log_info("supervisor", "SIGHUP: read again what can change while workers go on");
+    notify_send("READY=1");
 }
 
 static void restart(struct supervisor *supervisor, int number)
@@ -288,6 +301,7 @@ static void take_signals(struct supervisor *supervisor)
     } table[] = {
         {SIGCHLD, supervisor_reap}, {SIGTERM, stop_gracefully}, {SIGINT, stop_gracefully},
         {SIGQUIT, stop_at_once},    {SIGHUP, reread},           {SIGUSR1, restart},
+        {SIGUSR2, supervisor_upgrade},
         {SIGTTIN, scale},           {SIGTTOU, scale},
     };
     int number;
@@ -346,6 +360,15 @@ static void take_deadlines(struct supervisor *supervisor)
 
 // --- the loop ---
 
+static void feed_watchdog(struct supervisor *supervisor)
+{
+    int64_t interval = notify_watchdog_interval(), now = clock_milliseconds();
+    if (interval == 0 || now < supervisor->watchdog_at)
+        return;
+    notify_send("WATCHDOG=1");
+    supervisor->watchdog_at = now + interval;
+}
+
 static void take_changes(struct supervisor *supervisor)
 {
     const char *changed = reload_due(supervisor->reload, clock_milliseconds());
@@ -370,6 +393,8 @@ static void wait_for_events(struct supervisor *supervisor)
     struct pollfd *polls = supervisor->polls;
     polls[POLL_SIGNALS] = (struct pollfd){.fd = supervisor->signals, .events = POLLIN};
     polls[POLL_RELOAD] = (struct pollfd){.fd = reload_fd(supervisor->reload), .events = POLLIN};
+    polls[POLL_UPGRADE] =
+        (struct pollfd){.fd = upgrade_fd(supervisor->upgrade), .events = POLLIN};
     for (size_t i = 0; i < supervisor->count; i++)
         polls[POLL_SLOTS + i] = (struct pollfd){.fd = supervisor->slots[i]->ipc, .events = POLLIN};
     // Interrupted (a debugger, a stopped group): revents are still zero.
@@ -387,9 +412,11 @@ static void loop(struct supervisor *supervisor)
                 supervisor_take_messages(supervisor, supervisor->slots[i]);
         }
         take_signals(supervisor);
+        supervisor_take_upgrade(supervisor);
         take_deadlines(supervisor);
         supervisor_check_limits(supervisor);
         take_changes(supervisor);
+        feed_watchdog(supervisor);
         supervisor_sweep_slots(supervisor);
     }
 }
@@ -419,6 +446,30 @@ static void fill_standard_descriptors(void)
         close(fd);
 }
 
+// Who we are: found out before anything is opened, so that a mistake leaves nothing behind.
+static int prepare(struct supervisor *supervisor, struct err *err)
+{
+    const struct config *config = supervisor->setup->config;
+    pid_t predecessor = upgrade_predecessor();
+    log_set_role("supervisor");
+    notify_init();
+    title_set(supervisor->setup->name, "supervisor", 0);
+    supervisor->watchdog_at = notify_watchdog_interval() > 0 ? clock_milliseconds() : CHILD_NEVER;
+    if (jail_prepare(&supervisor->jail, config, err) < 0)
+        return -1;
+    if (config->pid_file != NULL && pid_file_claim(config->pid_file, predecessor, err) < 0)
+        return -1;
+    return 0;
+}
+
+// The first of a line of servers has it from the start; one that is upgraded to, once it serves.
+static int write_pid_file(const struct config *config, struct err *err)
+{
+    if (config->pid_file == NULL || upgrade_predecessor() != 0)
+        return 0;
+    return pid_file_write(config->pid_file, err);
+}
+
 static int open_resources(struct supervisor *supervisor, struct err *err)
 {
     const struct config *config = supervisor->setup->config;
@@ -429,7 +480,7 @@ static int open_resources(struct supervisor *supervisor, struct err *err)
         return -1;
     if (listener_set_open(&supervisor->listeners, config, supervisor->setup->inherited, err) == 0) {
         supervisor->signals = signals_open(err);
-        if (supervisor->signals >= 0)
+        if (supervisor->signals >= 0 && write_pid_file(config, err) == 0)
             return 0;
         listener_set_fini(&supervisor->listeners);
     }
@@ -456,14 +507,16 @@ int supervisor_run(const struct supervisor_setup *setup, struct err *err)
         .generation = 1,
         .limits = supervisor_limits(setup->config),
         .sample_at = CHILD_NEVER,
+        .upgrade_deadline = CHILD_NEVER,
         .wanted = (unsigned)setup->config->workers,
     };
-    log_set_role("supervisor");
-    if (open_resources(&supervisor, err) < 0)
+    if (prepare(&supervisor, err) < 0 || open_resources(&supervisor, err) < 0)
         return -1;
     start_workers(&supervisor);
     loop(&supervisor);
     close(supervisor.signals);
+    if (setup->config->pid_file != NULL)
+        pid_file_remove(setup->config->pid_file);
     reload_close(supervisor.reload);
     listener_set_fini(&supervisor.listeners);
     supervisor_free_slots(&supervisor);

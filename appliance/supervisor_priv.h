@@ -9,13 +9,15 @@
 
 #include "child.h"
 #include "ipc.h"
+#include "jail.h"
 #include "listener.h"
 #include "reload.h"
 #include "scoreboard.h"
 #include "supervisor.h"
+#include "upgrade.h"
 
 // Where in the poll set.
-enum { POLL_SIGNALS, POLL_RELOAD, POLL_SLOTS };
+enum { POLL_SIGNALS, POLL_RELOAD, POLL_UPGRADE, POLL_SLOTS };
 
 // One child. Several may have one number: that which serves, its successor, and those that it has
 // itself replaced and that still answer what they had begun.
@@ -36,6 +38,13 @@ struct supervisor {
     struct listener_set listeners;
     int signals;
     struct reload *reload; // NULL: none
+    struct jail jail;
+    struct upgrade *upgrade;  // NULL: none is under way
+    int64_t upgrade_deadline; // CHILD_NEVER: none
+    bool upgrade_refused;     // it is not to take over any more
+    bool upgrade_exited;      // its process was reaped
+    bool leaving;             // to a successor: stopping, but without haste
+    int64_t watchdog_at;      // when systemd wants to hear of us; CHILD_NEVER: not
     struct child_limits limits;
     int64_t sample_at; // when to look at the memory of workers; CHILD_NEVER: not
     unsigned wanted;   // workers
@@ -81,6 +90,19 @@ void supervisor_close_ipc(struct slot *slot);
 
 // SIGCHLD: processes have ended, were stopped, or go on.
 void supervisor_reap(struct supervisor *supervisor, int number);
+
+// --- supervisor_upgrade.c ---
+
+// SIGUSR2: have our binary executed anew, in place of this process once it serves.
+void supervisor_upgrade(struct supervisor *supervisor, int number);
+// What has become of it, if anything has.
+void supervisor_take_upgrade(struct supervisor *supervisor);
+// We stop: it is not to go on.
+void supervisor_abort_upgrade(struct supervisor *supervisor);
+// In a worker: what belongs to an upgrade, and to one that we come from.
+void supervisor_forget_upgrade(struct supervisor *supervisor);
+// We serve. The process that we come from, if there is one, leaves; what names a server names us.
+void supervisor_take_over(struct supervisor *supervisor);
 
 // --- supervisor_limits.c ---
 

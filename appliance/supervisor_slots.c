@@ -63,7 +63,7 @@ struct slot *supervisor_find_process(const struct supervisor *supervisor, pid_t 
         if (has_process && slot->child.pid == pid)
             return slot;
     }
-    return NULL; // as process 1 of a container we are given orphans to bury, too
+    return NULL;
 }
 
 struct slot *supervisor_find_successor(const struct supervisor *supervisor, const struct slot *slot)
@@ -86,6 +86,8 @@ int64_t supervisor_next_deadline(const struct supervisor *supervisor)
 {
     int64_t next = reload_deadline(supervisor->reload);
     next = supervisor->sample_at < next ? supervisor->sample_at : next;
+    next = supervisor->upgrade_deadline < next ? supervisor->upgrade_deadline : next;
+    next = supervisor->watchdog_at < next ? supervisor->watchdog_at : next;
     for (size_t i = 0; i < supervisor->count; i++) {
         const struct slot *slot = supervisor->slots[i];
         next = slot->child.deadline < next ? slot->child.deadline : next;

@@ -30,6 +30,7 @@ static void forget_supervisor(struct supervisor *supervisor, const struct slot *
 {
     close(supervisor->signals);
     reload_close(supervisor->reload);
+    supervisor_forget_upgrade(supervisor);
     for (size_t i = 0; i < supervisor->count; i++) {
         struct slot *slot = supervisor->slots[i];
         supervisor_close_ipc(slot);
@@ -43,7 +44,9 @@ static _Noreturn void become_worker(struct supervisor *supervisor, struct slot *
 {
     const struct supervisor_setup *setup = supervisor->setup;
     struct inherit inherit = {
+        .name = setup->name,
         .number = slot->child.number,
+        .jail = &supervisor->jail,
         .supervisor = supervisor->pid,
         .ipc = ipc,
         .listeners = supervisor->listeners.listeners,
@@ -173,6 +176,14 @@ static void note_stop(struct slot *slot, int status)
                 (int)slot->child.pid, signals_name(WSTOPSIG(status), name, sizeof name));
 }
 
+static void note_upgrade(struct supervisor *supervisor, pid_t pid, int status)
+{
+    if (supervisor->upgrade == NULL || upgrade_pid(supervisor->upgrade) != pid)
+        return; // as process 1 of a container we are given orphans to bury, too
+    upgrade_exited(supervisor->upgrade, status);
+    supervisor->upgrade_exited = true;
+}
+
 void supervisor_reap(struct supervisor *supervisor, int number)
 {
     (void)number;
@@ -180,12 +191,13 @@ void supervisor_reap(struct supervisor *supervisor, int number)
     pid_t pid;
     struct rusage usage;
     while ((pid = wait4(-1, &status, WNOHANG | WUNTRACED | WCONTINUED, &usage)) > 0) {
+        bool ended = WIFEXITED(status) || WIFSIGNALED(status);
         struct slot *slot = supervisor_find_process(supervisor, pid);
-        if (slot == NULL)
-            continue;
-        if (WIFSTOPPED(status) || WIFCONTINUED(status))
-            note_stop(slot, status);
-        else
+        if (slot != NULL && ended)
             bury(supervisor, slot, status, &usage);
+        else if (slot != NULL)
+            note_stop(slot, status);
+        else if (ended)
+            note_upgrade(supervisor, pid, status);
     }
 }

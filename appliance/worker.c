@@ -18,11 +18,13 @@
 #include "cleanup.h"
 #include "config.h"
 #include "ipc.h"
+#include "jail.h"
 #include "log.h"
 #include "reactor.h"
 #include "runtime.h"
 #include "signals.h"
 #include "spool.h"
+#include "title.h"
 
 struct worker {
     const struct inherit *inherit;
@@ -84,8 +86,9 @@ static int enter(const struct inherit *inherit, struct err *err)
     signals_enter_worker();
     snprintf(name, sizeof name, "worker-%u", inherit->number);
     log_set_role(name);
-    snprintf(name, sizeof name, "limpet: w %u", inherit->number);
-    prctl(PR_SET_NAME, name);
+    title_set(inherit->name, "worker", inherit->number);
+    if (jail_enter(inherit->jail, err) < 0)
+        return -1;
     // The kernel forgets it when the user id changes.
     prctl(PR_SET_PDEATHSIG, SIGTERM);
     if (getppid() != inherit->supervisor)

@@ -1,0 +1,143 @@
+// supervisor_upgrade.c - one server takes the place of another: the old process executes the binary
+// again, which may be a newer one, hands it the sockets, and leaves when that one serves. If it
+// never does, the old one goes on.
+#include "supervisor_priv.h"
+
+#include <inttypes.h>
+#include <signal.h>
+#include <unistd.h>
+
+#include "clock.h"
+#include "config.h"
+#include "log.h"
+#include "notify.h"
+#include "pid_file.h"
+
+// Milliseconds: from SIGTERM to SIGKILL of a successor that has failed; and for what it does beside
+// starting its workers.
+enum { END_WITHIN = 5000, START_BESIDE = 10000 };
+
+// One of its workers goes ahead, the others follow.
+static int64_t start_deadline(const struct supervisor *supervisor)
+{
+    int64_t start = supervisor->limits.start;
+    return start > 0 ? clock_milliseconds() + 2 * start + START_BESIDE : CHILD_NEVER;
+}
+
+void supervisor_upgrade(struct supervisor *supervisor, int number)
+{
+    const struct supervisor_setup *setup = supervisor->setup;
+    struct upgrade_setup upgrade = {
+        .path = setup->path, .argv = setup->arguments, .listeners = &supervisor->listeners};
+    struct err err;
+    (void)number;
+    if (supervisor->stopping)
+        return;
+    if (supervisor->upgrade != NULL) {
+        log_warning("supervisor", "SIGUSR2: an upgrade is under way already (pid %d)",
+                    (int)upgrade_pid(supervisor->upgrade));
+        return;
+    }
+    if (supervisor->pid == 1) {
+        log_error("supervisor", "SIGUSR2: process 1 cannot leave: start a new container instead");
+        return;
+    }
+    notify_restore();
+    supervisor->upgrade = upgrade_start(&upgrade, &err);
+    notify_init();
+    if (supervisor->upgrade == NULL) {
+        log_error("supervisor", "SIGUSR2: %s; going on as before", err.text);
+        return;
+    }
+    supervisor->upgrade_deadline = start_deadline(supervisor);
+    log_info("supervisor", "SIGUSR2: starting %s in our place (pid %d)", setup->path,
+             (int)upgrade_pid(supervisor->upgrade));
+}
+
+static void leave(struct supervisor *supervisor)
+{
+    int pid = (int)upgrade_pid(supervisor->upgrade);
+    log_info("supervisor", "pid %d serves in our place, requests under way are finished", pid);
+    notify_send("MAINPID=%d", pid);
+    upgrade_free(supervisor->upgrade);
+    supervisor->upgrade = NULL;
+    supervisor->upgrade_deadline = CHILD_NEVER;
+    listener_set_forget_files(&supervisor->listeners);
+    supervisor->leaving = true;
+    supervisor_stop(supervisor, CHILD_EVENT_RETIRE);
+}
+
+// Its process may still be there: it is waited for, and its sockets are ours as before.
+static void refuse(struct supervisor *supervisor, const char *why)
+{
+    log_error("supervisor", "the upgrade has failed: %s; going on as before", why);
+    upgrade_abort(supervisor->upgrade, SIGTERM);
+    supervisor->upgrade_deadline = clock_milliseconds() + END_WITHIN;
+}
+
+// After SIGTERM, or out of time to serve.
+static void take_deadline(struct supervisor *supervisor, bool failed)
+{
+    if (clock_milliseconds() < supervisor->upgrade_deadline)
+        return;
+    if (!failed) {
+        refuse(supervisor, "it does not serve in time (see --workers-start-timeout)");
+        supervisor->upgrade_refused = true;
+        return;
+    }
+    upgrade_abort(supervisor->upgrade, SIGKILL);
+    supervisor->upgrade_deadline = CHILD_NEVER;
+}
+
+void supervisor_take_upgrade(struct supervisor *supervisor)
+{
+    struct upgrade *upgrade = supervisor->upgrade;
+    struct err err;
+    if (upgrade == NULL)
+        return;
+    enum upgrade_state state = upgrade_take(upgrade, &err);
+    if (state == UPGRADE_READY && !supervisor->upgrade_refused) {
+        leave(supervisor);
+        return;
+    }
+    if (state == UPGRADE_FAILED && !supervisor->upgrade_refused) {
+        refuse(supervisor, err.text);
+        supervisor->upgrade_refused = true;
+    }
+    if (supervisor->upgrade_exited) {
+        upgrade_free(upgrade);
+        supervisor->upgrade = NULL;
+        supervisor->upgrade_deadline = CHILD_NEVER;
+        supervisor->upgrade_refused = supervisor->upgrade_exited = false;
+        return;
+    }
+    take_deadline(supervisor, supervisor->upgrade_refused);
+}
+
+void supervisor_abort_upgrade(struct supervisor *supervisor)
+{
+    if (supervisor->upgrade == NULL)
+        return;
+    upgrade_abort(supervisor->upgrade, SIGTERM);
+    upgrade_free(supervisor->upgrade);
+    supervisor->upgrade = NULL;
+    supervisor->upgrade_deadline = CHILD_NEVER;
+}
+
+void supervisor_forget_upgrade(struct supervisor *supervisor)
+{
+    upgrade_free(supervisor->upgrade);
+    supervisor->upgrade = NULL;
+    upgrade_hang_up();
+}
+
+void supervisor_take_over(struct supervisor *supervisor)
+{
+    const struct config *config = supervisor->setup->config;
+    struct err err;
+    listener_set_claim_files(&supervisor->listeners);
+    if (upgrade_predecessor() != 0 && config->pid_file != NULL &&
+        pid_file_write(config->pid_file, &err) < 0)
+        log_error("supervisor", "%s", err.text);
+    upgrade_tell_ready();
+}
