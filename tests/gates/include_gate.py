@@ -21,7 +21,7 @@ import source
 LAYERS = {
     "base": {"err", "check", "cleanup", "clock", "buf", "head", "str", "log", "banned", "near", "version"},
     "contract": {"request.h", "reactor.h", "runtime.h", "pool.h"},
-    "system": {"archive", "config", "errand", "ipc", "jail", "listener", "mount", "notify",
+    "system": {"archive", "config", "crash", "errand", "ipc", "jail", "listener", "mount", "notify",
                "signals", "spool", "watch"},
     "protocol": {"accesslog", "files", "http", "pool", "reactor", "request", "stats", "tls", "websocket"},
     "process": {"child", "inherit", "reload", "supervisor", "worker"},
@@ -29,7 +29,8 @@ LAYERS = {
 }
 
 # What embed/ may see of the appliance.
-OPEN_TO_EMBED = {"request.h", "runtime.h", "archive.h", "reactor.h", "mount.h", "pool.h"}
+OPEN_TO_EMBED = {"request.h", "runtime.h", "archive.h", "reactor.h", "mount.h", "pool.h",
+                 "crash.h"}
 
 # Headers of other projects: who alone may include them, as patterns of paths.
 RESERVED = {
