@@ -5,6 +5,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "crash.h"
 #include "embed.h"
 #include "environ.h"
 #include "interp.h"
@@ -12,6 +13,7 @@
 #include "pool.h"
 #include "reactor.h"
 #include "thread.h"
+#include "traceback.h"
 #include "wsgi.h"
 
 // A new list of str, or NULL with an exception set.
@@ -126,6 +128,7 @@ static int load(const struct runtime_setup *setup, char *description, size_t siz
 static int start(const struct runtime_setup *setup, char *description, size_t size, struct err *err)
 {
     char *arguments[] = {(char *)(uintptr_t)archive_path(setup->archive)};
+    crash_set_language_dump(traceback_dump);
     if (interp_start(setup->archive, 1, arguments, err) < 0 || set_environment(setup, err) < 0)
         return -1;
     if (setup->working_folder != NULL && chdir(setup->working_folder) < 0)
