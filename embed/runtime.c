@@ -82,12 +82,9 @@ static int load_failed(const char *target, struct err *err)
         const char *utf8 = text != NULL ? PyUnicode_AsUTF8(text) : NULL;
         return err_set(err, ERR_FAILED, "%s", utf8 != NULL ? utf8 : "cannot be loaded");
     }
-    // The operator looks for what the application did, not for how we came to call it.
-    _pyref_ PyObject *stripped =
-        loader != NULL ? PyObject_CallMethod(loader, "strip_own_frames", "O", exception) : NULL;
     PyErr_Clear();
     PyErr_SetRaisedException(py_steal(&exception));
-    pyerr_report(err);
+    pyerr_report_application(err);
     return err_wrap(err, "%s: the application failed to import (traceback above)", target);
 }
 
