@@ -5,6 +5,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "crash.h"
 #include "embed.h"
 #include "environ.h"
 #include "interp.h"
@@ -12,6 +13,7 @@
 #include "pool.h"
 #include "reactor.h"
 #include "thread.h"
+#include "traceback.h"
 #include "wsgi.h"
 
 // A new list of str, or NULL with an exception set.
@@ -80,12 +82,9 @@ static int load_failed(const char *target, struct err *err)
         const char *utf8 = text != NULL ? PyUnicode_AsUTF8(text) : NULL;
         return err_set(err, ERR_FAILED, "%s", utf8 != NULL ? utf8 : "cannot be loaded");
     }
-    // The operator looks for what the application did, not for how we came to call it.
-    _pyref_ PyObject *stripped =
-        loader != NULL ? PyObject_CallMethod(loader, "strip_own_frames", "O", exception) : NULL;
     PyErr_Clear();
     PyErr_SetRaisedException(py_steal(&exception));
-    pyerr_report(err);
+    pyerr_report_application(err);
     return err_wrap(err, "%s: the application failed to import (traceback above)", target);
 }
 
@@ -126,6 +125,7 @@ static int load(const struct runtime_setup *setup, char *description, size_t siz
 static int start(const struct runtime_setup *setup, char *description, size_t size, struct err *err)
 {
     char *arguments[] = {(char *)(uintptr_t)archive_path(setup->archive)};
+    crash_set_language_dump(traceback_dump);
     if (interp_start(setup->archive, 1, arguments, err) < 0 || set_environment(setup, err) < 0)
         return -1;
     if (setup->working_folder != NULL && chdir(setup->working_folder) < 0)

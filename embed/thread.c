@@ -2,6 +2,7 @@
 // names them in its log or keeps data per thread sees nothing unusual.
 #include "thread.h"
 
+#include "crash.h"
 #include "py.h"
 
 // What a thread has one of: its place in the interpreter while it is without the GIL.
@@ -19,7 +20,9 @@ void thread_detach(void)
 
 static PyObject *join_pool(PyObject *capsule, PyObject *Py_UNUSED(nothing))
 {
+    crash_init_thread();
     pool_join(PyCapsule_GetPointer(capsule, NULL));
+    crash_fini_thread();
     Py_RETURN_NONE;
 }
 

@@ -22,15 +22,16 @@ LAYERS = {
     "base": {"err", "check", "cleanup", "clock", "buf", "head", "str", "log", "banned", "near", "text_file",
              "version"},
     "contract": {"request.h", "reactor.h", "runtime.h", "pool.h"},
-    "system": {"archive", "cgroup", "config", "errand", "identity", "ipc", "jail", "listener", "mount",
-               "notify", "pid_file", "scoreboard", "signals", "spool", "title", "watch"},
+    "system": {"archive", "cgroup", "config", "crash", "errand", "identity", "ipc", "jail", "listener",
+               "mount", "notify", "pid_file", "scoreboard", "signals", "spool", "title", "watch"},
     "protocol": {"accesslog", "files", "http", "pool", "reactor", "request", "stats", "tls", "websocket"},
     "process": {"child", "inherit", "reload", "supervisor", "upgrade", "worker"},
     "main": {"command", "commands", "main", "options"},
 }
 
 # What embed/ may see of the appliance.
-OPEN_TO_EMBED = {"request.h", "runtime.h", "archive.h", "reactor.h", "mount.h", "pool.h"}
+OPEN_TO_EMBED = {"request.h", "runtime.h", "archive.h", "reactor.h", "mount.h", "pool.h",
+                 "crash.h"}
 
 # Headers of other projects: who alone may include them, as patterns of paths.
 RESERVED = {
