@@ -6,7 +6,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
 #include <unistd.h>
 
 #include "check.h"
@@ -56,12 +55,12 @@ void listener_append(struct listener_set *set, int fd, const char *address, uint
         reallocarray(set->listeners, set->count + 1, sizeof *set->listeners);
     must(listeners != NULL);
     set->listeners = listeners;
-    struct listener_file *files = reallocarray(set->files, set->count + 1, sizeof *set->files);
+    struct unix_socket_file *files = reallocarray(set->files, set->count + 1, sizeof *set->files);
     must(files != NULL);
     set->files = files;
     listeners[set->count] =
         (struct listener){fd, {.scheme = "http", .address = address, .port = port}};
-    files[set->count] = (struct listener_file){.path = NULL};
+    files[set->count] = (struct unix_socket_file){.path = NULL};
     set->count++;
 }
 
@@ -104,13 +103,9 @@ int listener_set_open(struct listener_set *set, const struct config *config, str
     return result;
 }
 
-static void close_one(struct listener *listener, struct listener_file *file)
+static void close_one(struct listener *listener, struct unix_socket_file *file)
 {
-    struct stat status;
-    if (file->path != NULL && file->maker == getpid() && lstat(file->path, &status) == 0 &&
-        status.st_dev == file->device && status.st_ino == file->inode)
-        unlink(file->path);
-    file->path = NULL;
+    unix_socket_remove(file);
     if (listener->fd >= 0)
         close(listener->fd);
     listener->fd = -1;

@@ -3,27 +3,19 @@
 #pragma once
 
 #include <stddef.h>
-#include <sys/types.h>
 
 #include "buf.h"
 #include "err.h"
 #include "listener_address.h"
 #include "reactor.h"
+#include "unix_socket.h"
 
 struct config;
 
-// The file of a unix socket, so that only its maker removes it and only while it is the same file.
-struct listener_file {
-    const char *path; // NULL: none
-    dev_t device;
-    ino_t inode;
-    pid_t maker;
-};
-
 // All sockets of a server. Start from {.count = 0}.
 struct listener_set {
-    struct listener *listeners;  // one a socket: a name may have several
-    struct listener_file *files; // of the same index
+    struct listener *listeners;     // one a socket: a name may have several
+    struct unix_socket_file *files; // of the same index
     size_t count;
     struct listener_address *addresses; // what the listeners' endpoints point into
     size_t address_count;

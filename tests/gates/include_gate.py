@@ -21,8 +21,8 @@ import source
 LAYERS = {
     "base": {"err", "check", "cleanup", "clock", "buf", "head", "str", "log", "banned", "near", "version"},
     "contract": {"request.h", "reactor.h", "runtime.h", "pool.h"},
-    "system": {"archive", "config", "errand", "ipc", "jail", "listener", "mount", "notify",
-               "signals", "spool", "watch"},
+    "system": {"archive", "config", "control", "errand", "ipc", "jail", "listener", "mount", "notify",
+               "signals", "spool", "status", "unix_socket", "watch"},
     "protocol": {"accesslog", "files", "http", "pool", "reactor", "request", "stats", "tls", "websocket"},
     "process": {"child", "inherit", "reload", "supervisor", "worker"},
     "main": {"command", "commands", "main", "options"},
