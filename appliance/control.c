@@ -48,7 +48,8 @@ static void close_client(struct client *client)
     *client = (struct client){.fd = -1};
 }
 
-// What was not read when a connection is closed makes it look broken to the other side.
+// What was not read when a connection is closed makes it look broken to the other side; who goes on
+// and on is not listened to.
 static void drop(struct client *client)
 {
     char piece[4096];
