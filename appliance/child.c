@@ -166,6 +166,20 @@ static unsigned give_up_start(struct child *child, int64_t now)
     return CHILD_ACTION_KILL | CHILD_ACTION_START_FAILED;
 }
 
+// As long as the others take: they have deadlines of their own.
+static unsigned await_others(struct child *child, int64_t now)
+{
+    (void)now;
+    child->deadline = CHILD_NEVER;
+    return 0;
+}
+
+static unsigned go_on_as_last(struct child *child, int64_t now)
+{
+    child->deadline = now + child->limits->graceful;
+    return 0;
+}
+
 static unsigned note_farewell(struct child *child, int64_t now)
 {
     (void)now;
@@ -370,6 +384,8 @@ static step_fn *const steps[CHILD_STATE_COUNT][CHILD_EVENT_COUNT] = {
             [CHILD_EVENT_REPLACE] = forgo_pause,
             [CHILD_EVENT_STUCK] = get_stuck_at_last,
             [CHILD_EVENT_FAILED] = note_farewell,
+            [CHILD_EVENT_DONE] = await_others,
+            [CHILD_EVENT_LAST] = go_on_as_last,
             [CHILD_EVENT_BYE] = note_farewell,
             [CHILD_EVENT_CLOSED] = repeat_by_signal,
             [CHILD_EVENT_EXITED] = bury,

@@ -34,6 +34,8 @@ enum child_event {
     CHILD_EVENT_WORN,    // it is at one of its limits: replace it warm, whatever that takes
     CHILD_EVENT_STUCK,  // it does not get on with a request: the same, and it may have to be killed
     CHILD_EVENT_LEFT,   // its successor does not come to serve
+    CHILD_EVENT_DONE,   // it says that it waits for the others to end
+    CHILD_EVENT_LAST,   // they have: it goes on
     CHILD_EVENT_BYE,    // it says that it is done
     CHILD_EVENT_CLOSED, // it neither says nor hears anything any more
     CHILD_EVENT_EXITED, // it was reaped

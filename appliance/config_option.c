@@ -42,6 +42,11 @@ const struct config_option config_options[CONFIG_OPTION_COUNT] = {
 #undef OPTION
 };
 
+const struct config_command config_commands[CONFIG_COMMAND_COUNT] = {
+    {SCOPE_SERVE, "serve"},     {SCOPE_CHECK, "check"},   {SCOPE_PACK, "pack"},
+    {SCOPE_INSPECT, "inspect"}, {SCOPE_STATUS, "status"}, {SCOPE_CTL, "ctl"},
+};
+
 const struct config_option *config_option_find(struct str name)
 {
     for (size_t i = 0; i < CONFIG_OPTION_COUNT; i++) {

@@ -84,18 +84,11 @@ static void document_value(const struct config_option *option, struct buf *out)
 
 static void document_scopes(const struct config_option *option, struct buf *out)
 {
-    static const struct {
-        enum config_scope scope;
-        const char *name;
-    } scopes[] = {{SCOPE_SERVE, "serve"},
-                  {SCOPE_CHECK, "check"},
-                  {SCOPE_PACK, "pack"},
-                  {SCOPE_INSPECT, "inspect"}};
     const char *separator = "";
-    for (size_t i = 0; i < sizeof scopes / sizeof scopes[0]; i++) {
-        if ((option->scopes & scopes[i].scope) == 0)
+    for (size_t i = 0; i < CONFIG_COMMAND_COUNT; i++) {
+        if ((option->scopes & config_commands[i].scope) == 0)
             continue;
-        PUT(out, "%s%s", separator, scopes[i].name);
+        PUT(out, "%s%s", separator, config_commands[i].name);
         separator = ", ";
     }
 }

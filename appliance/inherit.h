@@ -2,6 +2,7 @@
 // nothing else of it.
 #pragma once
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 #include <sys/types.h>
@@ -16,6 +17,7 @@ struct scoreboard_map;
 struct inherit {
     const char *name; // of the processes, in ps
     unsigned number;  // of this worker, from 1
+    bool first;       // of the server: no other has served yet
     const struct jail *jail;
     pid_t supervisor;
     int ipc;                    // the worker's end; its own to close

@@ -16,8 +16,9 @@ struct kind {
 
 static const struct kind kinds[IPC_TYPE_COUNT] = {
     [IPC_READY] = {"READY", true},      [IPC_FAILED] = {"FAILED", true},
-    [IPC_BYE] = {"BYE", false},         [IPC_WORN] = {"WORN", true},
-    [IPC_DRAIN] = {"DRAIN", false},     [IPC_RETIRE] = {"RETIRE", false},
+    [IPC_BYE] = {"BYE", false},         [IPC_DONE] = {"DONE", false},
+    [IPC_WORN] = {"WORN", true},        [IPC_DRAIN] = {"DRAIN", false},
+    [IPC_RETIRE] = {"RETIRE", false},   [IPC_END] = {"END", true},
     [IPC_GIVE_UP] = {"GIVE_UP", false},
 };
 

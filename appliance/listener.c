@@ -6,7 +6,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
 #include <unistd.h>
 
 #include "check.h"
@@ -57,7 +56,7 @@ void listener_append(struct listener_set *set, int fd, const char *address, uint
         reallocarray(set->listeners, set->count + 1, sizeof *set->listeners);
     must(listeners != NULL);
     set->listeners = listeners;
-    struct listener_file *files = reallocarray(set->files, set->count + 1, sizeof *set->files);
+    struct unix_socket_file *files = reallocarray(set->files, set->count + 1, sizeof *set->files);
     must(files != NULL);
     set->files = files;
     struct listener_origin *origins =
@@ -66,7 +65,7 @@ void listener_append(struct listener_set *set, int fd, const char *address, uint
     set->origins = origins;
     listeners[set->count] =
         (struct listener){fd, {.scheme = "http", .address = address, .port = port}};
-    files[set->count] = (struct listener_file){.path = NULL};
+    files[set->count] = (struct unix_socket_file){.path = NULL};
     origins[set->count] = (struct listener_origin){.name = NULL};
     set->count++;
 }
@@ -130,33 +129,15 @@ int listener_set_open(struct listener_set *set, const struct config *config,
     return result;
 }
 
-// --- the files of unix sockets ---
-
-void listener_find_file(const char *path, struct listener_file *file)
-{
-    struct stat status;
-    *file = (struct listener_file){.path = NULL};
-    if (lstat(path, &status) == 0)
-        *file = (struct listener_file){path, status.st_dev, status.st_ino, 0, false};
-}
-
-// Whether it is there still, and the same.
-static bool is_in_place(const struct listener_file *file)
-{
-    struct stat status;
-    return lstat(file->path, &status) == 0 && status.st_dev == file->device &&
-           status.st_ino == file->inode;
-}
-
 const char *listener_set_name_of(const struct listener_set *set, size_t index)
 {
     const struct listener *listener = &set->listeners[index];
-    const struct listener_file *file = &set->files[index];
+    const struct unix_socket_file *file = &set->files[index];
     if (listener->fd < 0)
         return NULL;
     if (set->origins[index].name != NULL)
         return set->origins[index].name;
-    if (listener->endpoint.port == 0 && (file->path == NULL || !is_in_place(file)))
+    if (listener->endpoint.port == 0 && (file->path == NULL || !unix_socket_in_place(file)))
         return NULL;
     return LISTENER_OWN_NAME;
 }
@@ -177,11 +158,9 @@ void listener_set_forget_files(struct listener_set *set)
 
 // --- the end ---
 
-static void close_one(struct listener *listener, struct listener_file *file)
+static void close_one(struct listener *listener, struct unix_socket_file *file)
 {
-    if (file->path != NULL && file->maker == getpid() && is_in_place(file))
-        unlink(file->path);
-    file->path = NULL;
+    unix_socket_remove(file);
     if (listener->fd >= 0)
         close(listener->fd);
     listener->fd = -1;

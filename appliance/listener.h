@@ -3,24 +3,15 @@
 #pragma once
 
 #include <stddef.h>
-#include <sys/types.h>
 
 #include "buf.h"
 #include "err.h"
 #include "listener_address.h"
 #include "reactor.h"
+#include "unix_socket.h"
 
 struct config;
 struct listener_inherited;
-
-// The file of a unix socket, so that only its maker removes it and only while it is the same file.
-struct listener_file {
-    const char *path; // NULL: none
-    dev_t device;
-    ino_t inode;
-    pid_t maker;  // 0: nobody of this process's
-    bool adopted; // made by the limpet that we take over from
-};
 
 // Where a socket comes from, if not from limpet.
 struct listener_origin {
@@ -31,7 +22,7 @@ struct listener_origin {
 // All sockets of a server. Start from {.count = 0}.
 struct listener_set {
     struct listener *listeners;      // one a socket: a name may have several
-    struct listener_file *files;     // of the same index
+    struct unix_socket_file *files;  // of the same index
     struct listener_origin *origins; // of the same index
     size_t count;
     struct listener_address *addresses; // what the listeners' endpoints point into

@@ -44,7 +44,4 @@ void listener_adopt(struct listener_set *set, struct listener_inherited_socket *
 struct listener_inherited_socket *listener_find_inherited_path(const struct listener_set *set,
                                                                const char *path);
 
-// What is at the path now, as nobody's; no file: no path.
-void listener_find_file(const char *path, struct listener_file *file);
-
 void listener_close_unwanted(struct listener_inherited *inherited);

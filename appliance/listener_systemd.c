@@ -82,7 +82,7 @@ static void note_file(struct listener_set *set, size_t index)
 {
     const struct endpoint *endpoint = &set->listeners[index].endpoint;
     if (endpoint->port == 0)
-        listener_find_file(endpoint->address, &set->files[index]);
+        unix_socket_find(&set->files[index], endpoint->address);
 }
 
 static void adopt_named(struct listener_set *set, struct listener_inherited_socket *socket)

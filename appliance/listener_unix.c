@@ -1,11 +1,9 @@
-// listener_unix.c - a unix socket and its file: makes way for it, gives it its owner and mode, and
-// leaves alone what belongs to others.
+// listener_unix.c - a unix socket and its file, to which it gives owner and mode.
 #include <errno.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
-#include <sys/un.h>
 #include <unistd.h>
 
 #include "cleanup.h"
@@ -13,37 +11,27 @@
 #include "listener_inherited.h"
 #include "listener_priv.h"
 #include "log.h"
-
-static const struct listener_reason reasons[] = {
-    {EADDRINUSE, "in use by another process; choose another with", "--uds"},
-    {ENOENT, "its folder does not exist; create it or choose another with", "--uds"},
-    {ENOTDIR, "its folder is not a folder; choose another with", "--uds"},
-    {EACCES, "permission denied; choose another with", "--uds"},
-    {EROFS, "its file system is read-only; choose another with", "--uds"},
-};
+#include "unix_socket.h"
 
 static int refuse(const struct listener_address *address, int errnum, struct err *err)
 {
-    return listener_refuse(address, reasons, sizeof reasons / sizeof reasons[0], errnum, err);
+    struct listener_reason reason = {errnum, unix_socket_reason(errnum), "--uds"};
+    return listener_refuse(address, &reason, reason.text != NULL ? 1 : 0, errnum, err);
 }
 
 static int make_name(const struct listener_address *address, struct sockaddr_un *out,
                      struct err *err)
 {
-    *out = (struct sockaddr_un){.sun_family = AF_UNIX};
-    size_t size = strlen(address->path);
-    if (size == 0)
+    if (unix_socket_name(address->path, out))
+        return 0;
+    if (*address->path == '\0')
         return err_set(err, ERR_FAILED,
                        "cannot listen on a unix socket without a path; give one with --uds");
-    if (size >= sizeof out->sun_path) {
-        char text[128];
-        snprintf(text, sizeof text,
-                 "a path of %zu bytes, at most %zu are possible; choose a shorter one with", size,
-                 sizeof out->sun_path - 1);
-        return listener_refuse_with(address, &(struct listener_reason){0, text, "--uds"}, err);
-    }
-    memcpy(out->sun_path, address->path, size);
-    return 0;
+    char text[128];
+    snprintf(text, sizeof text,
+             "a path of %zu bytes, at most %d are possible; choose a shorter one with",
+             strlen(address->path), UNIX_SOCKET_PATH_MAX);
+    return listener_refuse_with(address, &(struct listener_reason){0, text, "--uds"}, err);
 }
 
 // --- owner ---
@@ -97,59 +85,39 @@ static int refuse_owner(const struct listener_address *address, int errnum, stru
 static const struct listener *find_ours(const struct listener_set *set, const struct stat *status)
 {
     for (size_t i = 0; i < set->count; i++) {
-        const struct listener_file *file = &set->files[i];
+        const struct unix_socket_file *file = &set->files[i];
         if (file->path != NULL && file->device == status->st_dev && file->inode == status->st_ino)
             return &set->listeners[i];
     }
     return NULL;
 }
 
-// Whether nobody answers any more on the socket that is there.
-static int probe(const struct listener_address *address, const struct sockaddr_un *name,
-                 struct err *err)
-{
-    _close_ int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
-    if (fd < 0)
-        return refuse(address, errno, err);
-    // Only a refusal says that nobody listens: a full backlog or a missing permission does not.
-    int errnum = connect(fd, (const struct sockaddr *)name, sizeof *name) < 0 ? errno : 0;
-    if (errnum == ECONNREFUSED)
-        return 0;
-    return refuse(address, errnum == EACCES ? EACCES : EADDRINUSE, err);
-}
-
 // Make way: remove a socket's file that nobody answers on any more.
-static int remove_stale(const struct listener_set *set, const struct listener_address *address,
-                        const struct sockaddr_un *name, struct err *err)
+static int make_way(const struct listener_set *set, const struct listener_address *address,
+                    const struct sockaddr_un *name, struct err *err)
 {
-    static const struct listener_reason no_socket = {
-        0, "a file is there that is no socket; remove it or choose another path with", "--uds"};
     struct stat status;
-    if (lstat(name->sun_path, &status) < 0)
-        return errno == ENOENT ? 0 : refuse(address, errno, err);
-    if (!S_ISSOCK(status.st_mode))
-        return listener_refuse_with(address, &no_socket, err);
-    const struct listener *ours = find_ours(set, &status);
+    int errnum = unix_socket_look(name, &status);
+    if (errnum == ENOENT)
+        return 0;
+    const struct listener *ours = errnum == 0 ? find_ours(set, &status) : NULL;
     if (ours != NULL)
         return listener_refuse_overlap(address, ours, err);
-    if (probe(address, name, err) < 0)
-        return -1;
-    if (unlink(name->sun_path) < 0 && errno != ENOENT)
-        return refuse(address, errno, err);
-    return 0;
+    if (errnum == 0)
+        errnum = unix_socket_remove_stale(name);
+    return errnum == 0 ? 0 : refuse(address, errnum, err);
 }
 
 // Nobody can connect before listen, so that nobody does with rights that are not the last ones.
 static int prepare_file(const struct listener_address *address, const struct ids *ids,
-                        struct listener_file *file, struct err *err)
+                        struct unix_socket_file *file, struct err *err)
 {
-    struct stat status;
     if (lchown(address->path, ids->user, ids->group) < 0)
         return refuse_owner(address, errno, err);
-    if (chmod(address->path, address->mode) < 0 || lstat(address->path, &status) < 0)
+    if (chmod(address->path, address->mode) < 0)
         return refuse(address, errno, err);
-    *file = (struct listener_file){address->path, status.st_dev, status.st_ino, getpid(), false};
-    return 0;
+    int errnum = unix_socket_note(file, address->path);
+    return errnum == 0 ? 0 : refuse(address, errnum, err);
 }
 
 // What systemd has opened stays as it is. What a limpet has opened may be wanted in another way
@@ -157,7 +125,7 @@ static int prepare_file(const struct listener_address *address, const struct ids
 static int adopt(struct listener_set *set, const struct listener_address *address,
                  struct listener_inherited_socket *socket, int backlog, struct err *err)
 {
-    struct listener_file file;
+    struct unix_socket_file file;
     struct ids ids;
     if (!socket->own) {
         if (address->owner != NULL || address->group != NULL || address->mode != LISTENER_FILE_MODE)
@@ -165,7 +133,7 @@ static int adopt(struct listener_set *set, const struct listener_address *addres
                         "ignoring mode and owner of unix:%s: systemd has opened it (write "
                         "SocketMode=, SocketUser= and SocketGroup= in the .socket unit)",
                         address->path);
-        listener_find_file(address->path, &file);
+        unix_socket_find(&file, address->path);
     } else if (find_ids(address, &ids, err) < 0 || prepare_file(address, &ids, &file, err) < 0) {
         return -1;
     }
@@ -180,13 +148,13 @@ int listener_add_unix(struct listener_set *set, const struct listener_address *a
                       struct err *err)
 {
     struct sockaddr_un name;
-    struct listener_file file;
+    struct unix_socket_file file;
     struct ids ids;
     struct listener_inherited_socket *inherited = listener_find_inherited_path(set, address->path);
     if (inherited != NULL)
         return adopt(set, address, inherited, backlog, err);
     if (make_name(address, &name, err) < 0 || find_ids(address, &ids, err) < 0 ||
-        remove_stale(set, address, &name, err) < 0)
+        make_way(set, address, &name, err) < 0)
         return -1;
     _close_ int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
     if (fd < 0 || bind(fd, (struct sockaddr *)&name, sizeof name) < 0)

@@ -26,6 +26,8 @@ struct runtime_setup {
     const struct archive *archive;
     unsigned workers; // processes that serve beside this one, itself included
     unsigned threads; // that answer requests at once in this one
+    bool serves;      // run what the application has to do before a worker serves
+    bool first;       // and before any worker serves
 };
 
 struct runtime_run {
@@ -37,7 +39,12 @@ struct runtime_run {
 
 // What happens to a process that has a runtime.
 enum runtime_event {
+    // In any thread, without the language's lock, and takes no time:
     RUNTIME_STUCK, // a request takes too long: say on standard error where each thread is
+    RUNTIME_DRAIN, // no more requests come: tell the application, beside what is under way
+    // In the first thread, which has the lock, and takes as long as the application likes:
+    RUNTIME_LAST_WANTED, // 1: there is something to do when the whole server has stopped
+    RUNTIME_LAST,        // do that: no other worker is left
 };
 
 struct runtime {
@@ -57,9 +64,8 @@ struct runtime {
     int (*run)(const struct runtime_run *run, struct err *err);
     // Worker: answer one request; called by request_run.
     void (*handle)(void *owner, struct request *request);
-    // Worker: something has happened. Called in any thread, without the language's lock, and takes
-    // no time.
-    void (*tell)(enum runtime_event event);
+    // Worker: something has happened. 0 or 1, or -1 with err.
+    int (*tell)(enum runtime_event event, struct err *err);
     // Worker: finalise (atexit handlers, threads).
     void (*stop)(void);
 

@@ -205,6 +205,13 @@ static void take_worn(struct supervisor *supervisor, struct slot *slot, const ch
     supervisor_step(supervisor, slot, CHILD_EVENT_WORN);
 }
 
+static void take_done(struct supervisor *supervisor, struct slot *slot, const char *text)
+{
+    (void)text;
+    slot->waits = true;
+    supervisor_step(supervisor, slot, CHILD_EVENT_DONE);
+}
+
 static void take_bye(struct supervisor *supervisor, struct slot *slot, const char *text)
 {
     (void)text;
@@ -232,7 +239,7 @@ void supervisor_take_messages(struct supervisor *supervisor, struct slot *slot)
     static void (*const takers[IPC_TYPE_COUNT])(struct supervisor *, struct slot *,
                                                 const char *) = {
         [IPC_CLOSED] = take_end, [IPC_READY] = take_ready, [IPC_FAILED] = take_failed,
-        [IPC_WORN] = take_worn,  [IPC_BYE] = take_bye,
+        [IPC_DONE] = take_done,  [IPC_WORN] = take_worn,   [IPC_BYE] = take_bye,
     };
     struct ipc_message message = {.type = IPC_NOTHING};
     struct err err;
@@ -245,70 +252,6 @@ void supervisor_take_messages(struct supervisor *supervisor, struct slot *slot)
             takers[message.type](supervisor, slot, message.text);
         } else {
             reject(slot, "a message that only supervisors send");
-        }
-    }
-}
-
-static void stop_at_once(struct supervisor *supervisor, int number)
-{
-    char name[32];
-    log_info("supervisor", "%s: stopping at once", signals_name(number, name, sizeof name));
-    supervisor_stop(supervisor, CHILD_EVENT_HALT);
-}
-
-static void stop_gracefully(struct supervisor *supervisor, int number)
-{
-    if (supervisor->stopping && !supervisor->leaving) {
-        stop_at_once(supervisor, number);
-        return;
-    }
-    char name[32];
-    supervisor->leaving = false;
-    log_info("supervisor", "%s: stopping, requests under way have %.1f s",
-             signals_name(number, name, sizeof name),
-             (double)supervisor->setup->config->graceful_timeout / 1000.0);
-    supervisor_stop(supervisor, CHILD_EVENT_STOP);
-}
-
-static void reread(struct supervisor *supervisor, int number)
-{
-    (void)supervisor, (void)number;
-    notify_reloading();
-    log_info("supervisor", "SIGHUP: read again what can change while workers go on");
-    notify_send("READY=1");
-}
-
-static void restart(struct supervisor *supervisor, int number)
-{
-    (void)number;
-    if (supervisor->stopping)
-        return;
-    log_info("supervisor", "SIGUSR1: replacing all workers");
-    supervisor_renew(supervisor, "by new workers");
-}
-
-static void scale(struct supervisor *supervisor, int number)
-{
-    if (!supervisor->stopping)
-        supervisor_scale(supervisor, (int64_t)supervisor->wanted + (number == SIGTTIN ? 1 : -1));
-}
-
-static void take_signals(struct supervisor *supervisor)
-{
-    static const struct {
-        int number;
-        void (*take)(struct supervisor *supervisor, int number);
-    } table[] = {
-        {SIGCHLD, supervisor_reap}, {SIGTERM, stop_gracefully}, {SIGINT, stop_gracefully},
-        {SIGQUIT, stop_at_once},    {SIGHUP, reread},           {SIGUSR1, restart},
-        {SIGUSR2, supervisor_upgrade},
-        {SIGTTIN, scale},           {SIGTTOU, scale},
-    };
-    int number;
-    while ((number = signals_read(supervisor->signals)) != 0) {
-        for (size_t i = 0; i < sizeof table / sizeof table[0]; i++) {
-            if (table[i].number == number)
-                table[i].take(supervisor, number);
         }
     }
 }
@@ -366,6 +309,7 @@ static void feed_watchdog(struct supervisor *supervisor)
     if (interval == 0 || now < supervisor->watchdog_at)
         return;
     notify_send("WATCHDOG=1");
+    supervisor->started_at = clock_milliseconds();
     supervisor->watchdog_at = now + interval;
 }
 
@@ -393,30 +337,44 @@ static void wait_for_events(struct supervisor *supervisor)
     struct pollfd *polls = supervisor->polls;
     polls[POLL_SIGNALS] = (struct pollfd){.fd = supervisor->signals, .events = POLLIN};
     polls[POLL_RELOAD] = (struct pollfd){.fd = reload_fd(supervisor->reload), .events = POLLIN};
-    polls[POLL_UPGRADE] =
-        (struct pollfd){.fd = upgrade_fd(supervisor->upgrade), .events = POLLIN};
+    polls[POLL_UPGRADE] = (struct pollfd){.fd = upgrade_fd(supervisor->upgrade), .events = POLLIN};
     for (size_t i = 0; i < supervisor->count; i++)
         polls[POLL_SLOTS + i] = (struct pollfd){.fd = supervisor->slots[i]->ipc, .events = POLLIN};
+    supervisor->control_polls = control_poll(
+        supervisor->control, polls + POLL_SLOTS + supervisor->count, CONTROL_POLLS_MAX);
+    size_t count = POLL_SLOTS + supervisor->count + supervisor->control_polls;
     // Interrupted (a debugger, a stopped group): revents are still zero.
-    if (poll(polls, (nfds_t)(POLL_SLOTS + supervisor->count), next_timeout(supervisor)) < 0)
+    if (poll(polls, (nfds_t)count, next_timeout(supervisor)) < 0)
         must(errno == EINTR || errno == ENOMEM || errno == EAGAIN);
+}
+
+static void take_slots(struct supervisor *supervisor)
+{
+    size_t count = supervisor->count; // what they say may add to it
+    for (size_t i = 0; i < count; i++) {
+        if (supervisor->polls[POLL_SLOTS + i].revents != 0)
+            supervisor_take_messages(supervisor, supervisor->slots[i]);
+    }
 }
 
 static void loop(struct supervisor *supervisor)
 {
     while (supervisor->count > 0) {
+        size_t slots = supervisor->count;
         wait_for_events(supervisor);
-        size_t count = supervisor->count; // what they say may add to it
-        for (size_t i = 0; i < count; i++) {
-            if (supervisor->polls[POLL_SLOTS + i].revents != 0)
-                supervisor_take_messages(supervisor, supervisor->slots[i]);
-        }
-        take_signals(supervisor);
+        // Before workers are added, which moves the set.
+        struct pollfd control[CONTROL_POLLS_MAX];
+        size_t controls = supervisor->control_polls;
+        memcpy(control, supervisor->polls + POLL_SLOTS + slots, controls * sizeof *control);
+        take_slots(supervisor);
+        control_take(supervisor->control, control, controls, clock_milliseconds());
+        supervisor_take_signals(supervisor);
         supervisor_take_upgrade(supervisor);
         take_deadlines(supervisor);
         supervisor_check_limits(supervisor);
         take_changes(supervisor);
         feed_watchdog(supervisor);
+        supervisor_end_waiting(supervisor);
         supervisor_sweep_slots(supervisor);
     }
 }
@@ -462,12 +420,16 @@ static int prepare(struct supervisor *supervisor, struct err *err)
     return 0;
 }
 
-// The first of a line of servers has it from the start; one that is upgraded to, once it serves.
-static int write_pid_file(const struct config *config, struct err *err)
+// What names a server: the first of a line has it from the start, one that is upgraded to, once it
+// serves.
+static int write_names(struct supervisor *supervisor, struct err *err)
 {
-    if (config->pid_file == NULL || upgrade_predecessor() != 0)
+    const struct config *config = supervisor->setup->config;
+    if (upgrade_predecessor() != 0)
         return 0;
-    return pid_file_write(config->pid_file, err);
+    if (supervisor_open_control(supervisor, err) < 0)
+        return -1;
+    return config->pid_file != NULL ? pid_file_write(config->pid_file, err) : 0;
 }
 
 static int open_resources(struct supervisor *supervisor, struct err *err)
@@ -480,8 +442,9 @@ static int open_resources(struct supervisor *supervisor, struct err *err)
         return -1;
     if (listener_set_open(&supervisor->listeners, config, supervisor->setup->inherited, err) == 0) {
         supervisor->signals = signals_open(err);
-        if (supervisor->signals >= 0 && write_pid_file(config, err) == 0)
+        if (supervisor->signals >= 0 && write_names(supervisor, err) == 0)
             return 0;
+        control_close(supervisor->control);
         listener_set_fini(&supervisor->listeners);
     }
     reload_close(supervisor->reload);
@@ -515,6 +478,7 @@ int supervisor_run(const struct supervisor_setup *setup, struct err *err)
     start_workers(&supervisor);
     loop(&supervisor);
     close(supervisor.signals);
+    control_close(supervisor.control);
     if (setup->config->pid_file != NULL)
         pid_file_remove(setup->config->pid_file);
     reload_close(supervisor.reload);

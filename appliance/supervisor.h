@@ -7,9 +7,9 @@
 
 // All borrowed.
 struct supervisor_setup {
-    const char *name;              // of the processes, in ps
-    const char *path;              // of our binary, as it was found at the start
-    char *const *arguments;        // that it was started with, NULL-terminated
+    const char *name;                     // of the processes, in ps
+    const char *path;                     // of our binary, as it was found at the start
+    char *const *arguments;               // that it was started with, NULL-terminated
     const struct config *config;          // config->workers is a number by now
     struct listener_inherited *inherited; // sockets that we were started with; NULL: none
     const struct archive *archive;        // NULL: none

@@ -8,6 +8,7 @@
 #include <sys/types.h>
 
 #include "child.h"
+#include "control.h"
 #include "ipc.h"
 #include "jail.h"
 #include "listener.h"
@@ -28,6 +29,7 @@ struct slot {
     struct slot *replaces; // which goes on until this one serves; NULL: none
     struct scoreboard_map board;
     int64_t stopped_since;  // by SIGSTOP; CHILD_NEVER: it is not
+    bool waits;             // for the others to end
     int64_t look_at;        // when to look for requests that it is stuck in; CHILD_NEVER: not
     unsigned large_samples; // looks in a row at which its memory was too much
 };
@@ -39,6 +41,9 @@ struct supervisor {
     int signals;
     struct reload *reload; // NULL: none
     struct jail jail;
+    struct control *control; // NULL: none
+    size_t control_polls;    // behind those of the slots
+    int64_t started_at;
     struct upgrade *upgrade;  // NULL: none is under way
     int64_t upgrade_deadline; // CHILD_NEVER: none
     bool upgrade_refused;     // it is not to take over any more
@@ -90,6 +95,23 @@ void supervisor_close_ipc(struct slot *slot);
 
 // SIGCHLD: processes have ended, were stopped, or go on.
 void supervisor_reap(struct supervisor *supervisor, int number);
+
+// One that is done ends once the last of the others has, or at once if it is not to be the last.
+void supervisor_end_waiting(struct supervisor *supervisor);
+
+// --- supervisor_control.c ---
+
+// The control socket, if there is to be one.
+int supervisor_open_control(struct supervisor *supervisor, struct err *err);
+
+// --- supervisor_signals.c ---
+
+void supervisor_take_signals(struct supervisor *supervisor);
+
+// What the operator may ask for, by signal or over the control socket.
+void supervisor_reread(struct supervisor *supervisor);
+void supervisor_restart(struct supervisor *supervisor);
+void supervisor_stop_gracefully(struct supervisor *supervisor, const char *why);
 
 // --- supervisor_upgrade.c ---
 

@@ -111,6 +111,51 @@ void supervisor_renew(struct supervisor *supervisor, const char *change)
         supervisor_replace(supervisor, leader);
 }
 
+// --- the last one ---
+
+static bool has_process(const struct slot *slot)
+{
+    return slot->child.state != CHILD_BACKING_OFF && slot->child.state != CHILD_DEAD;
+}
+
+static bool others_live(const struct supervisor *supervisor, const struct slot *ours)
+{
+    for (size_t i = 0; i < supervisor->count; i++) {
+        if (supervisor->slots[i] != ours && has_process(supervisor->slots[i]))
+            return true;
+    }
+    return false;
+}
+
+static bool others_wait(const struct supervisor *supervisor, const struct slot *ours)
+{
+    for (size_t i = 0; i < supervisor->count; i++) {
+        if (supervisor->slots[i] != ours && supervisor->slots[i]->waits)
+            return true;
+    }
+    return false;
+}
+
+static void end_waiting(struct supervisor *supervisor, struct slot *slot)
+{
+    struct err err;
+    bool last = supervisor->stopping && !others_live(supervisor, slot);
+    if (supervisor->stopping && !last && !others_wait(supervisor, slot))
+        return; // it will be
+    slot->waits = false;
+    supervisor_step(supervisor, slot, CHILD_EVENT_LAST);
+    if (slot->ipc >= 0 && ipc_send(slot->ipc, IPC_END, last ? "last" : "", &err) < 0)
+        log_debug("supervisor", "worker %u: %s", slot->child.number, err.text);
+}
+
+void supervisor_end_waiting(struct supervisor *supervisor)
+{
+    for (size_t i = 0; i < supervisor->count; i++) {
+        if (supervisor->slots[i]->waits)
+            end_waiting(supervisor, supervisor->slots[i]);
+    }
+}
+
 // --- how many ---
 
 static bool is_one_of_all(const struct slot *slot)

@@ -11,8 +11,8 @@ struct slot *supervisor_add_slot(struct supervisor *supervisor, unsigned number)
     size_t count = supervisor->count + 1;
     struct slot *slot = calloc(1, sizeof *slot);
     supervisor->slots = reallocarray(supervisor->slots, count, sizeof *supervisor->slots);
-    supervisor->polls =
-        reallocarray(supervisor->polls, POLL_SLOTS + count, sizeof *supervisor->polls);
+    supervisor->polls = reallocarray(supervisor->polls, POLL_SLOTS + count + CONTROL_POLLS_MAX,
+                                     sizeof *supervisor->polls);
     must(slot != NULL && supervisor->slots != NULL && supervisor->polls != NULL);
     child_init(&slot->child, number, &supervisor->limits);
     slot->ipc = slot->board.fd = -1;
@@ -86,6 +86,8 @@ int64_t supervisor_next_deadline(const struct supervisor *supervisor)
 {
     int64_t next = reload_deadline(supervisor->reload);
     next = supervisor->sample_at < next ? supervisor->sample_at : next;
+    int64_t control = control_deadline(supervisor->control);
+    next = control < next ? control : next;
     next = supervisor->upgrade_deadline < next ? supervisor->upgrade_deadline : next;
     next = supervisor->watchdog_at < next ? supervisor->watchdog_at : next;
     for (size_t i = 0; i < supervisor->count; i++) {

@@ -31,6 +31,7 @@ static void forget_supervisor(struct supervisor *supervisor, const struct slot *
     close(supervisor->signals);
     reload_close(supervisor->reload);
     supervisor_forget_upgrade(supervisor);
+    control_close(supervisor->control);
     for (size_t i = 0; i < supervisor->count; i++) {
         struct slot *slot = supervisor->slots[i];
         supervisor_close_ipc(slot);
@@ -46,6 +47,7 @@ static _Noreturn void become_worker(struct supervisor *supervisor, struct slot *
     struct inherit inherit = {
         .name = setup->name,
         .number = slot->child.number,
+        .first = !supervisor->proven,
         .jail = &supervisor->jail,
         .supervisor = supervisor->pid,
         .ipc = ipc,
@@ -102,6 +104,7 @@ void supervisor_spawn(struct supervisor *supervisor, struct slot *slot)
     slot->generation = supervisor->generation;
     slot->stopped_since = slot->look_at = CHILD_NEVER;
     slot->large_samples = 0;
+    slot->waits = false;
     pid_t pid = fork_worker(supervisor, slot, &supervisor->failure);
     if (pid > 0) {
         slot->child.pid = pid;
@@ -150,6 +153,7 @@ static void bury(struct supervisor *supervisor, struct slot *slot, int status,
     unsigned actions = child_step(&slot->child, CHILD_EVENT_EXITED, now);
     write_obituary(slot, status, usage, now, &text);
     scoreboard_free(&slot->board);
+    slot->waits = false;
     slot->stopped_since = slot->look_at = CHILD_NEVER;
     supervisor->died += surprise;
     bool reported = !supervisor_stays(supervisor) && (actions & CHILD_ACTION_START_FAILED);

@@ -63,6 +63,7 @@ static void leave(struct supervisor *supervisor)
     supervisor->upgrade = NULL;
     supervisor->upgrade_deadline = CHILD_NEVER;
     listener_set_forget_files(&supervisor->listeners);
+    control_forget_file(supervisor->control);
     supervisor->leaving = true;
     supervisor_stop(supervisor, CHILD_EVENT_RETIRE);
 }
@@ -135,9 +136,12 @@ void supervisor_take_over(struct supervisor *supervisor)
 {
     const struct config *config = supervisor->setup->config;
     struct err err;
+    if (upgrade_predecessor() == 0)
+        return;
     listener_set_claim_files(&supervisor->listeners);
-    if (upgrade_predecessor() != 0 && config->pid_file != NULL &&
-        pid_file_write(config->pid_file, &err) < 0)
+    if (supervisor_open_control(supervisor, &err) < 0)
+        log_error("supervisor", "%s", err.text);
+    if (config->pid_file != NULL && pid_file_write(config->pid_file, &err) < 0)
         log_error("supervisor", "%s", err.text);
     upgrade_tell_ready();
 }

@@ -7,8 +7,10 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <inttypes.h>
+#include <poll.h>
 #include <signal.h>
 #include <stdio.h>
+#include <string.h>
 #include <sys/epoll.h>
 #include <sys/prctl.h>
 #include <sys/socket.h>
@@ -17,6 +19,7 @@
 
 #include "cleanup.h"
 #include "config.h"
+#include "crash.h"
 #include "ipc.h"
 #include "jail.h"
 #include "log.h"
@@ -29,6 +32,7 @@
 struct worker {
     const struct inherit *inherit;
     struct reactor *reactor;
+    bool draining;
     uint64_t request_limit; // at which it says that it is worn; 0: never
     int control; // epoll on the ipc socket: where that can be silenced once nobody speaks any more
 };
@@ -86,6 +90,7 @@ static int enter(const struct inherit *inherit, struct err *err)
     signals_enter_worker();
     snprintf(name, sizeof name, "worker-%u", inherit->number);
     log_set_role(name);
+    crash_init();
     title_set(inherit->name, "worker", inherit->number);
     if (jail_enter(inherit->jail, err) < 0)
         return -1;
@@ -99,12 +104,18 @@ static int enter(const struct inherit *inherit, struct err *err)
 static int start(const struct inherit *inherit, char *description, size_t size, struct err *err)
 {
     struct runtime_setup setup = worker_runtime_setup(inherit->config, inherit->archive);
+    setup.serves = true;
+    setup.first = inherit->first;
     return inherit->runtime->start(&setup, description, size, err);
 }
 
-static void drain(const struct worker *worker, bool patient)
+static void drain(struct worker *worker, bool patient)
 {
     const struct inherit *inherit = worker->inherit;
+    struct err err;
+    if (!worker->draining && inherit->runtime->tell(RUNTIME_DRAIN, &err) < 0)
+        log_error("worker", "%s", err.text);
+    worker->draining = true;
     reactor_drain(worker->reactor, patient);
     // Without our copy, clients are refused as soon as the last process stops, instead of waiting
     // for an answer.
@@ -140,9 +151,10 @@ static void tell_worn(void *owner)
 static void give_up(struct worker *worker)
 {
     const struct inherit *inherit = worker->inherit;
+    struct err err;
     reactor_give_up(worker->reactor, inherit->config->request_timeout);
     log_error("worker", "where each thread of the application is:");
-    inherit->runtime->tell(RUNTIME_STUCK);
+    inherit->runtime->tell(RUNTIME_STUCK, &err);
 }
 
 static void take_message(struct worker *worker, const struct ipc_message *message)
@@ -254,6 +266,35 @@ static int fail(const struct inherit *inherit, const struct err *err)
     return 1;
 }
 
+// Wait until the supervisor says how we are to end. True: as the last one; also false without it.
+static bool await_end(int ipc)
+{
+    struct pollfd poll_fd = {.fd = ipc, .events = POLLIN};
+    struct ipc_message message;
+    struct err err;
+    for (;;) {
+        if (ipc_receive(ipc, &message, &err) < 0 || message.type == IPC_CLOSED)
+            return false;
+        if (message.type == IPC_END)
+            return strcmp(message.text, "last") == 0;
+        if (message.type == IPC_NOTHING)
+            poll(&poll_fd, 1, -1);
+    }
+}
+
+// What the application has to do after the last request of all.
+static void end_with_others(const struct inherit *inherit)
+{
+    const struct runtime *runtime = inherit->runtime;
+    struct err err;
+    if (runtime->tell(RUNTIME_LAST_WANTED, &err) != 1)
+        return;
+    if (ipc_send(inherit->ipc, IPC_DONE, NULL, &err) < 0)
+        log_debug("worker", "%s", err.text);
+    else if (await_end(inherit->ipc) && runtime->tell(RUNTIME_LAST, &err) < 0)
+        log_error("worker", "%s", err.text);
+}
+
 static uint64_t request_limit(const struct inherit *inherit)
 {
     const struct config *config = inherit->config;
@@ -272,6 +313,8 @@ int worker_main(const struct inherit *inherit)
     if (enter(inherit, &err) < 0 || start(inherit, description, sizeof description, &err) < 0)
         return fail(inherit, &err);
     int result = serve(&worker, description, &err);
+    if (result == 0)
+        end_with_others(inherit);
     inherit->runtime->stop();
     if (result < 0)
         return fail(inherit, &err);

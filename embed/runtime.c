@@ -8,6 +8,7 @@
 #include "crash.h"
 #include "embed.h"
 #include "environ.h"
+#include "hooks.h"
 #include "interp.h"
 #include "py.h"
 #include "pool.h"
@@ -130,7 +131,11 @@ static int start(const struct runtime_setup *setup, char *description, size_t si
         return -1;
     if (setup->working_folder != NULL && chdir(setup->working_folder) < 0)
         return err_system(err, errno, "--working-dir %s", setup->working_folder);
-    return load(setup, description, size, err);
+    if (load(setup, description, size, err) < 0)
+        return -1;
+    if (setup->first && hooks_run("on_start", err) < 0)
+        return -1;
+    return setup->serves ? hooks_run("on_worker_start", err) : 0;
 }
 
 static int run(const struct runtime_run *run, struct err *err)
@@ -160,18 +165,26 @@ static void handle(void *owner, struct request *request)
 extern const char *_Py_DumpTracebackThreads(int fd, PyInterpreterState *interpreter,
                                             PyThreadState *current);
 
-static void tell(enum runtime_event event)
+static int tell(enum runtime_event event, struct err *err)
 {
     switch (event) {
     case RUNTIME_STUCK:
         // As faulthandler does from its watchdog: the lock may be kept by the one that is stuck.
         _Py_DumpTracebackThreads(STDERR_FILENO, NULL, NULL);
-        break;
+        return 0;
+    case RUNTIME_DRAIN:
+        return hooks_run_in_thread("on_worker_stop", err);
+    case RUNTIME_LAST_WANTED:
+        return hooks_has("on_stop");
+    case RUNTIME_LAST:
+        return hooks_run("on_stop", err);
     }
+    return 0;
 }
 
 static void stop(void)
 {
+    hooks_join();
     wsgi_fini();
     interp_stop();
 }

@@ -173,10 +173,14 @@ static int fake_run(const struct runtime_run *run, struct err *err)
     return 0;
 }
 
-static void fake_tell(enum runtime_event event)
+static int fake_tell(enum runtime_event event, struct err *err)
 {
+    (void)err;
     if (event == RUNTIME_STUCK)
         log_info("fake", "traceback");
+    if (event == RUNTIME_LAST)
+        log_info("fake", "the last one");
+    return event == RUNTIME_LAST_WANTED && strcmp(application, "tidies up") == 0;
 }
 
 static void fake_stop(void)

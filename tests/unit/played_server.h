@@ -47,8 +47,12 @@ static struct server server;
 static _Noreturn void run_server(int log_fd)
 {
     static char *arguments[] = {(char *)"limpet", NULL};
-    struct supervisor_setup setup = {
-        .name = "limpet", .path = "/proc/self/exe", .arguments = arguments, .config = &server.config, .runtime = &fake, .worker = server.worker};
+    struct supervisor_setup setup = {.name = "limpet",
+                                     .path = "/proc/self/exe",
+                                     .arguments = arguments,
+                                     .config = &server.config,
+                                     .runtime = &fake,
+                                     .worker = server.worker};
     struct rlimit limit;
     struct err err = {.text = ""};
     getrlimit(RLIMIT_NOFILE, &limit);

@@ -41,10 +41,9 @@ static int fake_read_file(void *owner, const char *file, const char *table, stru
 
 static void read_input(struct input input)
 {
-    static const char *const commands[] = {[SCOPE_SERVE] = "serve",
-                                           [SCOPE_CHECK] = "check",
-                                           [SCOPE_PACK] = "pack",
-                                           [SCOPE_INSPECT] = "inspect"};
+    static const char *const commands[] = {
+        [SCOPE_SERVE] = "serve",     [SCOPE_CHECK] = "check",   [SCOPE_PACK] = "pack",
+        [SCOPE_INSPECT] = "inspect", [SCOPE_STATUS] = "status", [SCOPE_CTL] = "ctl"};
     if (input.scope == SCOPE_NONE)
         input.scope = SCOPE_SERVE;
     struct config_request request = {
@@ -302,6 +301,55 @@ static void test_unknown_arguments(void)
     CHECK_REFUSED("unknown option -hx (\"limpet help serve\" lists the options)");
     READ(ARGUMENTS("--no-port"));
     CHECK_REFUSED("--no-port: --port is not a switch, it takes a value");
+}
+
+// status and ctl look for a server by settings that were written for it.
+static void test_settings_of_the_server_that_is_looked_for(void)
+{
+    const char *file = file_in_folder("shop.toml");
+    char config_line[192];
+    READ(.scope = SCOPE_STATUS, .packed = "port = x\ntarget = a:b\ncontrol-socket = /run/packed\n");
+    CHECK_READ();
+    CHECK_STR(config.control_socket, "/run/packed");
+    CHECK(config.port == 8000 && config.target == NULL);
+    snprintf(config_line, sizeof config_line, "config = %s\ncontrol-socket = /run/packed\n", file);
+    READ(.scope = SCOPE_CTL, .packed = config_line,
+         .file = "listen = a\nlisten = b\ncontrol-socket = /run/file\n", ARGUMENTS("stop"));
+    CHECK_READ();
+    CHECK_STR(config.control_socket, "/run/file");
+    READ(.scope = SCOPE_STATUS, .packed = config_line, .file = "control-socket = /run/file\n",
+         ENVIRONMENT("LIMPET_CONTROL_SOCKET=/run/variable", "LIMPET_PORT=x"));
+    CHECK_READ();
+    CHECK_STR(config.control_socket, "/run/variable");
+    READ(.scope = SCOPE_STATUS, ARGUMENTS("--control-socket", "/run/argument", "--json"),
+         ENVIRONMENT("LIMPET_CONTROL_SOCKET=/run/variable"));
+    CHECK_READ();
+    CHECK_STR(config.control_socket, "/run/argument");
+    CHECK(config.json);
+    // What serve would not know either.
+    READ(.scope = SCOPE_STATUS, .packed = "control-sockt = /run/packed");
+    CHECK_REFUSED("packed settings: unknown key \"control-sockt\" (did you mean "
+                  "\"control-socket\"?)");
+    READ(.scope = SCOPE_STATUS, .packed = "output = x");
+    CHECK_REFUSED("packed settings: \"output\" is no setting of \"limpet status\"");
+    READ(.scope = SCOPE_STATUS, ARGUMENTS("--port", "1"));
+    CHECK_REFUSED("--port is an option of \"limpet serve\", not of \"limpet status\"");
+    READ(ARGUMENTS("--json"));
+    CHECK_REFUSED("--json is an option of \"limpet status\", not of \"limpet serve\"");
+}
+
+static void test_words_of_ctl(void)
+{
+    READ(.scope = SCOPE_CTL, ARGUMENTS("scale", "--control-socket", "s", "4"));
+    CHECK_READ();
+    CHECK(config.word_count == 2 && config.target == NULL);
+    CHECK_STR(config.words[0], "scale");
+    CHECK_STR(config.words[1], "4");
+    READ(.scope = SCOPE_CTL, ARGUMENTS("scale", "4", "5"));
+    CHECK_REFUSED("unexpected argument \"5\" (\"limpet help ctl\" says what there may be)");
+    READ(.scope = SCOPE_CTL, .packed = "");
+    CHECK_READ();
+    CHECK(config.word_count == 0);
 }
 
 static void test_wrong_arguments(void)
@@ -733,6 +781,8 @@ static const struct unit_case cases[] = {
     UNIT_CASE(test_command_line_forms),
     UNIT_CASE(test_help_ends_the_reading),
     UNIT_CASE(test_reload_has_one_worker),
+    UNIT_CASE(test_settings_of_the_server_that_is_looked_for),
+    UNIT_CASE(test_words_of_ctl),
     UNIT_CASE(test_auto_is_a_number_of_workers),
     UNIT_CASE(test_whom_processes_run_as),
     UNIT_CASE(test_precedence),
