@@ -15,7 +15,7 @@ char *const *title_arguments(void);
 
 // Call this process "NAME: ROLE NUMBER", or "NAME: ROLE" where number is 0. Cut where the memory of
 // the arguments and the environment has no room for it. /proc/PID/comm (top, pgrep, killall) has 15
-// bytes: there the role loses its last letters first, down to its first one, and then the name.
+// bytes: where that is too little, the role is its first letter, and then the name is cut.
 void title_set(const char *name, const char *role, unsigned number);
 
 // Whether an operator may choose that name.

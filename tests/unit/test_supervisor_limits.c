@@ -158,9 +158,8 @@ static void test_restart_goes_through_all(void)
     tell(server.pid, SIGUSR1);
     CHECK_LINE("serving shop:app (wsgi) by new workers, after ");
     CHECK(ask(port) > 0);
-    for (int i = 0; i < 3; i++)
-        CHECK_LINE("exited with status 0");
     stop_server();
+    CHECK(count_in_log("exited with status 0") == 6);
     CHECK(atomic_load(starts) == 6);
     CHECK(count_in_log("draining patiently") == 3);
     CHECK(count_in_log("warning") == 0);
@@ -207,7 +206,7 @@ static void test_reread_changes_no_worker(void)
     launch();
     int worker = wait_number("worker 1 has pid "), port = wait_port();
     tell(server.pid, SIGHUP);
-    CHECK_LINE("SIGHUP: ");
+    CHECK_LINE("reading again");
     CHECK(ask(port) == worker);
     stop_server();
 }
@@ -221,7 +220,7 @@ static void test_signals_all_at_once(void)
     static const int numbers[] = {SIGUSR1, SIGTTIN, SIGHUP, SIGTTOU, SIGTTIN, SIGUSR1};
     for (size_t i = 0; i < UNIT_COUNT(numbers); i++)
         tell(server.pid, numbers[i]);
-    CHECK_LINE("SIGUSR1: replacing all workers\n");
+    CHECK_LINE("replacing all workers\n");
     CHECK(wait_port() > 0);
     stop_server();
 }

@@ -164,7 +164,7 @@ static void test_overdue_one_is_killed(void)
     server.worker = reading_worker;
     server.config.reload = true;
     server.config.working_dir = folder;
-    server.config.graceful_timeout = 200;
+    server.config.workers_kill_timeout = 200;
     launch();
     wait_port();
     change_to("two");

@@ -143,7 +143,7 @@ static void shortens(void)
     start_played();
     check_short("shop", "worker", 2, "shop: worker 2");
     check_short("shops", "worker", 2, "shops: worker 2");
-    check_short("limpet", "worker", 2, "limpet: worke 2");
+    check_short("limpet", "worker", 2, "limpet: w 2");
     check_short("shop", "supervisor", 0, "shop: superviso");
     check_short("a-very-long-name", "worker", 12, "a-very-lo: w 12");
     check_short("a-very-long-name", "supervisor", 0, "a-very-long-: s");
