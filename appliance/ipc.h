@@ -18,7 +18,7 @@ enum ipc_type {
     IPC_READY,   // worker: I serve; text: what ("wsgi shop:app")
     IPC_FAILED,  // worker: I cannot start and end myself; text: why
     IPC_BYE,     // worker: all requests are answered, I end
-    IPC_DONE, // worker: all requests are answered, but I have something to do when others have ended
+    IPC_DONE,    // worker: all is answered, but I have something to do as the last
     IPC_WORN,    // worker: I have answered as many requests as I am to; text: how many
     IPC_DRAIN,   // supervisor: answer what is under way, then end
     IPC_RETIRE,  // supervisor: the same, but others serve: clients need not be hurried

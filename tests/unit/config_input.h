@@ -90,7 +90,7 @@ static void read_input(struct input input)
 // A folder of its own for a test, and files in it; gone when the program ends.
 static char folder[] = "/tmp/test_config.XXXXXX";
 
-static const char *file_in_folder(const char *name)
+static inline const char *file_in_folder(const char *name)
 {
     static char path[128];
     snprintf(path, sizeof path, "%s/%s", folder, name);
@@ -100,7 +100,7 @@ static const char *file_in_folder(const char *name)
     return path;
 }
 
-static const char *printed(enum config_scope scope)
+static inline const char *printed(enum config_scope scope)
 {
     static struct buf out = {.maximum = 1 << 16};
     buf_fini(&out);
@@ -108,7 +108,7 @@ static const char *printed(enum config_scope scope)
     return buf_text(&out);
 }
 
-static const char *stored(void)
+static inline const char *stored(void)
 {
     static struct buf out = {.maximum = 1 << 16};
     buf_fini(&out);
