@@ -115,7 +115,7 @@ static void shorten(const char *name, const char *role, const char *number,
     size_t room = SHORT_MAX - 1 - strlen(": ") - strlen(number);
     size_t name_size = strlen(name), role_size = strlen(role);
     if (name_size + role_size > room)
-        role_size = 1;
+        role_size = number[0] == '\0' && name_size + 1 < room ? room - name_size : 1;
     name_size = cut(name, room - role_size);
     must(snprintf(out, SHORT_MAX, "%.*s: %.*s%s", (int)name_size, name, (int)role_size, role,
                   number) < SHORT_MAX);

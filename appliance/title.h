@@ -15,7 +15,8 @@ char *const *title_arguments(void);
 
 // Call this process "NAME: ROLE NUMBER", or "NAME: ROLE" where number is 0. Cut where the memory of
 // the arguments and the environment has no room for it. /proc/PID/comm (top, pgrep, killall) has 15
-// bytes: where that is too little, the role is its first letter, and then the name is cut.
+// bytes: where that is too little, the role loses its end, all but its first letter if a number
+// follows, and then the name does.
 void title_set(const char *name, const char *role, unsigned number);
 
 // Whether an operator may choose that name.
