@@ -175,6 +175,7 @@ static int tell(enum runtime_event event, struct err *err)
     case RUNTIME_DRAIN:
         return hooks_run_in_thread("on_worker_stop", err);
     case RUNTIME_LAST_WANTED:
+        hooks_join(); // what belongs to a worker comes before what belongs to the server
         return hooks_has("on_stop");
     case RUNTIME_LAST:
         return hooks_run("on_stop", err);
