@@ -45,6 +45,7 @@ static int serve(const struct program *program, const struct config *config,
         .archive = program->archive,
         .runtime = program->runtime,
         .worker = worker_main,
+        .template_worker = worker_template_main,
     };
     if (refuse_reload(program, config, err) < 0)
         return -1;

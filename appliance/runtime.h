@@ -43,8 +43,12 @@ enum runtime_event {
     RUNTIME_STUCK, // a request takes too long: say on standard error where each thread is
     RUNTIME_DRAIN, // no more requests come: tell the application, beside what is under way
     // In the first thread, which has the lock, and takes as long as the application likes:
-    RUNTIME_LAST_WANTED, // 1: there is something to do when the whole server has stopped
-    RUNTIME_LAST,        // do that: no other worker is left
+    RUNTIME_PRELOADED,     // workers are forked from this process: share what can be shared
+    RUNTIME_FORKING,       // fork is called next
+    RUNTIME_FORKED_PARENT, // it was
+    RUNTIME_FORKED_CHILD,  // and we are the worker: do what it does before it serves
+    RUNTIME_LAST_WANTED,   // 1: there is something to do when the whole server has stopped
+    RUNTIME_LAST,          // do that: no other worker is left
 };
 
 struct runtime {
