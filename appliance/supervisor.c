@@ -510,6 +510,7 @@ int supervisor_run(const struct supervisor_setup *setup, struct err *err)
     struct supervisor supervisor = {
         .setup = setup,
         .pid = getpid(),
+        .started_at = clock_milliseconds(),
         .generation = 1,
         .limits = supervisor_limits(setup->config),
         .template_limits = supervisor_template_limits(setup->config),

@@ -196,6 +196,7 @@ static int tell(enum runtime_event event, struct err *err)
         PyOS_AfterFork_Child();
         return hooks_run("post_fork", err) < 0 ? -1 : hooks_run("on_worker_start", err);
     case RUNTIME_LAST_WANTED:
+        hooks_join(); // what belongs to a worker comes before what belongs to the server
         return hooks_has("on_stop");
     case RUNTIME_LAST:
         return hooks_run("on_stop", err);
