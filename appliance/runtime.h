@@ -16,6 +16,7 @@ struct request;
 struct scoreboard_map;
 
 struct runtime_setup {
+    const char *name;           // what threads are called, with a number behind
     const char *target;         // "module", "module:attr", a folder or a .py file
     bool factory;               // what the target names makes the application
     const char *interface;      // "auto", "wsgi"

@@ -235,7 +235,8 @@ int worker_serve(const struct inherit *inherit, const char *description, struct 
 
 static int start(const struct inherit *inherit, char *description, size_t size, struct err *err)
 {
-    struct runtime_setup setup = worker_runtime_setup(inherit->config, inherit->archive);
+    struct runtime_setup setup =
+        worker_runtime_setup(inherit->name, inherit->config, inherit->archive);
     setup.serves = true;
     setup.first = inherit->first;
     return inherit->runtime->start(&setup, description, size, err);

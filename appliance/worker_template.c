@@ -109,7 +109,8 @@ static void fork_workers(const struct template *template)
 static int load(struct template *template, struct err *err)
 {
     const struct inherit *inherit = template->inherit;
-    struct runtime_setup setup = worker_runtime_setup(inherit->config, inherit->archive);
+    struct runtime_setup setup =
+        worker_runtime_setup(inherit->name, inherit->config, inherit->archive);
     setup.first = inherit->first;
     if (inherit->runtime->start(&setup, template->description, sizeof template->description, err) <
             0 ||

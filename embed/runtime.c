@@ -127,6 +127,7 @@ static int start(const struct runtime_setup *setup, char *description, size_t si
 {
     char *arguments[] = {(char *)(uintptr_t)archive_path(setup->archive)};
     crash_set_language_dump(traceback_dump);
+    thread_use_name(setup->name);
     if (interp_start(setup->archive, 1, arguments, err) < 0 || set_environment(setup, err) < 0)
         return -1;
     if (setup->working_folder != NULL && chdir(setup->working_folder) < 0)
