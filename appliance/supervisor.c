@@ -309,7 +309,6 @@ static void feed_watchdog(struct supervisor *supervisor)
     if (interval == 0 || now < supervisor->watchdog_at)
         return;
     notify_send("WATCHDOG=1");
-    supervisor->started_at = clock_milliseconds();
     supervisor->watchdog_at = now + interval;
 }
 
@@ -467,6 +466,7 @@ int supervisor_run(const struct supervisor_setup *setup, struct err *err)
     struct supervisor supervisor = {
         .setup = setup,
         .pid = getpid(),
+        .started_at = clock_milliseconds(),
         .generation = 1,
         .limits = supervisor_limits(setup->config),
         .sample_at = CHILD_NEVER,
