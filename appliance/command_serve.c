@@ -45,6 +45,7 @@ static int serve(const struct program *program, const struct config *config,
         .archive = program->archive,
         .runtime = program->runtime,
         .worker = worker_main,
+        .template_worker = worker_template_main,
     };
     if (refuse_reload(program, config, err) < 0)
         return -1;
@@ -78,7 +79,8 @@ static int start_in_child(void *owner, struct buf *out, struct err *err)
 {
     const struct check *check = owner;
     char description[DESCRIPTION_MAX] = "";
-    struct runtime_setup setup = worker_runtime_setup(check->config, check->program->archive);
+    struct runtime_setup setup =
+        worker_runtime_setup(check->program->name, check->config, check->program->archive);
     if (check->program->runtime->start(&setup, description, sizeof description, err) < 0)
         return -1;
     return buf_append_str(out, str_of(description));

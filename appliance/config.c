@@ -13,6 +13,7 @@
 #include "check.h"
 #include "cleanup.h"
 #include "config_layer.h"
+#include "config_limits.h"
 #include "config_listen.h"
 #include "config_parse.h"
 #include "config_set.h"
@@ -302,6 +303,8 @@ int config_read(struct config *config, const struct config_request *request, str
     if (read_files(config, request, err) < 0)
         return -1;
     settle_workers(config);
+    if (config_check_limits(config, err) < 0)
+        return -1;
     return config_settle_listeners(config, err);
 }
 

@@ -50,7 +50,7 @@ static void give_up(struct request *request)
     log_error("http", "%.*s %.*s: the application does not get on with it, %s",
               (int)head->method.size, head->method.data, (int)head->target.size, head->target.data,
               refused          ? "answered 504"
-              : request->ended ? "its client has gone"
+              : request->ended ? "nobody waits for it any more"
                                : "connection cut");
     if (request->ended)
         return;

@@ -88,7 +88,7 @@ struct request {
     bool failed; // cut the connection
     bool running;
     bool deserted;   // its work was given up
-    int64_t offered; // when that work was there, milliseconds of the monotonic clock
+    int64_t offered; // since when the application can get on with it, monotonic milliseconds
     struct request *next_running, *previous_running;
     bool ended;
     _Atomic enum expectation expectation;

@@ -174,12 +174,17 @@ void request_queue_append(struct request_queue *queue, struct request_queue *beh
     *behind = (struct request_queue){NULL, NULL};
 }
 
+// A few milliseconds late, and much cheaper than the exact time.
+static int64_t coarse_milliseconds(void)
+{
+    return clock_read(CLOCK_MONOTONIC_COARSE) / 1000000;
+}
+
 static void begin_running(struct request *request)
 {
     struct http *http = request->http;
     request->running = true;
-    // A few milliseconds late, and much cheaper than the exact time.
-    request->offered = clock_read(CLOCK_MONOTONIC_COARSE) / 1000000;
+    request->offered = coarse_milliseconds();
     request->previous_running = NULL;
     request->next_running = http->running;
     if (http->running != NULL)
@@ -352,6 +357,8 @@ static enum MHD_Result take_body(struct request *request, const char *data, size
 static void tell_expectation(struct request *request, enum expectation what)
 {
     struct http *http = request->http;
+    // The client was waited for until now; from here on it is the application again.
+    request->offered = coarse_milliseconds();
     pthread_mutex_lock(&http->expectation_lock);
     request->expectation = what;
     pthread_cond_broadcast(&http->expectation_changed);

@@ -16,6 +16,7 @@ struct request;
 struct scoreboard_map;
 
 struct runtime_setup {
+    const char *name;           // what threads are called, with a number behind
     const char *target;         // "module", "module:attr", a folder or a .py file
     bool factory;               // what the target names makes the application
     const char *interface;      // "auto", "wsgi"
@@ -43,8 +44,12 @@ enum runtime_event {
     RUNTIME_STUCK, // a request takes too long: say on standard error where each thread is
     RUNTIME_DRAIN, // no more requests come: tell the application, beside what is under way
     // In the first thread, which has the lock, and takes as long as the application likes:
-    RUNTIME_LAST_WANTED, // 1: there is something to do when the whole server has stopped
-    RUNTIME_LAST,        // do that: no other worker is left
+    RUNTIME_PRELOADED,     // workers are forked from this process: share what can be shared
+    RUNTIME_FORKING,       // fork is called next
+    RUNTIME_FORKED_PARENT, // it was
+    RUNTIME_FORKED_CHILD,  // and we are the worker: do what it does before it serves
+    RUNTIME_LAST_WANTED,   // 1: there is something to do when the whole server has stopped
+    RUNTIME_LAST,          // do that: no other worker is left
 };
 
 struct runtime {

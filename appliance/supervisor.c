@@ -9,6 +9,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/prctl.h>
 #include <sys/resource.h>
 #include <unistd.h>
 
@@ -173,12 +174,38 @@ void supervisor_step(struct supervisor *supervisor, struct slot *slot, enum chil
     supervisor_perform(supervisor, slot, child_step(&slot->child, event, clock_milliseconds()));
 }
 
-static void take_ready(struct supervisor *supervisor, struct slot *slot, const char *text)
+// Only the kernel's word counts on who that is.
+static void take_born(struct supervisor *supervisor, struct slot *slot,
+                      const struct ipc_message *message)
 {
-    snprintf(supervisor->description, sizeof supervisor->description, "%s", text);
+    if (!slot->unborn || message->sender <= 0)
+        return;
+    slot->unborn = false;
+    slot->child.pid = message->sender;
+    log_debug("supervisor", "worker %u has pid %d", slot->child.number, (int)message->sender);
+    supervisor_step(supervisor, slot, CHILD_EVENT_SPAWNED);
+}
+
+// The first of the workers goes ahead here, too: it may fail on its own.
+static void take_template_ready(struct supervisor *supervisor, struct slot *slot)
+{
+    supervisor_take_template(supervisor);
+    supervisor_relieve(supervisor, slot);
+    if (!supervisor->proven)
+        supervisor_step(supervisor, supervisor_find_number(supervisor, 1), CHILD_EVENT_TRY);
+}
+
+static void take_ready(struct supervisor *supervisor, struct slot *slot,
+                       const struct ipc_message *message)
+{
+    snprintf(supervisor->description, sizeof supervisor->description, "%s", message->text);
     supervisor_step(supervisor, slot, CHILD_EVENT_READY);
     if (slot->child.state != CHILD_SERVING)
         return; // it was told to end before it could say so
+    if (supervisor_is_template(slot)) {
+        take_template_ready(supervisor, slot);
+        return;
+    }
     if (!supervisor->proven) {
         supervisor->proven = true;
         step_all(supervisor, CHILD_EVENT_START);
@@ -188,41 +215,52 @@ static void take_ready(struct supervisor *supervisor, struct slot *slot, const c
     announce(supervisor);
 }
 
-static void take_failed(struct supervisor *supervisor, struct slot *slot, const char *text)
+static void take_failed(struct supervisor *supervisor, struct slot *slot,
+                        const struct ipc_message *message)
 {
-    err_set(&supervisor->failure, ERR_FAILED, "%s", text);
+    err_set(&supervisor->failure, ERR_FAILED, "%s", message->text);
     if (supervisor_stays(supervisor))
-        log_error("supervisor", "worker %u cannot start: %s", slot->child.number, text);
+        log_error("supervisor", "worker %u cannot start: %s", slot->child.number, message->text);
     supervisor_step(supervisor, slot, CHILD_EVENT_FAILED);
 }
 
-static void take_worn(struct supervisor *supervisor, struct slot *slot, const char *text)
+static void take_worn(struct supervisor *supervisor, struct slot *slot,
+                      const struct ipc_message *message)
 {
     char why[IPC_TEXT_MAX + 32];
-    snprintf(why, sizeof why, "has answered %.32s requests", text);
+    snprintf(why, sizeof why, "has answered %.32s requests", message->text);
     if (slot->child.state == CHILD_SERVING && !slot->child.worn)
         supervisor_tell_worn(slot, why);
     supervisor_step(supervisor, slot, CHILD_EVENT_WORN);
 }
 
-static void take_done(struct supervisor *supervisor, struct slot *slot, const char *text)
+static void take_done(struct supervisor *supervisor, struct slot *slot,
+                      const struct ipc_message *message)
 {
-    (void)text;
+    (void)message;
     slot->waits = true;
     supervisor_step(supervisor, slot, CHILD_EVENT_DONE);
 }
 
-static void take_bye(struct supervisor *supervisor, struct slot *slot, const char *text)
+static void take_bye(struct supervisor *supervisor, struct slot *slot,
+                     const struct ipc_message *message)
 {
-    (void)text;
+    (void)message;
     supervisor_step(supervisor, slot, CHILD_EVENT_BYE);
 }
 
-static void take_end(struct supervisor *supervisor, struct slot *slot, const char *text)
+static void take_end(struct supervisor *supervisor, struct slot *slot,
+                     const struct ipc_message *message)
 {
-    (void)text;
+    (void)message;
     supervisor_close_ipc(slot); // its process may live on: only waitpid says when it has ended
-    supervisor_step(supervisor, slot, CHILD_EVENT_CLOSED);
+    if (!slot->unborn) {
+        supervisor_step(supervisor, slot, CHILD_EVENT_CLOSED);
+        return;
+    }
+    slot->unborn = false;
+    err_set(&supervisor->failure, ERR_FAILED, "the preloaded application forks no workers");
+    supervisor_step(supervisor, slot, CHILD_EVENT_UNBORN);
 }
 
 // A worker that speaks nonsense has had its memory overwritten, or worse: no reason to keep it.
@@ -237,9 +275,10 @@ static void reject(struct slot *slot, const char *why)
 void supervisor_take_messages(struct supervisor *supervisor, struct slot *slot)
 {
     static void (*const takers[IPC_TYPE_COUNT])(struct supervisor *, struct slot *,
-                                                const char *) = {
-        [IPC_CLOSED] = take_end, [IPC_READY] = take_ready, [IPC_FAILED] = take_failed,
-        [IPC_DONE] = take_done,  [IPC_WORN] = take_worn,   [IPC_BYE] = take_bye,
+                                                const struct ipc_message *) = {
+        [IPC_BORN] = take_born,     [IPC_CLOSED] = take_end, [IPC_READY] = take_ready,
+        [IPC_FAILED] = take_failed, [IPC_DONE] = take_done,  [IPC_WORN] = take_worn,
+        [IPC_BYE] = take_bye,
     };
     struct ipc_message message = {.type = IPC_NOTHING};
     struct err err;
@@ -249,7 +288,7 @@ void supervisor_take_messages(struct supervisor *supervisor, struct slot *slot)
         } else if (message.type == IPC_NOTHING) {
             return;
         } else if (takers[message.type] != NULL) {
-            takers[message.type](supervisor, slot, message.text);
+            takers[message.type](supervisor, slot, &message);
         } else {
             reject(slot, "a message that only supervisors send");
         }
@@ -411,6 +450,7 @@ static int prepare(struct supervisor *supervisor, struct err *err)
     log_set_role("supervisor");
     notify_init();
     title_set(supervisor->setup->name, "supervisor", 0);
+    supervisor->started_at = clock_milliseconds();
     supervisor->watchdog_at = notify_watchdog_interval() > 0 ? clock_milliseconds() : CHILD_NEVER;
     if (jail_prepare(&supervisor->jail, config, err) < 0)
         return -1;
@@ -439,6 +479,9 @@ static int open_resources(struct supervisor *supervisor, struct err *err)
     // Before the application is loaded for the first time: no change is missed.
     if (reload_open(&supervisor->reload, config, err) < 0)
         return -1;
+    // Workers that the template forks become our children.
+    if (config->preload)
+        prctl(PR_SET_CHILD_SUBREAPER, 1);
     if (listener_set_open(&supervisor->listeners, config, supervisor->setup->inherited, err) == 0) {
         supervisor->signals = signals_open(err);
         if (supervisor->signals >= 0 && write_names(supervisor, err) == 0)
@@ -454,7 +497,8 @@ static int open_resources(struct supervisor *supervisor, struct err *err)
 static void start_workers(struct supervisor *supervisor)
 {
     bool patient = supervisor->reload != NULL;
-    for (unsigned number = 1; number <= supervisor->wanted; number++)
+    for (unsigned number = supervisor->setup->config->preload ? 0 : 1; number <= supervisor->wanted;
+         number++)
         supervisor_add_slot(supervisor, number)->child.patient = patient;
     supervisor_step(supervisor, supervisor->slots[0],
                     patient ? CHILD_EVENT_START : CHILD_EVENT_TRY);
@@ -469,6 +513,7 @@ int supervisor_run(const struct supervisor_setup *setup, struct err *err)
         .started_at = clock_milliseconds(),
         .generation = 1,
         .limits = supervisor_limits(setup->config),
+        .template_limits = supervisor_template_limits(setup->config),
         .sample_at = CHILD_NEVER,
         .upgrade_deadline = CHILD_NEVER,
         .wanted = (unsigned)setup->config->workers,

@@ -57,7 +57,9 @@ static void draw_worker(const struct slot *slot, struct status_worker *out, stru
     *out = (struct status_worker){
         .number = child->number,
         .pid = has_process ? child->pid : 0,
-        .state = child_state_name(child->state),
+        .state = supervisor_is_template(slot) && child->state == CHILD_SERVING
+                     ? "preloaded"
+                     : child_state_name(child->state),
         .successor = slot->replaces != NULL,
         .age = has_process && child->serving_since != CHILD_NEVER ? now - child->serving_since : -1,
         .resident = has_process ? supervisor_resident(child->pid) : -1,

@@ -24,6 +24,14 @@ struct child_limits supervisor_limits(const struct config *config)
     };
 }
 
+// It does not wear out: it answers nothing.
+struct child_limits supervisor_template_limits(const struct config *config)
+{
+    struct child_limits limits = supervisor_limits(config);
+    limits.lifetime = 0;
+    return limits;
+}
+
 void supervisor_tell_worn(const struct slot *slot, const char *why)
 {
     log_info("supervisor", "worker %u (pid %d) %s, replacing it", slot->child.number,
@@ -34,6 +42,8 @@ void supervisor_watch_limits(struct supervisor *supervisor, struct slot *slot)
 {
     const struct config *config = supervisor->setup->config;
     int64_t now = clock_milliseconds();
+    if (supervisor_is_template(slot))
+        return;
     if (config->request_timeout > 0)
         slot->look_at = now + config->request_timeout;
     if (config->workers_max_rss > 0 && supervisor->sample_at == CHILD_NEVER)
@@ -63,7 +73,7 @@ static void sample(struct supervisor *supervisor, struct slot *slot)
 {
     const struct config *config = supervisor->setup->config;
     char why[96];
-    if (slot->child.state != CHILD_SERVING || slot->child.worn)
+    if (slot->child.state != CHILD_SERVING || slot->child.worn || supervisor_is_template(slot))
         return;
     int64_t resident = supervisor_resident(slot->child.pid);
     slot->large_samples = resident >= config->workers_max_rss ? slot->large_samples + 1 : 0;

@@ -29,6 +29,8 @@ struct slot {
     struct slot *replaces; // which goes on until this one serves; NULL: none
     struct scoreboard_map board;
     int64_t stopped_since;  // by SIGSTOP; CHILD_NEVER: it is not
+    bool awaits_template;   // to be forked from it
+    bool unborn;            // the template is forking it
     bool waits;             // for the others to end
     int64_t look_at;        // when to look for requests that it is stuck in; CHILD_NEVER: not
     unsigned large_samples; // looks in a row at which its memory was too much
@@ -51,10 +53,11 @@ struct supervisor {
     bool leaving;             // to a successor: stopping, but without haste
     int64_t watchdog_at;      // when systemd wants to hear of us; CHILD_NEVER: not
     struct child_limits limits;
-    int64_t sample_at; // when to look at the memory of workers; CHILD_NEVER: not
-    unsigned wanted;   // workers
-    uint64_t replaced; // workers, by others while they served
-    uint64_t died;     // workers that nobody had told to
+    struct child_limits template_limits; // of the process that workers are forked from
+    int64_t sample_at;                   // when to look at the memory of workers; CHILD_NEVER: not
+    unsigned wanted;                     // workers
+    uint64_t replaced;                   // workers, by others while they served
+    uint64_t died;                       // workers that nobody had told to
     struct slot **slots;
     size_t count;                   // of slots
     struct pollfd *polls;           // from POLL_SLOTS on the ipc of each slot
@@ -89,6 +92,10 @@ void supervisor_take_messages(struct supervisor *supervisor, struct slot *slot);
 
 // What child.c asks for: CHILD_ACTION_SPAWN.
 void supervisor_spawn(struct supervisor *supervisor, struct slot *slot);
+
+// A scoreboard and a socket pair for a process to come; theirs: its end of that.
+int supervisor_prepare_slot(struct supervisor *supervisor, struct slot *slot, int *theirs,
+                            struct err *err);
 
 // The supervisor's end of the socket pair.
 void supervisor_close_ipc(struct slot *slot);
@@ -126,10 +133,19 @@ void supervisor_forget_upgrade(struct supervisor *supervisor);
 // We serve. The process that we come from, if there is one, leaves; what names a server names us.
 void supervisor_take_over(struct supervisor *supervisor);
 
+// --- supervisor_template.c: --preload. The template is the slot with the number 0. ---
+
+bool supervisor_is_template(const struct slot *slot);
+// CHILD_ACTION_SPAWN of a worker: by the template, as soon as that can.
+void supervisor_ask_template(struct supervisor *supervisor, struct slot *slot);
+// The template serves: workers that wait for it are forked.
+void supervisor_take_template(struct supervisor *supervisor);
+
 // --- supervisor_limits.c ---
 
 // What the settings say to child.c.
 struct child_limits supervisor_limits(const struct config *config);
+struct child_limits supervisor_template_limits(const struct config *config);
 // A worker serves from now on: when it is to be looked at.
 void supervisor_watch_limits(struct supervisor *supervisor, struct slot *slot);
 // Look at those whose time has come: memory, requests that they are stuck in.
@@ -174,6 +190,9 @@ bool supervisor_keep_replaced(struct supervisor *supervisor, struct slot *slot);
 // says so once; the others follow one by one, so that there is never more than one worker more.
 // change: what is said when all of them serve, "as changed"; a literal.
 void supervisor_renew(struct supervisor *supervisor, const char *change);
+
+// The worker of that number that stays; NULL: there is none.
+struct slot *supervisor_find_number(const struct supervisor *supervisor, unsigned number);
 
 // As many workers as that, from 1 on, as far as there may be.
 void supervisor_scale(struct supervisor *supervisor, int64_t workers);

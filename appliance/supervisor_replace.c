@@ -94,6 +94,8 @@ static struct slot *find_leader(const struct supervisor *supervisor)
         struct slot *slot = supervisor->slots[i];
         if (slot->replaces != NULL || supervisor_is_leaving(slot))
             continue;
+        if (supervisor_is_template(slot))
+            return slot; // the others come of it
         if (leader == NULL ||
             (leader->child.state != CHILD_SERVING && slot->child.state == CHILD_SERVING))
             leader = slot;
@@ -163,8 +165,7 @@ static bool is_one_of_all(const struct slot *slot)
     return slot->replaces == NULL && !supervisor_is_leaving(slot);
 }
 
-// NULL: there is none of that number that stays.
-static struct slot *find_number(const struct supervisor *supervisor, unsigned number)
+struct slot *supervisor_find_number(const struct supervisor *supervisor, unsigned number)
 {
     for (size_t i = 0; i < supervisor->count; i++) {
         if (is_one_of_all(supervisor->slots[i]) && supervisor->slots[i]->child.number == number)
@@ -201,7 +202,7 @@ void supervisor_scale(struct supervisor *supervisor, int64_t workers)
     }
     log_info("supervisor", "%u workers instead of %u", wanted, supervisor->wanted);
     for (unsigned number = supervisor->wanted; number > wanted; number--) {
-        struct slot *slot = find_number(supervisor, number);
+        struct slot *slot = supervisor_find_number(supervisor, number);
         if (slot != NULL)
             remove_worker(supervisor, slot);
     }

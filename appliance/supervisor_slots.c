@@ -14,7 +14,8 @@ struct slot *supervisor_add_slot(struct supervisor *supervisor, unsigned number)
     supervisor->polls = reallocarray(supervisor->polls, POLL_SLOTS + count + CONTROL_POLLS_MAX,
                                      sizeof *supervisor->polls);
     must(slot != NULL && supervisor->slots != NULL && supervisor->polls != NULL);
-    child_init(&slot->child, number, &supervisor->limits);
+    child_init(&slot->child, number,
+               number == 0 ? &supervisor->template_limits : &supervisor->limits);
     slot->ipc = slot->board.fd = -1;
     slot->stopped_since = slot->look_at = CHILD_NEVER;
     supervisor->slots[supervisor->count++] = slot;

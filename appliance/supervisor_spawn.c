@@ -60,7 +60,8 @@ static _Noreturn void become_worker(struct supervisor *supervisor, struct slot *
         .runtime = setup->runtime,
     };
     forget_supervisor(supervisor, slot);
-    int status = setup->worker(&inherit);
+    int status =
+        supervisor_is_template(slot) ? setup->template_worker(&inherit) : setup->worker(&inherit);
     fflush(NULL);
     _exit(status);
 }
@@ -74,8 +75,8 @@ static uint32_t draw(void)
     return number;
 }
 
-// The new worker's pid, or -1.
-static pid_t fork_worker(struct supervisor *supervisor, struct slot *slot, struct err *err)
+int supervisor_prepare_slot(struct supervisor *supervisor, struct slot *slot, int *theirs,
+                            struct err *err)
 {
     int fds[2];
     unsigned threads = (unsigned)supervisor->setup->config->blocking_threads;
@@ -83,15 +84,23 @@ static pid_t fork_worker(struct supervisor *supervisor, struct slot *slot, struc
     if (scoreboard_new(&slot->board, threads, err) < 0 || ipc_pair(fds, err) < 0)
         return -1;
     slot->child.luck = draw();
+    slot->ipc = fds[0];
+    *theirs = fds[1];
+    return 0;
+}
+
+// The new process's pid, or -1.
+static pid_t fork_process(struct supervisor *supervisor, struct slot *slot, struct err *err)
+{
+    int theirs;
+    if (supervisor_prepare_slot(supervisor, slot, &theirs, err) < 0)
+        return -1;
     fflush(NULL); // what is buffered would be written by both
     pid_t pid = fork();
-    if (pid == 0) {
-        close(fds[0]);
-        become_worker(supervisor, slot, fds[1]);
-    }
+    if (pid == 0)
+        become_worker(supervisor, slot, theirs);
     int errnum = errno;
-    close(fds[1]);
-    slot->ipc = fds[0];
+    close(theirs);
     if (pid < 0) {
         supervisor_close_ipc(slot);
         return err_system(err, errnum, "cannot fork a worker");
@@ -99,13 +108,9 @@ static pid_t fork_worker(struct supervisor *supervisor, struct slot *slot, struc
     return pid;
 }
 
-void supervisor_spawn(struct supervisor *supervisor, struct slot *slot)
+static void spawn_by_fork(struct supervisor *supervisor, struct slot *slot)
 {
-    slot->generation = supervisor->generation;
-    slot->stopped_since = slot->look_at = CHILD_NEVER;
-    slot->large_samples = 0;
-    slot->waits = false;
-    pid_t pid = fork_worker(supervisor, slot, &supervisor->failure);
+    pid_t pid = fork_process(supervisor, slot, &supervisor->failure);
     if (pid > 0) {
         slot->child.pid = pid;
         log_debug("supervisor", "worker %u has pid %d", slot->child.number, (int)pid);
@@ -113,6 +118,18 @@ void supervisor_spawn(struct supervisor *supervisor, struct slot *slot)
         log_error("supervisor", "worker %u: %s", slot->child.number, supervisor->failure.text);
     }
     supervisor_step(supervisor, slot, pid > 0 ? CHILD_EVENT_SPAWNED : CHILD_EVENT_UNBORN);
+}
+
+void supervisor_spawn(struct supervisor *supervisor, struct slot *slot)
+{
+    slot->generation = supervisor->generation;
+    slot->stopped_since = slot->look_at = CHILD_NEVER;
+    slot->large_samples = 0;
+    slot->waits = slot->unborn = slot->awaits_template = false;
+    if (supervisor->setup->config->preload && !supervisor_is_template(slot))
+        supervisor_ask_template(supervisor, slot);
+    else
+        spawn_by_fork(supervisor, slot);
 }
 
 // --- burial ---

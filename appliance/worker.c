@@ -1,8 +1,7 @@
-// worker.c - a worker from fork to exit: leaves the supervisor's ways behind, starts the runtime,
-// says READY, runs the reactor until it has drained, says BYE. It drains when the supervisor asks
-// for it, when the supervisor is gone, and on SIGTERM. Knows neither HTTP nor Python: the reactor
-// and the runtime do.
-#include "worker.h"
+// worker.c - a worker's work: starts the runtime, says READY, runs the reactor until it has
+// drained. It drains when the supervisor asks for it, when the supervisor is gone, and on SIGTERM.
+// Knows neither HTTP nor Python: the reactor and the runtime do.
+#include "worker_priv.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -70,45 +69,6 @@ static int watch_termination(const struct inherit *inherit, struct err *err)
     return 0;
 }
 
-// Standard input is the operator's: an application that reads it must not wait there, nor take from
-// the shell. A pipe that nobody writes to is at its end at once, and is there without a /dev.
-static int detach_input(struct err *err)
-{
-    int ends[2];
-    if (pipe2(ends, O_CLOEXEC) < 0)
-        return err_system(err, errno, "cannot make a pipe");
-    int result = dup2(ends[0], STDIN_FILENO);
-    close(ends[0]);
-    close(ends[1]);
-    return result >= 0 ? 0 : err_system(err, errno, "cannot detach standard input");
-}
-
-// Become a process of our own that ends with its supervisor.
-static int enter(const struct inherit *inherit, struct err *err)
-{
-    char name[32];
-    signals_enter_worker();
-    snprintf(name, sizeof name, "worker-%u", inherit->number);
-    log_set_role(name);
-    crash_init();
-    title_set(inherit->name, "worker", inherit->number);
-    if (jail_enter(inherit->jail, err) < 0)
-        return -1;
-    // The kernel forgets it when the user id changes.
-    prctl(PR_SET_PDEATHSIG, SIGTERM);
-    if (getppid() != inherit->supervisor)
-        return err_set(err, ERR_FAILED, "the supervisor has gone");
-    return detach_input(err);
-}
-
-static int start(const struct inherit *inherit, char *description, size_t size, struct err *err)
-{
-    struct runtime_setup setup = worker_runtime_setup(inherit->config, inherit->archive);
-    setup.serves = true;
-    setup.first = inherit->first;
-    return inherit->runtime->start(&setup, description, size, err);
-}
-
 static void drain(struct worker *worker, bool patient)
 {
     const struct inherit *inherit = worker->inherit;
@@ -117,13 +77,7 @@ static void drain(struct worker *worker, bool patient)
         log_error("worker", "%s", err.text);
     worker->draining = true;
     reactor_drain(worker->reactor, patient);
-    // Without our copy, clients are refused as soon as the last process stops, instead of waiting
-    // for an answer.
-    for (size_t i = 0; i < inherit->listener_count; i++) {
-        if (inherit->listeners[i].fd >= 0)
-            close(inherit->listeners[i].fd);
-        inherit->listeners[i].fd = -1;
-    }
+    worker_close_listeners(inherit);
 }
 
 // Work that may never end holds this process up; nothing else does any more.
@@ -258,43 +212,6 @@ static int serve(struct worker *worker, const char *description, struct err *err
     return result;
 }
 
-static int fail(const struct inherit *inherit, const struct err *err)
-{
-    struct err ignored; // the supervisor has gone: the log is all there is
-    if (ipc_send(inherit->ipc, IPC_FAILED, err->text, &ignored) < 0)
-        log_error("worker", "%s", err->text);
-    return 1;
-}
-
-// Wait until the supervisor says how we are to end. True: as the last one; also false without it.
-static bool await_end(int ipc)
-{
-    struct pollfd poll_fd = {.fd = ipc, .events = POLLIN};
-    struct ipc_message message;
-    struct err err;
-    for (;;) {
-        if (ipc_receive(ipc, &message, &err) < 0 || message.type == IPC_CLOSED)
-            return false;
-        if (message.type == IPC_END)
-            return strcmp(message.text, "last") == 0;
-        if (message.type == IPC_NOTHING)
-            poll(&poll_fd, 1, -1);
-    }
-}
-
-// What the application has to do after the last request of all.
-static void end_with_others(const struct inherit *inherit)
-{
-    const struct runtime *runtime = inherit->runtime;
-    struct err err;
-    if (runtime->tell(RUNTIME_LAST_WANTED, &err) != 1)
-        return;
-    if (ipc_send(inherit->ipc, IPC_DONE, NULL, &err) < 0)
-        log_debug("worker", "%s", err.text);
-    else if (await_end(inherit->ipc) && runtime->tell(RUNTIME_LAST, &err) < 0)
-        log_error("worker", "%s", err.text);
-}
-
 static uint64_t request_limit(const struct inherit *inherit)
 {
     const struct config *config = inherit->config;
@@ -304,21 +221,33 @@ static uint64_t request_limit(const struct inherit *inherit)
            inherit->luck % ((uint64_t)config->workers_max_requests_jitter + 1);
 }
 
-int worker_main(const struct inherit *inherit)
+int worker_serve(const struct inherit *inherit, const char *description, struct err *err)
 {
     struct worker worker = {
         .inherit = inherit, .control = -1, .request_limit = request_limit(inherit)};
+    if (serve(&worker, description, err) < 0) {
+        inherit->runtime->stop();
+        return worker_fail(inherit, err);
+    }
+    worker_end(inherit);
+    return 0;
+}
+
+static int start(const struct inherit *inherit, char *description, size_t size, struct err *err)
+{
+    struct runtime_setup setup =
+        worker_runtime_setup(inherit->name, inherit->config, inherit->archive);
+    setup.serves = true;
+    setup.first = inherit->first;
+    return inherit->runtime->start(&setup, description, size, err);
+}
+
+int worker_main(const struct inherit *inherit)
+{
     char description[IPC_TEXT_MAX] = "";
     struct err err = {.kind = ERR_NONE};
-    if (enter(inherit, &err) < 0 || start(inherit, description, sizeof description, &err) < 0)
-        return fail(inherit, &err);
-    int result = serve(&worker, description, &err);
-    if (result == 0)
-        end_with_others(inherit);
-    inherit->runtime->stop();
-    if (result < 0)
-        return fail(inherit, &err);
-    if (ipc_send(inherit->ipc, IPC_BYE, NULL, &err) < 0)
-        log_debug("worker", "%s", err.text);
-    return 0;
+    if (worker_enter(inherit, &err) < 0 ||
+        start(inherit, description, sizeof description, &err) < 0)
+        return worker_fail(inherit, &err);
+    return worker_serve(inherit, description, &err);
 }

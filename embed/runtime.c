@@ -127,6 +127,7 @@ static int start(const struct runtime_setup *setup, char *description, size_t si
 {
     char *arguments[] = {(char *)(uintptr_t)archive_path(setup->archive)};
     crash_set_language_dump(traceback_dump);
+    thread_use_name(setup->name);
     if (interp_start(setup->archive, 1, arguments, err) < 0 || set_environment(setup, err) < 0)
         return -1;
     if (setup->working_folder != NULL && chdir(setup->working_folder) < 0)
@@ -165,6 +166,16 @@ static void handle(void *owner, struct request *request)
 extern const char *_Py_DumpTracebackThreads(int fd, PyInterpreterState *interpreter,
                                             PyThreadState *current);
 
+// The collector writes to every object that it looks at, which would take it out of what processes
+// share: those that are there now are not looked at any more.
+static int freeze_objects(struct err *err)
+{
+    _pyref_ PyObject *gc = PyImport_ImportModule("gc");
+    _pyref_ PyObject *collected = gc != NULL ? PyObject_CallMethod(gc, "collect", NULL) : NULL;
+    _pyref_ PyObject *frozen = collected != NULL ? PyObject_CallMethod(gc, "freeze", NULL) : NULL;
+    return frozen != NULL ? 0 : pyerr_report(err);
+}
+
 static int tell(enum runtime_event event, struct err *err)
 {
     switch (event) {
@@ -174,7 +185,19 @@ static int tell(enum runtime_event event, struct err *err)
         return 0;
     case RUNTIME_DRAIN:
         return hooks_run_in_thread("on_worker_stop", err);
+    case RUNTIME_PRELOADED:
+        return freeze_objects(err);
+    case RUNTIME_FORKING:
+        PyOS_BeforeFork();
+        return 0;
+    case RUNTIME_FORKED_PARENT:
+        PyOS_AfterFork_Parent();
+        return 0;
+    case RUNTIME_FORKED_CHILD:
+        PyOS_AfterFork_Child();
+        return hooks_run("post_fork", err) < 0 ? -1 : hooks_run("on_worker_start", err);
     case RUNTIME_LAST_WANTED:
+        hooks_join(); // what belongs to a worker comes before what belongs to the server
         return hooks_has("on_stop");
     case RUNTIME_LAST:
         return hooks_run("on_stop", err);

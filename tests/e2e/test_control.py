@@ -209,18 +209,30 @@ def test_restart(control):
 
 
 def test_reload(control):
+    """What it reads again needs no new worker."""
+    controlled = control("--workers", 2)
+    first = controlled.server.workers()
+    assert controlled.ctl("reload") == "reading again what can change while workers go on\n"
+    controlled.server.wait_for("info supervisor.* reading again what can change while workers go on")
+    with controlled.server.get() as response:
+        assert response.read() == b"first"
+    assert controlled.server.workers() == first and controlled.status()["workers_replaced"] == 0
+
+
+def test_restart_of_what_has_changed(control):
     controlled = control("--workers", 2)
     source = controlled.folder / "app.py"
     source.write_text(APPLICATION.replace("first", "second"))
-    controlled.ctl("reload")
+    controlled.ctl("restart")
+    controlled.server.wait_for(r"serving app:app \(wsgi\) by new workers")
 
     def body():
         with controlled.server.get() as response:
             return response.read()
 
-    eventually(lambda: body() == b"second")
+    assert body() == b"second"
     source.write_text("raise RuntimeError('told so')")
-    controlled.ctl("reload")
+    controlled.ctl("restart")
     controlled.server.wait_for("told so")
     controlled.server.wait_for("goes on with what it has loaded")
     assert body() == b"second"

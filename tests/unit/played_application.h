@@ -178,6 +178,8 @@ static int fake_tell(enum runtime_event event, struct err *err)
     (void)err;
     if (event == RUNTIME_STUCK)
         log_info("fake", "traceback");
+    if (event == RUNTIME_FORKED_CHILD)
+        log_info("fake", "forked");
     if (event == RUNTIME_LAST)
         log_info("fake", "the last one");
     return event == RUNTIME_LAST_WANTED && strcmp(application, "tidies up") == 0;

@@ -52,7 +52,8 @@ static _Noreturn void run_server(int log_fd)
                                      .arguments = arguments,
                                      .config = &server.config,
                                      .runtime = &fake,
-                                     .worker = server.worker};
+                                     .worker = server.worker,
+                                     .template_worker = worker_template_main};
     struct rlimit limit;
     struct err err = {.text = ""};
     getrlimit(RLIMIT_NOFILE, &limit);

@@ -52,6 +52,11 @@ int worker_main(const struct inherit *inherit)
     return 0;
 }
 
+int worker_template_main(const struct inherit *inherit)
+{
+    return worker_main(inherit);
+}
+
 int supervisor_run(const struct supervisor_setup *setup, struct err *err)
 {
     buf_printf(&calls, "supervisor %s %d", setup->config->target, (int)setup->config->port);

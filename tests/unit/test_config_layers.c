@@ -132,7 +132,55 @@ static void test_path_prefix(void)
     CHECK_REFUSED("--url-path-prefix /shop/: must not end with \"/\"");
 }
 
+// --- limits of workers ---
+
+static void test_a_jitter_needs_its_limit(void)
+{
+    READ(ARGUMENTS("--workers-max-requests-jitter", "5"));
+    CHECK_REFUSED("--workers-max-requests-jitter is added to --workers-max-requests, which is not "
+                  "given (give it, or leave --workers-max-requests-jitter out)");
+    READ(ENVIRONMENT("LIMPET_WORKERS_LIFETIME_JITTER=5s"));
+    CHECK_REFUSED("LIMPET_WORKERS_LIFETIME_JITTER is added to LIMPET_WORKERS_LIFETIME, which is "
+                  "not given (give it, or leave LIMPET_WORKERS_LIFETIME_JITTER out)");
+    READ(ARGUMENTS("--workers-max-requests-jitter", "5"),
+         ENVIRONMENT("LIMPET_WORKERS_MAX_REQUESTS=7"));
+    CHECK_READ();
+    CHECK(config.workers_max_requests == 7 && config.workers_max_requests_jitter == 5);
+    READ(ARGUMENTS("--workers-lifetime-jitter", "0"));
+    CHECK_READ();
+}
+
+static void test_memory_that_no_worker_can_do_with(void)
+{
+    READ(ARGUMENTS("--workers-max-rss", "200"));
+    CHECK_REFUSED("--workers-max-rss 200: a worker has 16M at least (200M is meant?)");
+    READ(ARGUMENTS("--workers-max-rss", "15M"));
+    CHECK_REFUSED("--workers-max-rss 15M: a worker has 16M at least, choose more");
+    READ(.packed = "workers-max-rss = 1M\n");
+    CHECK_REFUSED(
+        "packed settings: \"workers-max-rss\" 1M: a worker has 16M at least, choose more");
+    READ(ARGUMENTS("--workers-max-rss", "16M"));
+    CHECK_READ();
+}
+
+static void test_limits_are_no_negative_numbers(void)
+{
+    READ(ARGUMENTS("--workers-max-requests", "-1"));
+    CHECK(result == -1 && err.kind == ERR_USAGE);
+    CHECK(strstr(err.text, "--workers-max-requests") != NULL);
+    READ(ARGUMENTS("--workers-lifetime", "-1s"));
+    CHECK(result == -1 && err.kind == ERR_USAGE);
+    READ(ARGUMENTS("--rss-samples", "0", "--rss-sample-interval", "1s"));
+    CHECK(result == -1 && strstr(err.text, "--rss-samples") != NULL);
+    READ(ARGUMENTS("--workers-max-requests", "0", "--workers-lifetime", "0", "--request-timeout",
+                   "0"));
+    CHECK_READ();
+}
+
 static const struct unit_case cases[] = {
+    UNIT_CASE(test_a_jitter_needs_its_limit),
+    UNIT_CASE(test_memory_that_no_worker_can_do_with),
+    UNIT_CASE(test_limits_are_no_negative_numbers),
     UNIT_CASE(test_listen_from_everywhere),
     UNIT_CASE(test_bad_listen),
     UNIT_CASE(test_listen_or_the_short_way),
