@@ -15,6 +15,11 @@ def pytest_addoption(parser):
     parser.addoption("--seconds", type=float, default=60, help="time for each scenario")
 
 
+def pytest_report_teststatus(report):
+    """No dots between the lines of figures."""
+    return ("passed", "", "PASSED") if report.when == "call" and report.passed else None
+
+
 @pytest.fixture
 def seconds(request):
     return request.config.getoption("--seconds")

@@ -1,6 +1,7 @@
 """Workers come and go while clients count every answer: none may be lost, and nothing may pile up."""
 
 import asyncio
+import contextlib
 import os
 import pathlib
 import random
@@ -15,7 +16,7 @@ from server import eventually
 HELLO = pathlib.Path(__file__).resolve().parents[2] / "apps/hello"
 KILLED = r"warning .* \(pid \d+\) killed by SIGKILL"
 # KB that a supervisor may have more afterwards: what its allocator keeps of what many workers at once took.
-MEMORY = 512
+MEMORY = 1024
 # The same after many replacements, one at a time.
 MEMORY_IN_SERIES = 32
 
@@ -28,6 +29,7 @@ class Run:
         self.clients = Clients(subject.server.port)
         self.killed = {}  # pid: when
         self.wrk = ""
+        self.most = 0  # workers at once, those included that end
         self.end = None
 
     def over(self):
@@ -55,9 +57,15 @@ class Run:
             while not self.over():
                 await disturb(self)
 
+        async def count():
+            while not self.over():
+                with contextlib.suppress(OSError):  # a supervisor that leaves
+                    self.most = max(self.most, len(self.subject.children()))
+                await asyncio.sleep(0.2)
+
         self.end = time.monotonic() + self.seconds
         tasks = [asyncio.create_task(task) for task in
-                 (self.run_wrk(), self.clients.run(self.seconds), repeat())]
+                 (self.run_wrk(), self.clients.run(self.seconds), repeat(), count())]
         try:
             await asyncio.gather(*tasks)
         finally:
@@ -74,15 +82,16 @@ class Run:
     def unexcused(self):
         return [failure for failure in self.clients.tally.failures if not self.excused(failure)]
 
-    def figures(self):
+    def figures(self, before, after):
+        """One row: what the README's table has."""
         tally = self.clients.tally
         (wrk_requests,) = re.findall(r"(\d+) requests in", self.wrk)
-        counts = {
-            "requests": tally.requests, "answers": tally.answers, "failures": len(tally.failures),
-            "unexcused": len(self.unexcused()), "wrk": int(wrk_requests), "ended workers": self.subject.ended(),
-            "upgrades": self.subject.server.log.count("serves in our place"),
-        }
-        return ", ".join(f"{key} {value}" for key, value in counts.items()) + f", longest {tally.longest * 1000:.0f} ms"
+        upgrades = self.subject.server.log.count("serves in our place")
+        return ", ".join([
+            f"{tally.requests} requests", f"{tally.answers} answers", f"{len(tally.failures)} lost",
+            f"{len(self.unexcused())} without a killed worker", f"{wrk_requests} of wrk",
+            f"{self.subject.ended()} workers replaced", f"{upgrades} upgrades", f"{self.most} workers at most",
+            f"longest {tally.longest * 1000:.0f} ms", f"supervisor {before.private}, then {after.private} KB"])
 
 
 async def nothing(run):
@@ -127,7 +136,10 @@ async def upgrade(run):
 
 async def hurry(run):
     """Signals without a wait, so that many find workers that have just begun, or are about to serve."""
-    run.subject.signal(random.choice([signal.SIGUSR1, signal.SIGTTIN, signal.SIGTTOU]))
+    number = random.choice([signal.SIGUSR1, signal.SIGTTIN, signal.SIGTTOU])
+    if number == signal.SIGTTIN and run.subject.status()["workers_wanted"] >= 6:
+        number = signal.SIGTTOU
+    run.subject.signal(number)
     await asyncio.sleep(random.uniform(0, 0.1))
 
 
@@ -165,7 +177,7 @@ def test_no_request_is_lost(start, say, seconds, name):
     run.workers = subject.status()["workers_wanted"]
     asyncio.run(scale_to(run, workers))
     after = subject.settle(workers)
-    say(f"{name}: {run.figures()}, supervisor {before.private}/{before.anonymous} KB, then {after.private}/{after.anonymous} KB")
+    say(f"{name}: {run.figures(before, after)}")
     assert run.unexcused() == []
     assert run.clients.tally.answers + len(run.clients.tally.failures) >= run.clients.tally.requests
     if not run.killed:
@@ -221,8 +233,8 @@ def test_a_thousand_replacements(start, say, name):
     for count in EARLY, MANY:
         replace(subject, count)
         costs.append(subject.settle(workers))
-    memory = ", ".join(f"{cost.private}/{cost.anonymous}" for cost in costs)
-    say(f"{MANY} by {name}: supervisor {memory} KB, {len(costs[-1].supervisor)} descriptors")
+    say(f"{name}, {MANY} times: {subject.ended()} workers replaced, supervisor {costs[0].private}, after {EARLY} "
+        f"{costs[1].private}, then {costs[2].private} KB, {len(costs[2].supervisor)} descriptors")
     assert subject.problems() == []
     compare(costs[1], costs[2], MEMORY_IN_SERIES)
     subject.stop()
