@@ -9,8 +9,7 @@ import signal
 import tempfile
 
 import pytest
-from conftest import is_sanitized
-from server import eventually
+from server import eventually, is_sanitized
 from steady_client import SteadyClient
 
 pytestmark = pytest.mark.unvalidated(reason="what is tested here is around the application")
