@@ -220,6 +220,7 @@ void http_settle_posted(struct http *http)
 void http_drain(struct http *http, enum http_drain which)
 {
     http->draining = true;
+    http->patient = which == HTTP_DRAIN_NONE;
     for (struct connection *connection = http->connections; connection != NULL;
          connection = connection->next) {
         // libmicrohttpd closes a connection whose peer has nothing more to say. One that is in the

@@ -114,6 +114,7 @@ struct http {
     pthread_cond_t expectation_changed;
     const struct listener *accepting; // of the connection that http_add is handing over
     bool draining;
+    bool patient; // draining, and idle connections are kept
 };
 
 // http_request.c: libmicrohttpd's callbacks for one request, in the order in which they come.

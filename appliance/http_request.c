@@ -424,8 +424,9 @@ void http_request_end(void *owner, struct MHD_Connection *transport, void **cont
     *context = NULL;
     request->connection->busy = false;
     request->connection->served = true;
-    // Its answer may have been under way, without "Connection: close", when the drain began.
-    if (request->http->draining)
+    // Its answer may have been under way, without "Connection: close", when the drain began: its
+    // client is to send its next request as any idle one, while those are kept.
+    if (request->http->draining && !request->http->patient)
         shutdown(request->connection->fd, SHUT_RD);
     request->ended = true;
     if (request->deserted)
