@@ -163,8 +163,7 @@ int64_t supervisor_resident(pid_t pid);
 struct slot *supervisor_add_slot(struct supervisor *supervisor, unsigned number);
 // Remove those whose child is dead.
 void supervisor_sweep_slots(struct supervisor *supervisor);
-// All of them.
-void supervisor_free_slots(struct supervisor *supervisor);
+void supervisor_free_slots(struct supervisor *supervisor); // all of them
 
 // NULL: none.
 struct slot *supervisor_find_process(const struct supervisor *supervisor, pid_t pid);
