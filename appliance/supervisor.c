@@ -122,7 +122,8 @@ static bool all_serve(const struct supervisor *supervisor)
 // when all of them do; and when all of them do so after a change.
 static void announce(struct supervisor *supervisor)
 {
-    if (supervisor->announced == supervisor->generation || !all_serve(supervisor))
+    if (supervisor->announced == supervisor->generation || supervisor->stopping ||
+        !all_serve(supervisor))
         return;
     if (supervisor->announced == 0)
         supervisor_take_over(supervisor);
@@ -422,10 +423,12 @@ static void loop(struct supervisor *supervisor)
         supervisor_take_upgrade(supervisor);
         take_deadlines(supervisor);
         supervisor_check_limits(supervisor);
+        supervisor_go_on(supervisor);
         take_changes(supervisor);
         feed_watchdog(supervisor);
         supervisor_end_waiting(supervisor);
         supervisor_sweep_slots(supervisor);
+        announce(supervisor); // the one that was waited for may have gone
     }
 }
 
@@ -528,6 +531,7 @@ int supervisor_run(const struct supervisor_setup *setup, struct err *err)
         .template_limits = supervisor_template_limits(setup->config),
         .sample_at = CHILD_NEVER,
         .upgrade_deadline = CHILD_NEVER,
+        .go_on_at = CHILD_NEVER,
         .wanted = (unsigned)setup->config->workers,
     };
     if (prepare(&supervisor, err) < 0 || open_resources(&supervisor, err) < 0)

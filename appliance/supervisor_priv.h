@@ -67,7 +67,9 @@ struct supervisor {
     unsigned announced;             // the generation that all workers were said to serve; 0: none
     int64_t changed_at;             // when this generation began
     const char *change;             // what is said of it
-    bool proven;                    // some worker served once: the application can be started
+    int64_t go_on_at;    // with workers that have it not yet; CHILD_NEVER: when one serves
+    int64_t go_on_pause; // milliseconds before that; 0: none has failed
+    bool proven;         // some worker served once: the application can be started
     bool stopping;
     struct err failure; // why the latest worker could not start
     int result;
@@ -161,8 +163,7 @@ int64_t supervisor_resident(pid_t pid);
 struct slot *supervisor_add_slot(struct supervisor *supervisor, unsigned number);
 // Remove those whose child is dead.
 void supervisor_sweep_slots(struct supervisor *supervisor);
-// All of them.
-void supervisor_free_slots(struct supervisor *supervisor);
+void supervisor_free_slots(struct supervisor *supervisor); // all of them
 
 // NULL: none.
 struct slot *supervisor_find_process(const struct supervisor *supervisor, pid_t pid);
@@ -191,7 +192,7 @@ bool supervisor_keep_replaced(struct supervisor *supervisor, struct slot *slot);
 // says so once; the others follow one by one, so that there is never more than one worker more.
 // change: what is said when all of them serve, "as changed"; a literal.
 void supervisor_renew(struct supervisor *supervisor, const char *change);
-
+void supervisor_go_on(struct supervisor *supervisor); // where that has come to a halt
 // The worker of that number that stays; NULL: there is none.
 struct slot *supervisor_find_number(const struct supervisor *supervisor, unsigned number);
 
