@@ -88,8 +88,8 @@ struct request {
     bool answered;
     bool failed; // cut the connection
     bool running;
-    bool deserted;   // its work was given up
-    int64_t offered; // since when the application can get on with it, monotonic milliseconds
+    _Atomic bool deserted; // its work was given up; whoever does that may look
+    int64_t offered;       // since when the application can get on with it, monotonic milliseconds
     struct request *next_running, *previous_running;
     bool ended;
     _Atomic enum expectation expectation;

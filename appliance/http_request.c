@@ -474,7 +474,10 @@ void request_run(struct request *request, bool gathers)
     struct answer *answer = &request->answer;
     switch (request->work) {
     case WORK_ANSWER:
-        setup->handle(setup->owner, request);
+        // Its client was told while it waited for a thread, and may have asked elsewhere: it is not
+        // to be done after all.
+        if (!request->deserted)
+            setup->handle(setup->owner, request);
         request_fail(request, 500); // unless it was answered
         if (answer->streams && gathers && http_response_gather(request))
             release(answer);

@@ -187,12 +187,24 @@ static void take_born(struct supervisor *supervisor, struct slot *slot,
 }
 
 // The first of the workers goes ahead here, too: it may fail on its own.
+static void send_ahead(struct supervisor *supervisor)
+{
+    struct slot *slot = supervisor_find_number(supervisor, 1);
+    if (slot == NULL)
+        return;
+    if (slot->child.state == CHILD_BACKING_OFF)
+        supervisor_step(supervisor, slot,
+                        slot->child.patient ? CHILD_EVENT_START : CHILD_EVENT_TRY);
+    else if (slot->generation != supervisor->generation)
+        supervisor_step(supervisor, slot, CHILD_EVENT_REPLACE);
+}
+
 static void take_template_ready(struct supervisor *supervisor, struct slot *slot)
 {
     supervisor_take_template(supervisor);
     supervisor_relieve(supervisor, slot);
     if (!supervisor->proven)
-        supervisor_step(supervisor, supervisor_find_number(supervisor, 1), CHILD_EVENT_TRY);
+        send_ahead(supervisor);
 }
 
 static void take_ready(struct supervisor *supervisor, struct slot *slot,

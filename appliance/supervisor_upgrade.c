@@ -13,9 +13,9 @@
 #include "notify.h"
 #include "pid_file.h"
 
-// Milliseconds: from SIGTERM to SIGKILL of a successor that has failed; and for what it does beside
-// starting its workers.
-enum { END_WITHIN = 5000, START_BESIDE = 10000 };
+// Milliseconds: from SIGTERM to SIGKILL of a successor that has failed; for what it does beside
+// starting its workers; from its hanging up to its end.
+enum { END_WITHIN = 5000, START_BESIDE = 10000, SILENT_FOR = 1000 };
 
 // One of its workers goes ahead, the others follow.
 static int64_t start_deadline(const struct supervisor *supervisor)
@@ -38,6 +38,12 @@ void supervisor_upgrade(struct supervisor *supervisor, int number)
                     (int)upgrade_pid(supervisor->upgrade));
         return;
     }
+    // The one that we come from would take our leaving for a failure, and go on beside ours.
+    if (upgrade_predecessor() != 0 && supervisor->announced == 0) {
+        log_warning("supervisor", "SIGUSR2: we do not serve yet in place of pid %d; send it later",
+                    (int)upgrade_predecessor());
+        return;
+    }
     if (supervisor->pid == 1) {
         log_error("supervisor", "SIGUSR2: process 1 cannot leave: start a new container instead");
         return;
@@ -54,14 +60,20 @@ void supervisor_upgrade(struct supervisor *supervisor, int number)
              (int)upgrade_pid(supervisor->upgrade));
 }
 
+static void forget(struct supervisor *supervisor)
+{
+    upgrade_free(supervisor->upgrade);
+    supervisor->upgrade = NULL;
+    supervisor->upgrade_deadline = CHILD_NEVER;
+    supervisor->upgrade_refused = supervisor->upgrade_silent = supervisor->upgrade_exited = false;
+}
+
 static void leave(struct supervisor *supervisor)
 {
     int pid = (int)upgrade_pid(supervisor->upgrade);
     log_info("supervisor", "pid %d serves in our place, requests under way are finished", pid);
     notify_send("MAINPID=%d", pid);
-    upgrade_free(supervisor->upgrade);
-    supervisor->upgrade = NULL;
-    supervisor->upgrade_deadline = CHILD_NEVER;
+    forget(supervisor);
     listener_set_forget_files(&supervisor->listeners);
     control_forget_file(supervisor->control);
     supervisor->leaving = true;
@@ -71,48 +83,52 @@ static void leave(struct supervisor *supervisor)
 // Its process may still be there: it is waited for, and its sockets are ours as before.
 static void refuse(struct supervisor *supervisor, const char *why)
 {
+    supervisor->upgrade_refused = true;
     log_error("supervisor", "the upgrade has failed: %s; going on as before", why);
     upgrade_abort(supervisor->upgrade, SIGTERM);
     supervisor->upgrade_deadline = clock_milliseconds() + END_WITHIN;
 }
 
-// After SIGTERM, or out of time to serve.
-static void take_deadline(struct supervisor *supervisor, bool failed)
+// Out of time to serve, or to end: why, where it has hung up.
+static void take_deadline(struct supervisor *supervisor, const char *why)
 {
     if (clock_milliseconds() < supervisor->upgrade_deadline)
         return;
-    if (!failed) {
-        refuse(supervisor, "it does not serve in time (see --workers-start-timeout)");
-        supervisor->upgrade_refused = true;
+    if (!supervisor->upgrade_refused) {
+        refuse(supervisor,
+               why != NULL ? why : "it does not serve in time (see --workers-start-timeout)");
         return;
     }
     upgrade_abort(supervisor->upgrade, SIGKILL);
     supervisor->upgrade_deadline = CHILD_NEVER;
 }
 
+static void await_end(struct supervisor *supervisor)
+{
+    int64_t deadline = clock_milliseconds() + SILENT_FOR;
+    if (!supervisor->upgrade_silent && deadline < supervisor->upgrade_deadline)
+        supervisor->upgrade_deadline = deadline;
+    supervisor->upgrade_silent = true;
+}
+
 void supervisor_take_upgrade(struct supervisor *supervisor)
 {
-    struct upgrade *upgrade = supervisor->upgrade;
     struct err err;
-    if (upgrade == NULL)
+    if (supervisor->upgrade == NULL)
         return;
-    enum upgrade_state state = upgrade_take(upgrade, &err);
+    enum upgrade_state state = upgrade_take(supervisor->upgrade, &err);
     if (state == UPGRADE_READY && !supervisor->upgrade_refused) {
         leave(supervisor);
         return;
     }
-    if (state == UPGRADE_FAILED && !supervisor->upgrade_refused) {
+    if (state == UPGRADE_SILENT && !supervisor->upgrade_refused)
+        await_end(supervisor);
+    if (state == UPGRADE_FAILED && !supervisor->upgrade_refused)
         refuse(supervisor, err.text);
-        supervisor->upgrade_refused = true;
-    }
-    if (supervisor->upgrade_exited) {
-        upgrade_free(upgrade);
-        supervisor->upgrade = NULL;
-        supervisor->upgrade_deadline = CHILD_NEVER;
-        supervisor->upgrade_refused = supervisor->upgrade_exited = false;
-        return;
-    }
-    take_deadline(supervisor, supervisor->upgrade_refused);
+    if (supervisor->upgrade_exited)
+        forget(supervisor);
+    else
+        take_deadline(supervisor, state == UPGRADE_SILENT ? err.text : NULL);
 }
 
 void supervisor_abort_upgrade(struct supervisor *supervisor)
@@ -120,9 +136,7 @@ void supervisor_abort_upgrade(struct supervisor *supervisor)
     if (supervisor->upgrade == NULL)
         return;
     upgrade_abort(supervisor->upgrade, SIGTERM);
-    upgrade_free(supervisor->upgrade);
-    supervisor->upgrade = NULL;
-    supervisor->upgrade_deadline = CHILD_NEVER;
+    forget(supervisor);
 }
 
 void supervisor_forget_upgrade(struct supervisor *supervisor)

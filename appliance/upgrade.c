@@ -264,17 +264,20 @@ pid_t upgrade_pid(const struct upgrade *upgrade)
     return upgrade->pid;
 }
 
-// READY and FAILED: the pipe has served.
+// The pipe has served.
 static void settle(struct upgrade *upgrade, enum upgrade_state state)
 {
     upgrade->state = state;
-    close(steal_fd(&upgrade->fd));
+    if (upgrade->fd >= 0)
+        close(steal_fd(&upgrade->fd));
 }
 
+// A process that ends closes the pipe a moment before it can be reaped.
 static void fail_at_end(struct upgrade *upgrade)
 {
     char name[32];
     struct err *failure = &upgrade->failure;
+    bool speaks = upgrade->said.size > 0 || upgrade->exited;
     if (upgrade->said.size > 0 && upgrade->said.data[0] == SAYS_ERROR)
         err_set(failure, ERR_FAILED, "%s", upgrade->said.data + 1);
     else if (!upgrade->exited)
@@ -287,7 +290,7 @@ static void fail_at_end(struct upgrade *upgrade)
         err_set(failure, ERR_FAILED,
                 "the new process (pid %d) ended with status %d before it served", (int)upgrade->pid,
                 WEXITSTATUS(upgrade->status));
-    settle(upgrade, UPGRADE_FAILED);
+    settle(upgrade, speaks ? UPGRADE_FAILED : UPGRADE_SILENT);
 }
 
 // All that is in the pipe.
@@ -313,9 +316,10 @@ enum upgrade_state upgrade_take(struct upgrade *upgrade, struct err *err)
 {
     listen_to(upgrade);
     // Descriptors that it has left to processes of its own say nothing any more.
-    if (upgrade->state == UPGRADE_PENDING && upgrade->exited)
+    bool waits = upgrade->state == UPGRADE_PENDING || upgrade->state == UPGRADE_SILENT;
+    if (waits && upgrade->exited)
         fail_at_end(upgrade);
-    if (upgrade->state == UPGRADE_FAILED)
+    if (upgrade->state == UPGRADE_SILENT || upgrade->state == UPGRADE_FAILED)
         *err = upgrade->failure;
     return upgrade->state;
 }

@@ -22,6 +22,7 @@ struct upgrade_setup {
 
 enum upgrade_state {
     UPGRADE_PENDING,
+    UPGRADE_SILENT, // it has hung up without a word: its end is to come, and will say why
     UPGRADE_READY,  // all of its workers serve: ours may go
     UPGRADE_FAILED, // it never will
 };
@@ -36,8 +37,8 @@ struct upgrade *upgrade_start(const struct upgrade_setup *setup, struct err *err
 // Readable: upgrade_take. -1: nothing more is to come, or there is no upgrade (NULL).
 int upgrade_fd(const struct upgrade *upgrade);
 
-// What it has said. err is set where the result is UPGRADE_FAILED. Never blocks. READY and FAILED
-// are final.
+// What it has said. err is set where the result is UPGRADE_SILENT or UPGRADE_FAILED. Never blocks.
+// READY and FAILED are final.
 enum upgrade_state upgrade_take(struct upgrade *upgrade, struct err *err);
 
 pid_t upgrade_pid(const struct upgrade *upgrade);

@@ -15,6 +15,11 @@ SERVING = re.compile(
     r"serving (?P<app>\S+) \((?P<interface>\w+)\) on (?P<addresses>\S+(?:, \S+)*) with (?P<workers>\d+) worker")
 
 
+def is_sanitized():
+    """Whether the binary under test is the sanitizers' build, which is slow and large."""
+    return "sanitize" in os.environ.get("BINARY_UNDER_TEST", "")
+
+
 def eventually(condition, timeout=START_TIMEOUT):
     """Look at a condition of the system that nothing announces until it holds."""
     end = time.monotonic() + timeout

@@ -9,7 +9,6 @@ import signal
 import threading
 
 import pytest
-from conftest import is_sanitized
 from raw_client import Peer, request
 from server import eventually
 from steady_client import SteadyClient

@@ -7,9 +7,8 @@ import re
 import signal
 
 import pytest
-from conftest import is_sanitized
 from raw_client import Peer, request
-from server import eventually
+from server import eventually, is_sanitized
 from steady_client import SteadyClient
 
 pytestmark = pytest.mark.unvalidated(reason="what is tested here is around the application")

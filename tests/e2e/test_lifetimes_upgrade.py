@@ -13,8 +13,7 @@ import subprocess
 import threading
 
 import pytest
-from conftest import is_sanitized
-from server import eventually
+from server import eventually, is_sanitized
 from steady_client import SteadyClient
 from test_lifetimes_stuck import MODULE
 from test_operator import Manager

@@ -298,12 +298,17 @@ static void test_hanging_up_and_abort(void)
 {
     char expected[256];
     struct upgrade *upgrade = start_as("hanging-up", NULL);
-    CHECK(outcome(upgrade) == UPGRADE_FAILED);
+    CHECK(outcome(upgrade) == UPGRADE_SILENT);
     snprintf(expected, sizeof expected, "the new process (pid %d) gave up before it served",
              (int)upgrade_pid(upgrade));
     CHECK_STR(err.text, expected);
     upgrade_abort(upgrade, SIGKILL);
     CHECK(reap(upgrade) == SIGKILL);
+    CHECK(upgrade_take(upgrade, &err) == UPGRADE_FAILED);
+    snprintf(expected, sizeof expected,
+             "the new process (pid %d) was ended by SIGKILL before it served",
+             (int)upgrade_pid(upgrade));
+    CHECK_STR(err.text, expected);
     upgrade_abort(upgrade, SIGKILL); // of nobody any more
     upgrade_free(upgrade);
     upgrade = start_as("waiting", NULL);
