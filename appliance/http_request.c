@@ -425,7 +425,7 @@ void http_request_end(void *owner, struct MHD_Connection *transport, void **cont
     request->connection->busy = false;
     request->connection->served = true;
     // Its answer may have been under way, without "Connection: close", when the drain began: its
-    // client is to send its next request as any idle one, while those are kept.
+    // client may send its next request, and a patient drain waits for it.
     if (request->http->draining && !request->http->patient)
         shutdown(request->connection->fd, SHUT_RD);
     request->ended = true;

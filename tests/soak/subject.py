@@ -10,7 +10,7 @@ import re
 import signal
 import socket
 
-from server import START_TIMEOUT, Server, _session_of, eventually
+from server import START_TIMEOUT, Server, Successor, eventually, session_of
 
 FOLDER = pathlib.Path(__file__).parent
 PROBLEM = re.compile(r"^\S+ (?:error|warning) .*$", re.MULTILINE)
@@ -32,6 +32,7 @@ class Subject:
         self.pid_file, self.control = folder / "pid", folder / "control"
         self.server = Server([limpet, "serve", target, "--working-dir", working_dir, "--port", 0, "--pid-file",
                               self.pid_file, "--control-socket", self.control, *options])
+        self.session = self.server.process.pid
 
     @property
     def pid(self):
@@ -65,7 +66,7 @@ class Subject:
 
     def processes(self):
         """Of its session, the supervisor and all workers."""
-        return {int(pid) for pid in os.listdir("/proc") if pid.isdigit() and _session_of(pid) == self.server.process.pid}
+        return {int(pid) for pid in os.listdir("/proc") if pid.isdigit() and session_of(pid) == self.session}
 
     def is_settled(self, workers):
         """Whether the supervisor and so many idle workers are all that is left."""
@@ -76,6 +77,9 @@ class Subject:
 
     def settle(self, workers):
         """Wait for that, and see what it costs."""
+        if self.server.process.pid != self.pid:
+            self.server.process.wait(START_TIMEOUT)
+            self.server.process = Successor(self.pid, self.server)
         try:
             eventually(lambda: self.is_settled(workers))
         except AssertionError as error:
@@ -102,14 +106,6 @@ class Subject:
     def problems(self, *expected):
         """Lines of the log that nobody wants to see."""
         return [line for line in PROBLEM.findall(self.server.log) if not any(re.search(text, line) for text in expected)]
-
-    def stop(self):
-        """End it; nothing of it is left."""
-        if self.server.process.poll() is None:
-            return self.server.stop()
-        self.signal(signal.SIGTERM)
-        self.server._reader.join(START_TIMEOUT)
-        self.server._check_nothing_left()
 
     def end(self):
         """At any cost."""

@@ -185,7 +185,7 @@ def test_no_request_is_lost(start, say, seconds, name):
         assert "Socket errors" not in run.wrk and "Non-2xx" not in run.wrk, run.wrk
     assert subject.problems(*expected) == []
     compare(before, after, MEMORY)
-    subject.stop()
+    subject.server.stop()
 
 
 # --- Many replacements ---
@@ -237,4 +237,4 @@ def test_a_thousand_replacements(start, say, name):
         f"{costs[1].private}, then {costs[2].private} KB, {len(costs[2].supervisor)} descriptors")
     assert subject.problems() == []
     compare(costs[1], costs[2], MEMORY_IN_SERIES)
-    subject.stop()
+    subject.server.stop()
