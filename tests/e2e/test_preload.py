@@ -113,9 +113,10 @@ def test_template_that_dies(start, folder):
     eventually(lambda: named(server, "template") not in ([], [template]))
     eventually(lambda: len(loads(folder)) == 2)
     assert ask(server)["pid"] in workers, "those that serve go on"
-    os.kill(workers[0], signal.SIGKILL)
-    eventually(lambda: named(server, "worker 1") not in ([], [workers[0]]))
-    eventually(lambda: ask(server)["loaded by"] == loads(folder)[1])
+    for worker in workers:
+        os.kill(worker, signal.SIGKILL)
+        server.wait_for(rf"pid {worker}\) killed by SIGKILL")
+    assert ask(server)["loaded by"] == loads(folder)[1]
 
 
 def test_limits_without_a_lost_request(start, folder):

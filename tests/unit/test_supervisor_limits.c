@@ -211,7 +211,7 @@ static void test_reread_changes_no_worker(void)
     stop_server();
 }
 
-// In any order, before anything is ready: none is lost, none does harm.
+// In any order, before anything is ready or just after: none is lost, none does harm.
 static void test_signals_all_at_once(void)
 {
     prepare("shop:app", 2);
