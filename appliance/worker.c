@@ -94,7 +94,7 @@ static void desert(void *owner)
     log_warning("worker", "ends with requests that the application does not get on with");
     if (ipc_send(worker->inherit->ipc, IPC_BYE, NULL, &err) < 0)
         log_debug("worker", "%s", err.text);
-    fflush(NULL);
+    // Nothing is flushed: who is stuck may hold the lock of a stream.
     _exit(0);
 }
 

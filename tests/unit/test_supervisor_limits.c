@@ -93,7 +93,7 @@ static void test_worn_goes_on_without_a_successor(void)
     CHECK_LINE("goes on with what it has loaded\n");
     CHECK(ask(port) == first);
     // It is tried again, and goes on again.
-    CHECK_LINE("has served for 1.");
+    CHECK_LINE("is at its limit still");
     CHECK_LINE("goes on with what it has loaded\n");
     CHECK(ask(port) == first);
     stop_server();
