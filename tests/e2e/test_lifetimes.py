@@ -193,8 +193,8 @@ def test_obituary_of_one_that_ends_itself(start, path, how):
     said = obituary(server, pid, how, rf"in GET {path}\?x=1")
     assert int(said[1]) == 3 and 1 < float(said[2]) < 2000
     assert server.get().status == 200
-    assert len(re.findall(rf"\(pid {pid}\) (?:exited|killed)", server.log)) == 1
     server.stop(crashes=True)
+    assert len(re.findall(rf"\(pid {pid}\) (?:exited|killed)", server.log)) == 1
 
 
 def test_obituary_of_one_that_is_killed(start, tmp_path):
