@@ -462,6 +462,9 @@ enum log_level child_obituary_level(const struct child *child, int status)
 {
     if (child->wanted)
         return child->explained ? LOG_LEVEL_INFO : LOG_LEVEL_WARNING;
+    // Why it could not start has been said.
+    if (child->explained && child->serving_since == CHILD_NEVER)
+        return LOG_LEVEL_DEBUG;
     bool obeyed = WIFSIGNALED(status) ? WTERMSIG(status) == SIGTERM || WTERMSIG(status) == SIGKILL
                                       : WEXITSTATUS(status) == 0;
     return child->explained || obeyed ? LOG_LEVEL_INFO : LOG_LEVEL_WARNING;

@@ -217,17 +217,30 @@ void http_settle_posted(struct http *http)
     }
 }
 
+static bool is_drained(const struct connection *connection, enum http_drain which)
+{
+    switch (which) {
+    case HTTP_DRAIN_SERVED:
+        return !connection->busy && connection->served;
+    case HTTP_DRAIN_PATIENT:
+        return !connection->busy && connection->stale;
+    default:
+        return !connection->busy;
+    }
+}
+
 void http_drain(struct http *http, enum http_drain which)
 {
     http->draining = true;
+    http->patient = which == HTTP_DRAIN_PATIENT;
     for (struct connection *connection = http->connections; connection != NULL;
          connection = connection->next) {
         // libmicrohttpd closes a connection whose peer has nothing more to say. One that is in the
         // middle of a request would lose it: it is closed by its answer instead. One that is new
         // has its first request on the way: it is given a little time.
-        if (!connection->busy &&
-            (which == HTTP_DRAIN_ALL || (which == HTTP_DRAIN_SERVED && connection->served)))
+        if (is_drained(connection, which))
             shutdown(connection->fd, SHUT_RD);
+        connection->stale = !connection->busy;
     }
 }
 

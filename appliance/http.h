@@ -50,8 +50,8 @@ bool http_has_posted(const struct http *http);
 void http_settle_posted(struct http *http);
 
 // Close connections after their current answer; and of the idle ones all, those that have had a
-// request answered, or none.
-enum http_drain { HTTP_DRAIN_ALL, HTTP_DRAIN_SERVED, HTTP_DRAIN_NONE };
+// request answered, or, patiently, those that have been idle since the call before.
+enum http_drain { HTTP_DRAIN_ALL, HTTP_DRAIN_SERVED, HTTP_DRAIN_PATIENT };
 void http_drain(struct http *http, enum http_drain which);
 
 // Give up the requests that the application has had work with since that time (milliseconds of the

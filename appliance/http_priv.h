@@ -25,6 +25,7 @@ struct connection {
     int fd;
     uint16_t peer_port;
     bool served; // a request, at least
+    bool stale;  // idle when a patient drain looked
     bool busy;   // between a request's first byte seen by us and its answer's last
     char peer_address[INET6_ADDRSTRLEN];
 };
@@ -87,8 +88,8 @@ struct request {
     bool answered;
     bool failed; // cut the connection
     bool running;
-    bool deserted;   // its work was given up
-    int64_t offered; // since when the application can get on with it, monotonic milliseconds
+    _Atomic bool deserted; // its work was given up; whoever does that may look
+    int64_t offered;       // since when the application can get on with it, monotonic milliseconds
     struct request *next_running, *previous_running;
     bool ended;
     _Atomic enum expectation expectation;
@@ -114,6 +115,7 @@ struct http {
     pthread_cond_t expectation_changed;
     const struct listener *accepting; // of the connection that http_add is handing over
     bool draining;
+    bool patient; // draining, and idle connections are kept for a while
 };
 
 // http_request.c: libmicrohttpd's callbacks for one request, in the order in which they come.

@@ -424,8 +424,9 @@ void http_request_end(void *owner, struct MHD_Connection *transport, void **cont
     *context = NULL;
     request->connection->busy = false;
     request->connection->served = true;
-    // Its answer may have been under way, without "Connection: close", when the drain began.
-    if (request->http->draining)
+    // Its answer may have been under way, without "Connection: close", when the drain began: its
+    // client may send its next request, and a patient drain waits for it.
+    if (request->http->draining && !request->http->patient)
         shutdown(request->connection->fd, SHUT_RD);
     request->ended = true;
     if (request->deserted)
@@ -473,7 +474,10 @@ void request_run(struct request *request, bool gathers)
     struct answer *answer = &request->answer;
     switch (request->work) {
     case WORK_ANSWER:
-        setup->handle(setup->owner, request);
+        // Its client was told while it waited for a thread, and may have asked elsewhere: it is not
+        // to be done after all.
+        if (!request->deserted)
+            setup->handle(setup->owner, request);
         request_fail(request, 500); // unless it was answered
         if (answer->streams && gathers && http_response_gather(request))
             release(answer);

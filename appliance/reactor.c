@@ -44,10 +44,10 @@ struct reactor {
     bool paused; // the listeners are not watched
     bool told;   // the operator was, that the limit is reached
     bool draining;
-    bool patient;            // idle connections stay for a while
-    int64_t drain_new_until; // milliseconds on the monotonic clock; 0: that is over
-    int64_t give_up_after;   // milliseconds; 0: never
-    int64_t give_up_next;    // when to look for what is to be given up
+    bool patient;          // idle connections stay for a while
+    int64_t drain_next;    // when to close what is idle; 0: all of it is closed
+    int64_t give_up_after; // milliseconds; 0: never
+    int64_t give_up_next;  // when to look for what is to be given up
 };
 
 static int watch(struct reactor *reactor, int fd, uint32_t events, const void *who)
@@ -217,13 +217,16 @@ static unsigned take_events(struct reactor *reactor)
     return kept;
 }
 
-// What is still new after the time for it was only opened in advance.
-static void drain_new(struct reactor *reactor)
+// What is still new after the time for it was only opened in advance. A patient drain has to look
+// again: an answer that was under way at its start may end at any time, and its connection is idle
+// from then on.
+static void drain_idle(struct reactor *reactor)
 {
-    if (reactor->drain_new_until == 0 || clock_milliseconds() < reactor->drain_new_until)
+    int64_t now = clock_milliseconds();
+    if (reactor->drain_next == 0 || now < reactor->drain_next)
         return;
-    reactor->drain_new_until = 0;
-    http_drain(reactor->http, HTTP_DRAIN_ALL);
+    reactor->drain_next = reactor->patient ? now + DRAIN_IDLE : 0;
+    http_drain(reactor->http, reactor->patient ? HTTP_DRAIN_PATIENT : HTTP_DRAIN_ALL);
 }
 
 static void give_up_overdue(struct reactor *reactor)
@@ -238,7 +241,7 @@ static void give_up_overdue(struct reactor *reactor)
 static void begin_turn(struct reactor *reactor)
 {
     unsigned count = take_events(reactor);
-    drain_new(reactor);
+    drain_idle(reactor);
     give_up_overdue(reactor);
     http_begin(reactor->http, reactor->events, count);
     reactor->in_turn = true;
@@ -250,8 +253,8 @@ static int64_t own_timeout(const struct reactor *reactor)
     if (!reactor->draining && reactor->give_up_after == 0)
         return -1;
     int64_t now = clock_milliseconds(), until = now + DRAIN_CHECK;
-    if (reactor->drain_new_until > 0 && reactor->drain_new_until < until)
-        until = reactor->drain_new_until;
+    if (reactor->drain_next > 0 && reactor->drain_next < until)
+        until = reactor->drain_next;
     if (reactor->give_up_after > 0 && reactor->give_up_next < until)
         until = reactor->give_up_next;
     return until > now ? until - now : 0;
@@ -323,8 +326,8 @@ void reactor_drain(struct reactor *reactor, bool patient)
         unwatch_listeners(reactor);
     reactor->draining = true;
     reactor->patient = patient;
-    reactor->drain_new_until = clock_milliseconds() + (patient ? DRAIN_IDLE : DRAIN_NEW);
-    http_drain(reactor->http, patient ? HTTP_DRAIN_NONE : HTTP_DRAIN_SERVED);
+    reactor->drain_next = clock_milliseconds() + (patient ? DRAIN_IDLE : DRAIN_NEW);
+    http_drain(reactor->http, patient ? HTTP_DRAIN_PATIENT : HTTP_DRAIN_SERVED);
 }
 
 void reactor_give_up(struct reactor *reactor, int64_t limit)

@@ -122,9 +122,12 @@ static void spawn_by_fork(struct supervisor *supervisor, struct slot *slot)
 
 void supervisor_spawn(struct supervisor *supervisor, struct slot *slot)
 {
+    // One that the template is forking already would serve unseen: it ends when it finds us gone.
+    supervisor_close_ipc(slot);
     slot->generation = supervisor->generation;
     slot->stopped_since = slot->look_at = CHILD_NEVER;
     slot->large_samples = 0;
+    slot->ended = false;
     slot->waits = slot->unborn = slot->awaits_template = false;
     if (supervisor->setup->config->preload && !supervisor_is_template(slot))
         supervisor_ask_template(supervisor, slot);
@@ -163,6 +166,7 @@ static void bury(struct supervisor *supervisor, struct slot *slot, int status,
                  const struct rusage *usage)
 {
     _buf_ struct buf text = BUF_INIT(OBITUARY_MAX);
+    slot->ended = true;
     supervisor_take_messages(supervisor, slot); // its last words come first
     supervisor_close_ipc(slot);
     int64_t now = clock_milliseconds();
@@ -205,6 +209,19 @@ static void note_upgrade(struct supervisor *supervisor, pid_t pid, int status)
     supervisor->upgrade_exited = true;
 }
 
+// One that the template has forked may have ended before we have read who it is.
+static struct slot *find_ended(struct supervisor *supervisor, pid_t pid)
+{
+    struct slot *slot = supervisor_find_process(supervisor, pid);
+    for (size_t i = 0; slot == NULL && i < supervisor->count; i++) {
+        if (!supervisor->slots[i]->unborn)
+            continue;
+        supervisor_take_messages(supervisor, supervisor->slots[i]);
+        slot = supervisor_find_process(supervisor, pid);
+    }
+    return slot;
+}
+
 void supervisor_reap(struct supervisor *supervisor, int number)
 {
     (void)number;
@@ -213,7 +230,7 @@ void supervisor_reap(struct supervisor *supervisor, int number)
     struct rusage usage;
     while ((pid = wait4(-1, &status, WNOHANG | WUNTRACED | WCONTINUED, &usage)) > 0) {
         bool ended = WIFEXITED(status) || WIFSIGNALED(status);
-        struct slot *slot = supervisor_find_process(supervisor, pid);
+        struct slot *slot = find_ended(supervisor, pid);
         if (slot != NULL && ended)
             bury(supervisor, slot, status, &usage);
         else if (slot != NULL)

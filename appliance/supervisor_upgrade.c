@@ -38,6 +38,12 @@ void supervisor_upgrade(struct supervisor *supervisor, int number)
                     (int)upgrade_pid(supervisor->upgrade));
         return;
     }
+    // The one that we come from would take our leaving for a failure, and go on beside ours.
+    if (upgrade_predecessor() != 0 && supervisor->announced == 0) {
+        log_warning("supervisor", "SIGUSR2: we do not serve yet in place of pid %d; send it later",
+                    (int)upgrade_predecessor());
+        return;
+    }
     if (supervisor->pid == 1) {
         log_error("supervisor", "SIGUSR2: process 1 cannot leave: start a new container instead");
         return;

@@ -24,13 +24,14 @@ struct template
 };
 
 // In the new worker. Returns the status to exit with.
-static int become_worker(const struct template *template, const struct inherit *inherit)
+static int become_worker(const struct template *template, const struct inherit *inherit,
+                         pid_t between)
 {
     struct err err = {.kind = ERR_NONE};
     close(template->inherit->ipc);
     worker_take_name(inherit);
     // The process in between ends at once; from then on we are the supervisor's.
-    while (getppid() != inherit->supervisor && getppid() != 1)
+    while (getppid() == between)
         sched_yield();
     if (worker_follow(inherit, &err) < 0 || ipc_send(inherit->ipc, IPC_BORN, NULL, &err) < 0 ||
         inherit->runtime->tell(RUNTIME_FORKED_CHILD, &err) < 0)
@@ -49,10 +50,10 @@ static void read_order(const char *text, struct inherit *inherit)
 // In the process between: the worker's own way begins in its child.
 static _Noreturn void fork_again(const struct template *template, const struct inherit *inherit)
 {
-    pid_t pid = fork();
+    pid_t between = getpid(), pid = fork();
     if (pid != 0)
         _exit(pid > 0 ? 0 : 1);
-    int status = become_worker(template, inherit);
+    int status = become_worker(template, inherit, between);
     fflush(NULL);
     _exit(status);
 }

@@ -153,13 +153,14 @@ class Server:
         self._reader.join(START_TIMEOUT)
 
     def _check_nothing_left(self):
-        left = [pid for pid in os.listdir("/proc") if pid.isdigit() and _session_of(pid) == self._session]
+        left = [pid for pid in os.listdir("/proc") if pid.isdigit() and session_of(pid) == self._session]
         if left:
             self.kill()
         assert not left, f"processes left behind: {left}\n{self.log}"
 
 
-def _session_of(pid):
+def session_of(pid):
+    """The session of a process that has not ended, else None."""
     try:
         with open(f"/proc/{pid}/stat") as file:
             fields = file.read().rpartition(")")[2].split()

@@ -287,7 +287,7 @@ static void test_successor_is_started_again(void)
     CHECK(child_step(&child, CHILD_EVENT_REPLACE, 15) == 0);
     child_step(&child, CHILD_EVENT_EXITED, 20);
     CHECK(child.state == CHILD_BACKING_OFF);
-    CHECK(child_obituary_level(&child, SIGNALLED(SIGTERM)) == LOG_LEVEL_INFO);
+    CHECK(child_obituary_level(&child, SIGNALLED(SIGTERM)) == LOG_LEVEL_DEBUG);
     CHECK(child_step(&child, CHILD_EVENT_DEADLINE, 20) == CHILD_ACTION_SPAWN);
     spawned(&child, 20);
     child_step(&child, CHILD_EVENT_FAILED, 30);
