@@ -137,6 +137,7 @@ def test_a_client_that_does_not_send_is_not_stuck(start):
         # By now the first has been here for longer than that.
         slow.send(b"body")
         assert slow.answer().body == f"{pid}body".encode()
+    server.stop()
     assert server.log.count("does not get on with it") == 1
 
 
