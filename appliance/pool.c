@@ -466,7 +466,8 @@ int pool_run(const struct pool_setup *setup, struct err *err)
     pthread_cond_init(&pool.emptied, NULL);
     member_init(&member, &pool);
     member.permanent = true;
-    pool.permanent = pool.holder = &member;
+    pool.permanent = &member;
+    pool.holder = &member;
     running = &pool;
     detach(&member);
     int result = start_second(&pool, err);

@@ -48,7 +48,8 @@ enum runtime_event {
     RUNTIME_FORKING,       // fork is called next
     RUNTIME_FORKED_PARENT, // it was
     RUNTIME_FORKED_CHILD,  // and we are the worker: do what it does before it serves
-    RUNTIME_LAST_WANTED,   // 1: there is something to do when the whole server has stopped
+    RUNTIME_LAST_WANTED,   // 1: there is something to do when the whole server has stopped; the
+                           // lock is let go until then, or until stop
     RUNTIME_LAST,          // do that: no other worker is left
 };
 

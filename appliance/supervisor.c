@@ -24,15 +24,23 @@
 
 enum {
     FILE_LIMIT_MAX = 65536, // descriptors a process; more only costs those who close them all
+    MESSAGES_A_TURN = 64,   // of one worker
     ADDRESSES_MAX = 1024,   // bytes of the addresses in the log; the rest of a long list is cut
 };
 
 // --- what child.c asks for ---
 
+// A number that was reaped may be another process's by now.
+static void send_signal(const struct slot *slot, int number)
+{
+    if (!slot->ended)
+        kill(slot->child.pid, number);
+}
+
 static void terminate(struct supervisor *supervisor, struct slot *slot)
 {
     (void)supervisor;
-    kill(slot->child.pid, SIGTERM);
+    send_signal(slot, SIGTERM);
 }
 
 static void ask_to_drain(struct supervisor *supervisor, struct slot *slot, enum ipc_type how)
@@ -67,7 +75,7 @@ static void ask_to_give_up(struct supervisor *supervisor, struct slot *slot)
 static void kill_now(struct supervisor *supervisor, struct slot *slot)
 {
     (void)supervisor;
-    kill(slot->child.pid, SIGKILL);
+    send_signal(slot, SIGKILL);
 }
 
 // --- all workers at once ---
@@ -122,7 +130,8 @@ static bool all_serve(const struct supervisor *supervisor)
 // when all of them do; and when all of them do so after a change.
 static void announce(struct supervisor *supervisor)
 {
-    if (supervisor->announced == supervisor->generation || !all_serve(supervisor))
+    if (supervisor->announced == supervisor->generation || supervisor->stopping ||
+        !all_serve(supervisor))
         return;
     if (supervisor->announced == 0)
         supervisor_take_over(supervisor);
@@ -281,7 +290,7 @@ static void reject(struct slot *slot, const char *why)
     log_error("supervisor", "worker %u (pid %d), killing it: %s", slot->child.number,
               (int)slot->child.pid, why);
     supervisor_close_ipc(slot);
-    kill(slot->child.pid, SIGKILL);
+    send_signal(slot, SIGKILL);
 }
 
 void supervisor_take_messages(struct supervisor *supervisor, struct slot *slot)
@@ -294,7 +303,8 @@ void supervisor_take_messages(struct supervisor *supervisor, struct slot *slot)
     };
     struct ipc_message message = {.type = IPC_NOTHING};
     struct err err;
-    while (slot->ipc >= 0) {
+    // One that never ends to speak must not keep us from the others; its last words are all read.
+    for (unsigned i = 0; slot->ipc >= 0 && (i < MESSAGES_A_TURN || slot->ended); i++) {
         if (ipc_receive(slot->ipc, &message, &err) < 0) {
             reject(slot, err.text);
         } else if (message.type == IPC_NOTHING) {
@@ -325,6 +335,10 @@ static void tell_deadline(struct supervisor *supervisor, const struct slot *slot
             err_set(&supervisor->failure, ERR_FAILED, "the application is %s", err.text);
         break;
     case CHILD_SERVING:
+        if (child->worn) {
+            supervisor_tell_worn(slot, "is at its limit still");
+            break;
+        }
         snprintf(why, sizeof why, "has served for %.1f s",
                  (double)(clock_milliseconds() - child->serving_since) / 1000.0);
         supervisor_tell_worn(slot, why);
@@ -422,10 +436,12 @@ static void loop(struct supervisor *supervisor)
         supervisor_take_upgrade(supervisor);
         take_deadlines(supervisor);
         supervisor_check_limits(supervisor);
+        supervisor_go_on(supervisor);
         take_changes(supervisor);
         feed_watchdog(supervisor);
         supervisor_end_waiting(supervisor);
         supervisor_sweep_slots(supervisor);
+        announce(supervisor); // the one that was waited for may have gone
     }
 }
 
@@ -528,6 +544,7 @@ int supervisor_run(const struct supervisor_setup *setup, struct err *err)
         .template_limits = supervisor_template_limits(setup->config),
         .sample_at = CHILD_NEVER,
         .upgrade_deadline = CHILD_NEVER,
+        .go_on_at = CHILD_NEVER,
         .wanted = (unsigned)setup->config->workers,
     };
     if (prepare(&supervisor, err) < 0 || open_resources(&supervisor, err) < 0)

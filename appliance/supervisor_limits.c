@@ -3,7 +3,6 @@
 // between: a worker that works on nothing now cannot be stuck before the whole time is over.
 #include "supervisor_priv.h"
 
-#include <fcntl.h>
 #include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -12,6 +11,7 @@
 #include "clock.h"
 #include "config.h"
 #include "log.h"
+#include "text_file.h"
 
 struct child_limits supervisor_limits(const struct config *config)
 {
@@ -46,8 +46,11 @@ void supervisor_watch_limits(struct supervisor *supervisor, struct slot *slot)
         return;
     if (config->request_timeout > 0)
         slot->look_at = now + config->request_timeout;
-    if (config->workers_max_rss > 0 && supervisor->sample_at == CHILD_NEVER)
-        supervisor->sample_at = now + config->rss_sample_interval;
+    if (config->workers_max_rss == 0 || supervisor->sample_at != CHILD_NEVER)
+        return;
+    supervisor->sample_at = now + config->rss_sample_interval;
+    if (supervisor_resident(slot->child.pid) < 0)
+        log_warning("supervisor", "--workers-max-rss has no effect without /proc");
 }
 
 // --- memory ---
@@ -55,16 +58,10 @@ void supervisor_watch_limits(struct supervisor *supervisor, struct slot *slot)
 // proc(5), /proc/pid/statm: sizes in pages, the resident one second.
 int64_t supervisor_resident(pid_t pid)
 {
-    char path[32], text[128];
+    char path[32], text[128], *second, *end;
     snprintf(path, sizeof path, "/proc/%d/statm", (int)pid);
-    int fd = open(path, O_RDONLY | O_CLOEXEC);
-    ssize_t size = fd >= 0 ? read(fd, text, sizeof text - 1) : -1;
-    if (fd >= 0)
-        close(fd);
-    text[size > 0 ? size : 0] = '\0';
-    char *second;
+    text_file_read(path, text, sizeof text);
     strtoll(text, &second, 10);
-    char *end;
     int64_t pages = strtoll(second, &end, 10);
     return end != second ? pages * sysconf(_SC_PAGESIZE) : -1;
 }
@@ -132,6 +129,10 @@ static void look(struct supervisor *supervisor, struct slot *slot, int64_t now)
     if (now < slot->look_at)
         return;
     slot->look_at = CHILD_NEVER;
+    if (slot->unborn) {
+        supervisor_give_up_birth(supervisor, slot);
+        return;
+    }
     if (!watched || slot->child.gives_up || slot->board.board == NULL)
         return;
     int64_t since = waits_since(slot, now, &task);

@@ -29,6 +29,7 @@ struct slot {
     struct slot *replaces; // which goes on until this one serves; NULL: none
     struct scoreboard_map board;
     int64_t stopped_since;  // by SIGSTOP; CHILD_NEVER: it is not
+    bool ended;             // its process was reaped: nobody is to be sent a signal
     bool awaits_template;   // to be forked from it
     bool unborn;            // the template is forking it
     bool waits;             // for the others to end
@@ -67,7 +68,9 @@ struct supervisor {
     unsigned announced;             // the generation that all workers were said to serve; 0: none
     int64_t changed_at;             // when this generation began
     const char *change;             // what is said of it
-    bool proven;                    // some worker served once: the application can be started
+    int64_t go_on_at;    // with workers that have it not yet; CHILD_NEVER: when one serves
+    int64_t go_on_pause; // milliseconds before that; 0: none has failed
+    bool proven;         // some worker served once: the application can be started
     bool stopping;
     struct err failure; // why the latest worker could not start
     int result;
@@ -101,15 +104,13 @@ int supervisor_prepare_slot(struct supervisor *supervisor, struct slot *slot, in
 // The supervisor's end of the socket pair.
 void supervisor_close_ipc(struct slot *slot);
 
-// SIGCHLD: processes have ended, were stopped, or go on.
-void supervisor_reap(struct supervisor *supervisor, int number);
+void supervisor_reap(struct supervisor *supervisor, int number); // SIGCHLD
 
 // One that is done ends once the last of the others has, or at once if it is not to be the last.
 void supervisor_end_waiting(struct supervisor *supervisor);
 
 // --- supervisor_control.c ---
 
-// The control socket, if there is to be one.
 int supervisor_open_control(struct supervisor *supervisor, struct err *err);
 
 // --- supervisor_signals.c ---
@@ -139,6 +140,8 @@ void supervisor_take_over(struct supervisor *supervisor);
 bool supervisor_is_template(const struct slot *slot);
 // CHILD_ACTION_SPAWN of a worker: by the template, as soon as that can.
 void supervisor_ask_template(struct supervisor *supervisor, struct slot *slot);
+// It did not do so in time.
+void supervisor_give_up_birth(struct supervisor *supervisor, struct slot *slot);
 // The template serves: workers that wait for it are forked.
 void supervisor_take_template(struct supervisor *supervisor);
 
@@ -161,8 +164,7 @@ int64_t supervisor_resident(pid_t pid);
 struct slot *supervisor_add_slot(struct supervisor *supervisor, unsigned number);
 // Remove those whose child is dead.
 void supervisor_sweep_slots(struct supervisor *supervisor);
-// All of them.
-void supervisor_free_slots(struct supervisor *supervisor);
+void supervisor_free_slots(struct supervisor *supervisor); // all of them
 
 // NULL: none.
 struct slot *supervisor_find_process(const struct supervisor *supervisor, pid_t pid);
@@ -179,8 +181,7 @@ int64_t supervisor_next_deadline(const struct supervisor *supervisor); // CHILD_
 // it never serves, the present one goes on. One that does not serve is started anew at once.
 void supervisor_replace(struct supervisor *supervisor, struct slot *slot);
 
-// CHILD_ACTION_SUCCEED.
-void supervisor_succeed(struct supervisor *supervisor, struct slot *slot);
+void supervisor_succeed(struct supervisor *supervisor, struct slot *slot); // CHILD_ACTION_SUCCEED
 // A worker serves: whom it replaces drains, and where it is the first of its generation, the others
 // are replaced as well.
 void supervisor_relieve(struct supervisor *supervisor, struct slot *slot);
@@ -191,7 +192,7 @@ bool supervisor_keep_replaced(struct supervisor *supervisor, struct slot *slot);
 // says so once; the others follow one by one, so that there is never more than one worker more.
 // change: what is said when all of them serve, "as changed"; a literal.
 void supervisor_renew(struct supervisor *supervisor, const char *change);
-
+void supervisor_go_on(struct supervisor *supervisor); // where that has come to a halt
 // The worker of that number that stays; NULL: there is none.
 struct slot *supervisor_find_number(const struct supervisor *supervisor, unsigned number);
 

@@ -8,6 +8,9 @@
 
 enum { WORKERS_MAX = 512 }; // as --workers
 
+// Until an outdated worker whose successor has failed is tried again (milliseconds).
+enum { GO_ON_FIRST = 1000, GO_ON_LONGEST = 60000 };
+
 void supervisor_replace(struct supervisor *supervisor, struct slot *slot)
 {
     struct slot *successor = supervisor_find_successor(supervisor, slot);
@@ -70,7 +73,38 @@ void supervisor_relieve(struct supervisor *supervisor, struct slot *slot)
     slot->replaces = NULL;
     if (replaced != NULL)
         supervisor_step(supervisor, replaced, CHILD_EVENT_RETIRE);
-    if (supervisor->proven && slot->generation == supervisor->generation)
+    if (!supervisor->proven || slot->generation != supervisor->generation)
+        return;
+    supervisor->go_on_pause = 0;
+    replace_outdated(supervisor);
+}
+
+// Whether the present generation can be started: a worker of it serves.
+static bool is_proven(const struct supervisor *supervisor)
+{
+    for (size_t i = 0; i < supervisor->count; i++) {
+        const struct slot *slot = supervisor->slots[i];
+        if (slot->generation == supervisor->generation && serves(slot) &&
+            !supervisor_is_template(slot))
+            return true;
+    }
+    return false;
+}
+
+// The one that went ahead serves: what has failed now may do later, and none is to stay behind.
+static void try_later(struct supervisor *supervisor)
+{
+    int64_t pause = supervisor->go_on_pause == 0 ? GO_ON_FIRST : supervisor->go_on_pause * 2;
+    supervisor->go_on_pause = pause < GO_ON_LONGEST ? pause : GO_ON_LONGEST;
+    supervisor->go_on_at = clock_milliseconds() + supervisor->go_on_pause;
+}
+
+void supervisor_go_on(struct supervisor *supervisor)
+{
+    if (clock_milliseconds() < supervisor->go_on_at)
+        return;
+    supervisor->go_on_at = CHILD_NEVER;
+    if (!supervisor->stopping && is_proven(supervisor))
         replace_outdated(supervisor);
 }
 
@@ -83,6 +117,8 @@ bool supervisor_keep_replaced(struct supervisor *supervisor, struct slot *slot)
                     replaced->child.number, (int)replaced->child.pid);
     if (replaced != NULL)
         supervisor_step(supervisor, replaced, CHILD_EVENT_LEFT);
+    if (replaced != NULL && is_outdated(supervisor, replaced) && is_proven(supervisor))
+        try_later(supervisor);
     return replaced != NULL;
 }
 
@@ -109,6 +145,8 @@ void supervisor_renew(struct supervisor *supervisor, const char *change)
     supervisor->generation++;
     supervisor->changed_at = clock_milliseconds();
     supervisor->change = change;
+    supervisor->go_on_at = CHILD_NEVER;
+    supervisor->go_on_pause = 0;
     if (leader != NULL)
         supervisor_replace(supervisor, leader);
 }
@@ -209,4 +247,6 @@ void supervisor_scale(struct supervisor *supervisor, int64_t workers)
     for (unsigned number = supervisor->wanted + 1; number <= wanted; number++)
         add_worker(supervisor, number);
     supervisor->wanted = wanted;
+    // One that others waited for may have gone.
+    supervisor->go_on_at = clock_milliseconds();
 }

@@ -80,12 +80,14 @@ bool supervisor_is_leaving(const struct slot *slot)
 {
     enum child_state state = slot->child.state;
     bool ends = state == CHILD_DRAINING || state == CHILD_KILLED || state == CHILD_DEAD;
-    return ends && !slot->child.wanted && slot->replaces == NULL;
+    bool returns = slot->child.wanted || slot->child.again;
+    return ends && !returns && slot->replaces == NULL;
 }
 
 int64_t supervisor_next_deadline(const struct supervisor *supervisor)
 {
     int64_t next = reload_deadline(supervisor->reload);
+    next = supervisor->go_on_at < next ? supervisor->go_on_at : next;
     next = supervisor->sample_at < next ? supervisor->sample_at : next;
     int64_t control = control_deadline(supervisor->control);
     next = control < next ? control : next;

@@ -127,6 +127,7 @@ void supervisor_spawn(struct supervisor *supervisor, struct slot *slot)
     slot->generation = supervisor->generation;
     slot->stopped_since = slot->look_at = CHILD_NEVER;
     slot->large_samples = 0;
+    slot->ended = false;
     slot->waits = slot->unborn = slot->awaits_template = false;
     if (supervisor->setup->config->preload && !supervisor_is_template(slot))
         supervisor_ask_template(supervisor, slot);
@@ -165,6 +166,7 @@ static void bury(struct supervisor *supervisor, struct slot *slot, int status,
                  const struct rusage *usage)
 {
     _buf_ struct buf text = BUF_INIT(OBITUARY_MAX);
+    slot->ended = true;
     supervisor_take_messages(supervisor, slot); // its last words come first
     supervisor_close_ipc(slot);
     int64_t now = clock_milliseconds();

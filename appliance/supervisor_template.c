@@ -2,9 +2,11 @@
 // for it, and how it is asked. The template itself has the life of a worker, with the number 0.
 #include "supervisor_priv.h"
 
+#include <signal.h>
 #include <stdio.h>
 #include <unistd.h>
 
+#include "clock.h"
 #include "config.h"
 #include "log.h"
 
@@ -50,9 +52,25 @@ void supervisor_ask_template(struct supervisor *supervisor, struct slot *slot)
         return;
     slot->generation = template->generation;
     slot->unborn = send_order(supervisor, template, slot, &supervisor->failure) == 0;
+    if (slot->unborn && supervisor->limits.start > 0)
+        slot->look_at = clock_milliseconds() + supervisor->limits.start;
     if (slot->unborn)
         return;
     log_error("supervisor", "worker %u: %s", slot->child.number, supervisor->failure.text);
+    supervisor_step(supervisor, slot, CHILD_EVENT_UNBORN);
+}
+
+void supervisor_give_up_birth(struct supervisor *supervisor, struct slot *slot)
+{
+    struct slot *template = find_template(supervisor);
+    err_set(&supervisor->failure, ERR_FAILED,
+            "not forked after %.1f s (give it more with --workers-start-timeout)",
+            (double)supervisor->limits.start / 1000.0);
+    log_error("supervisor", "worker %u: %s", slot->child.number, supervisor->failure.text);
+    if (template != NULL && !template->ended)
+        kill(template->child.pid, SIGKILL); // it hangs: another is loaded
+    slot->unborn = false;
+    supervisor_close_ipc(slot);
     supervisor_step(supervisor, slot, CHILD_EVENT_UNBORN);
 }
 

@@ -11,8 +11,8 @@
 #include <stdio.h>
 #include <string.h>
 #include <sys/epoll.h>
+#include <sys/eventfd.h>
 #include <sys/prctl.h>
-#include <sys/socket.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -33,33 +33,39 @@ struct worker {
     struct reactor *reactor;
     bool draining;
     uint64_t request_limit; // at which it says that it is worn; 0: never
-    int control; // epoll on the ipc socket: where that can be silenced once nobody speaks any more
+    int control; // epoll on what has to be heard: what speaks no more can be silenced there
 };
 
 // What the handler of SIGTERM needs: set before it is installed. A process is one worker.
 static struct {
-    int ipc;
+    int wake; // an eventfd
     timer_t deadline;
     struct itimerspec limit;
     volatile sig_atomic_t called;
 } termination;
 
-// Makes the ipc socket look as if the supervisor had gone, which wakes the reactor and drains;
-// sending still works. Nobody else may be left to watch over us, so the kernel does.
+// Wakes the reactor, which drains. The supervisor may go on talking to us, as where a whole group
+// is told to stop; or nobody may be left to watch over us, so the kernel does.
 static void terminate(void)
 {
+    uint64_t one = 1;
     if (termination.called)
         return;
     termination.called = 1;
-    shutdown(termination.ipc, SHUT_RD);
+    ssize_t ignored = write(termination.wake, &one, sizeof one);
+    (void)ignored;
     timer_settime(termination.deadline, 0, &termination.limit, NULL);
 }
 
-static int watch_termination(const struct inherit *inherit, struct err *err)
+static int watch_termination(const struct worker *worker, struct err *err)
 {
     struct sigevent kill_us = {.sigev_notify = SIGEV_SIGNAL, .sigev_signo = SIGKILL};
-    int64_t limit = inherit->config->graceful_timeout;
-    termination.ipc = inherit->ipc;
+    struct epoll_event event = {.events = EPOLLIN};
+    int64_t limit = worker->inherit->config->graceful_timeout;
+    termination.wake = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+    if (termination.wake < 0 ||
+        epoll_ctl(worker->control, EPOLL_CTL_ADD, termination.wake, &event) < 0)
+        return err_system(err, errno, "cannot watch for signals");
     termination.limit.it_value.tv_sec = (time_t)(limit / 1000);
     // One nanosecond more, since zero would mean no limit.
     termination.limit.it_value.tv_nsec = (long)(limit % 1000) * 1000000 + 1;
@@ -88,7 +94,7 @@ static void desert(void *owner)
     log_warning("worker", "ends with requests that the application does not get on with");
     if (ipc_send(worker->inherit->ipc, IPC_BYE, NULL, &err) < 0)
         log_debug("worker", "%s", err.text);
-    fflush(NULL);
+    // Nothing is flushed: who is stuck may hold the lock of a stream.
     _exit(0);
 }
 
@@ -132,11 +138,20 @@ static void take_message(struct worker *worker, const struct ipc_message *messag
     }
 }
 
+static void take_termination(struct worker *worker)
+{
+    if (!termination.called)
+        return;
+    epoll_ctl(worker->control, EPOLL_CTL_DEL, termination.wake, NULL);
+    drain(worker, false);
+}
+
 static void control(void *owner)
 {
     struct worker *worker = owner;
     struct ipc_message message;
     struct err err;
+    take_termination(worker);
     do {
         if (ipc_receive(worker->inherit->ipc, &message, &err) < 0) {
             log_error("worker", "supervisor: %s", err.text);
@@ -203,7 +218,7 @@ static int serve(struct worker *worker, const char *description, struct err *err
     worker->reactor = reactor_new(&setup, err);
     if (worker->reactor == NULL)
         return -1;
-    int result = watch_termination(inherit, err);
+    int result = watch_termination(worker, err);
     if (result == 0)
         result = ipc_send(inherit->ipc, IPC_READY, description, err);
     if (result == 0)

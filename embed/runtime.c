@@ -176,6 +176,24 @@ static int freeze_objects(struct err *err)
     return frozen != NULL ? 0 : pyerr_report(err);
 }
 
+// The first thread waits for other workers: the application's own threads go on meanwhile.
+static bool waits;
+
+static bool begin_wait(bool wanted)
+{
+    if (wanted)
+        thread_detach();
+    waits = wanted;
+    return wanted;
+}
+
+static void end_wait(void)
+{
+    if (waits)
+        thread_attach();
+    waits = false;
+}
+
 static int tell(enum runtime_event event, struct err *err)
 {
     switch (event) {
@@ -198,8 +216,9 @@ static int tell(enum runtime_event event, struct err *err)
         return hooks_run("post_fork", err) < 0 ? -1 : hooks_run("on_worker_start", err);
     case RUNTIME_LAST_WANTED:
         hooks_join(); // what belongs to a worker comes before what belongs to the server
-        return hooks_has("on_stop");
+        return begin_wait(hooks_has("on_stop"));
     case RUNTIME_LAST:
+        end_wait();
         return hooks_run("on_stop", err);
     }
     return 0;
@@ -207,6 +226,7 @@ static int tell(enum runtime_event event, struct err *err)
 
 static void stop(void)
 {
+    end_wait();
     hooks_join();
     wsgi_fini();
     interp_stop();

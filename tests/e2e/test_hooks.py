@@ -242,6 +242,19 @@ def test_a_worker_that_is_replaced(start):
     assert first not in pids_that_said(lines, "on_worker_stop")
 
 
+def test_a_stop_that_all_processes_are_told_of(start):
+    # As systemd does (KillMode=control-group), and kill with a group.
+    server = start("--workers", 3)
+    assert server.get().status == 200
+    workers = server.workers()
+    for pid in (server.process.pid, *workers):
+        os.kill(pid, signal.SIGTERM)
+    server.process.wait(60)
+    server.stop()
+    order = [what for what, _ in said(start)]
+    assert order.count("on_worker_stop") == 3 and order.count("on_stop") == 1 and order[-1] == "on_stop-again"
+
+
 def test_preload(start):
     server = start("--workers", 2, "--preload")
     assert server.get().status == 200

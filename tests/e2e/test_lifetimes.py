@@ -130,7 +130,7 @@ NONE = ["--workers-max-requests", "0", "--workers-lifetime", "0", "--workers-max
 
 
 def test_zero_is_no_limit(start):
-    server = start(*NONE, "--workers-max-requests-jitter", 5, "--workers-lifetime-jitter", "10ms")
+    server = start(*NONE)
     with SteadyClient(server) as client:
         client.wait_for(lambda bodies: len(bodies) > 500)
     assert replaced(client.bodies) == 1 and "replacing" not in server.log
@@ -146,6 +146,16 @@ def test_zero_is_no_limit(start):
 def test_limits_that_are_none(run, option, value):
     done = run("serve", "app:app", f"{option}={value}")
     assert done.returncode == 2 and option in done.stderr and len(done.stderr.splitlines()) == 1, done.stderr
+
+
+@pytest.mark.parametrize("options, text", [
+    (["--workers-max-requests-jitter", "5"], "--workers-max-requests-jitter is added to "),
+    (["--workers-lifetime-jitter", "5s", "--workers-lifetime", "0"], "--workers-lifetime-jitter is added to "),
+    (["--workers-max-rss", "300"], r"--workers-max-rss 300: a worker has 16M at least \(300M is meant\?\)"),
+])
+def test_limits_that_contradict_each_other(run, options, text):
+    done = run("serve", "app:app", *options)
+    assert done.returncode == 2 and re.search(text, done.stderr) and len(done.stderr.splitlines()) == 1, done.stderr
 
 
 # --- what is said of the dead ---
@@ -218,7 +228,7 @@ def test_threads_have_names(start):
     def names():
         return sorted(path.read_text() for path in pathlib.Path(f"/proc/{worker}/task").glob("*/comm"))
 
-    eventually(lambda: names() == ["limpet-2\n", "shop: worker 1\n"])  # a thread gives itself its name
+    eventually(lambda: names() == ["shop-2\n", "shop: worker 1\n"])  # a thread gives itself its name
 
 
 # --- the supervisor ---

@@ -21,7 +21,6 @@
 #include "unit.h"
 
 // --- the played reactor: answers each connection with its pid and closes it ---
-
 struct reactor {
     const struct reactor_setup *setup;
     struct pollfd polls[2]; // control, listener
@@ -107,11 +106,10 @@ bool reactor_finished(const struct reactor *reactor)
 }
 
 // --- the played runtime: what the application does is its name ---
-
 static unsigned count_sockets(void)
 {
-    unsigned count = 0;
     char target[64];
+    unsigned count = 0;
     DIR *fds = opendir("/proc/self/fd");
     for (struct dirent *entry; (entry = readdir(fds)) != NULL;) {
         ssize_t size = readlinkat(dirfd(fds), entry->d_name, target, sizeof target - 1);
@@ -145,13 +143,15 @@ static int fake_start(const struct runtime_setup *setup, char *description, size
     application = setup->target;
     report_inheritance();
     if (strcmp(application, "broken") == 0 ||
+        (strcmp(application, "breaks once") == 0 && before == 4) ||
         (strcmp(application, "breaks later") == 0 && before > 0))
         return err_set(err, ERR_FAILED, "%s: no module named 'broken'", application);
     if (strcmp(application, "crashes") == 0)
         raise(SIGALRM);
     if (strcmp(application, "leaves") == 0)
         _exit(3);
-    if (strcmp(application, "loads long") == 0) {
+    bool later = strcmp(application, "loads long later") == 0 && before > 0;
+    if (later || strcmp(application, "loads long") == 0) {
         log_info("fake", "loading");
         for (;;)
             pause();

@@ -93,7 +93,7 @@ static void test_worn_goes_on_without_a_successor(void)
     CHECK_LINE("goes on with what it has loaded\n");
     CHECK(ask(port) == first);
     // It is tried again, and goes on again.
-    CHECK_LINE("has served for 1.");
+    CHECK_LINE("is at its limit still");
     CHECK_LINE("goes on with what it has loaded\n");
     CHECK(ask(port) == first);
     stop_server();
@@ -211,7 +211,7 @@ static void test_reread_changes_no_worker(void)
     stop_server();
 }
 
-// In any order, before anything is ready: none is lost, none does harm.
+// In any order, before anything is ready or just after: none is lost, none does harm.
 static void test_signals_all_at_once(void)
 {
     prepare("shop:app", 2);
@@ -223,6 +223,30 @@ static void test_signals_all_at_once(void)
     CHECK_LINE("replacing all workers\n");
     stop_server();
     CHECK(count_in_log("reading again") == 1);
+}
+
+// --- what nobody is left to wait for ---
+
+static void test_fewer_while_one_loads(void)
+{
+    prepare("loads long later", 2);
+    launch();
+    CHECK_LINE("fake: loading\n");
+    tell(server.pid, SIGTTOU);
+    CHECK_LINE(" with 1 worker\n");
+    stop_server();
+}
+
+static void test_restart_in_which_one_fails_once(void)
+{
+    prepare("breaks once", 3);
+    launch();
+    wait_port();
+    tell(server.pid, SIGUSR1);
+    CHECK_LINE("goes on with what it has loaded\n");
+    CHECK_LINE(" by new workers, after ");
+    stop_server();
+    CHECK(count_in_log("cannot start") == 1);
 }
 
 static const struct unit_case cases[] = {
@@ -240,6 +264,8 @@ static const struct unit_case cases[] = {
     UNIT_CASE(test_more_and_fewer),
     UNIT_CASE(test_reread_changes_no_worker),
     UNIT_CASE(test_signals_all_at_once),
+    UNIT_CASE(test_fewer_while_one_loads),
+    UNIT_CASE(test_restart_in_which_one_fails_once),
 };
 
 int main(void)
