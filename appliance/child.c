@@ -201,6 +201,13 @@ static unsigned stop_starting(struct child *child, int64_t now)
     return CHILD_ACTION_TERMINATE;
 }
 
+// It may serve by now, unknown to us: then it is to drain as one that others have replaced.
+static unsigned retire_starting(struct child *child, int64_t now)
+{
+    child->retiring = true;
+    return CHILD_ACTION_RETIRE | stop_starting(child, now);
+}
+
 // One that is stuck has a deadline already.
 static unsigned stop_serving(struct child *child, int64_t now)
 {
@@ -227,8 +234,9 @@ static unsigned start_again(struct child *child, int64_t now)
     child->again = true;
     child->explained = true;
     child->pause = 0;
+    child->retiring = true;
     set_state(child, CHILD_DRAINING, now + child->limits->graceful);
-    return CHILD_ACTION_TERMINATE;
+    return CHILD_ACTION_RETIRE | CHILD_ACTION_TERMINATE;
 }
 
 // What comes after it is new anyway, and is to come at once.
@@ -351,7 +359,7 @@ static step_fn *const steps[CHILD_STATE_COUNT][CHILD_EVENT_COUNT] = {
             [CHILD_EVENT_READY] = enter_serving,
             [CHILD_EVENT_FAILED] = fail_start,
             [CHILD_EVENT_EXITED] = bury,
-            [CHILD_EVENT_RETIRE] = stop_starting,
+            [CHILD_EVENT_RETIRE] = retire_starting,
             [CHILD_EVENT_STOP] = stop_starting,
             [CHILD_EVENT_HALT] = halt,
             [CHILD_EVENT_DEADLINE] = give_up_start,

@@ -59,7 +59,7 @@ static void drain(struct supervisor *supervisor, struct slot *slot)
 
 static void retire(struct supervisor *supervisor, struct slot *slot)
 {
-    supervisor->replaced++;
+    supervisor->replaced += slot->child.serving_since != CHILD_NEVER;
     ask_to_drain(supervisor, slot, IPC_RETIRE);
 }
 

@@ -32,6 +32,7 @@ struct worker {
     const struct inherit *inherit;
     struct reactor *reactor;
     bool draining;
+    bool retires;           // others serve: it may take its time to drain
     uint64_t request_limit; // at which it says that it is worn; 0: never
     int control; // epoll on what has to be heard: what speaks no more can be silenced there
 };
@@ -124,6 +125,7 @@ static void take_message(struct worker *worker, const struct ipc_message *messag
         drain(worker, false);
         break;
     case IPC_RETIRE:
+        worker->retires = true;
         drain(worker, true);
         break;
     case IPC_GIVE_UP:
@@ -138,12 +140,14 @@ static void take_message(struct worker *worker, const struct ipc_message *messag
     }
 }
 
+// One that was told to retire before the supervisor knew that it serves gets SIGTERM as well. That
+// is no reason for haste: where there is one, the supervisor says so, or has gone.
 static void take_termination(struct worker *worker)
 {
     if (!termination.called)
         return;
     epoll_ctl(worker->control, EPOLL_CTL_DEL, termination.wake, NULL);
-    drain(worker, false);
+    drain(worker, worker->retires);
 }
 
 static void control(void *owner)
@@ -151,7 +155,6 @@ static void control(void *owner)
     struct worker *worker = owner;
     struct ipc_message message;
     struct err err;
-    take_termination(worker);
     do {
         if (ipc_receive(worker->inherit->ipc, &message, &err) < 0) {
             log_error("worker", "supervisor: %s", err.text);
@@ -160,6 +163,7 @@ static void control(void *owner)
         if (message.type != IPC_NOTHING)
             take_message(worker, &message);
     } while (message.type != IPC_NOTHING && message.type != IPC_CLOSED);
+    take_termination(worker);
 }
 
 static int open_control(int ipc, struct err *err)

@@ -266,7 +266,8 @@ static void test_retire_ends_every_state(void)
 {
     limits = (struct child_limits){.graceful = GRACEFUL};
     struct child starting = starting_child(0), backing_off = serving_child(0);
-    CHECK(child_step(&starting, CHILD_EVENT_RETIRE, 1) == CHILD_ACTION_TERMINATE);
+    CHECK(child_step(&starting, CHILD_EVENT_RETIRE, 1) ==
+          (CHILD_ACTION_RETIRE | CHILD_ACTION_TERMINATE));
     CHECK(starting.state == CHILD_DRAINING);
     child_step(&starting, CHILD_EVENT_EXITED, 2);
     CHECK(starting.state == CHILD_DEAD);
