@@ -17,6 +17,7 @@ usage() {
   check            formatting, layers, sizes, shell scripts
   fuzz [SECONDS]   each fuzzer for so long (60)
   bench            the scorecard: limpet beside nginx, gunicorn, uwsgi and uvicorn (--help: its options)
+  soak [SECONDS]   workers come and go in every way under load, each way for so long (60): no request may be lost
   clean            remove build/ (the cache of parts in ~/.cache/limpet stays)
 
 Without a verb: build. What the machine lacks is installed by apt (as root or by sudo).
@@ -42,7 +43,7 @@ case $verb in
     build | check | clean) [ $# -eq 0 ] || die "$verb takes no $1" ;;
 esac
 case $verb in
-    build | run | test | test-cpython | test-fresh | check | fuzz | bench | clean) "verb_${verb/-/_}" "$@" ;;
+    build | run | test | test-cpython | test-fresh | check | fuzz | bench | soak | clean) "verb_${verb/-/_}" "$@" ;;
     help | --help | -h) usage ;;
     *) usage >&2; die "unknown verb: $verb" ;;
 esac

@@ -4,8 +4,11 @@
 
 #include "commands.h"
 #include "errand.h"
+#include "listener_inherited.h"
 #include "log.h"
 #include "supervisor.h"
+#include "title.h"
+#include "upgrade.h"
 #include "worker.h"
 
 enum { DESCRIPTION_MAX = 256 }; // bytes: "wsgi shop:app"
@@ -30,13 +33,19 @@ static int refuse_reload(const struct program *program, const struct config *con
                    program->name);
 }
 
-static int serve(const struct program *program, const struct config *config, struct err *err)
+static int serve(const struct program *program, const struct config *config,
+                 struct listener_inherited *inherited, struct err *err)
 {
     struct supervisor_setup setup = {
+        .name = config->process_name != NULL ? config->process_name : program->name,
+        .path = archive_path(program->archive),
+        .arguments = title_arguments(),
         .config = config,
+        .inherited = inherited,
         .archive = program->archive,
         .runtime = program->runtime,
         .worker = worker_main,
+        .template_worker = worker_template_main,
     };
     if (refuse_reload(program, config, err) < 0)
         return -1;
@@ -48,10 +57,16 @@ int command_serve(const struct program *program, const struct command *command, 
                   char **argv, struct err *err)
 {
     struct config config;
+    struct listener_inherited inherited;
+    // Both are in the environment and are no settings of ours.
+    bool upgraded = upgrade_inherit();
+    if (listener_inherited_take(&inherited, upgraded, err) < 0)
+        return -1;
     int result = command_configure(program, command, argc, argv, &config, err);
     if (result == 0 && (result = require_target(program, command, &config, err)) == 0)
-        result = serve(program, &config, err);
+        result = serve(program, &config, &inherited, err);
     config_fini(&config);
+    listener_inherited_fini(&inherited);
     return result < 0 ? -1 : 0;
 }
 
@@ -64,7 +79,8 @@ static int start_in_child(void *owner, struct buf *out, struct err *err)
 {
     const struct check *check = owner;
     char description[DESCRIPTION_MAX] = "";
-    struct runtime_setup setup = worker_runtime_setup(check->config, check->program->archive);
+    struct runtime_setup setup =
+        worker_runtime_setup(check->program->name, check->config, check->program->archive);
     if (check->program->runtime->start(&setup, description, sizeof description, err) < 0)
         return -1;
     return buf_append_str(out, str_of(description));

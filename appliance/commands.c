@@ -73,6 +73,16 @@ static const struct command commands[] = {
      "SRC is the application's folder. The options of serve are packed in as settings, over those "
      "in\n[tool.limpet] of SRC/pyproject.toml.\n",
      SCOPE_PACK, command_pack},
+    {"status", "[options]", NULL, "show what a running server does",
+     "The server is found by its --control-socket, given here or wherever serve finds it: in the "
+     "file of\n--config, as LIMPET_CONTROL_SOCKET, or packed in.\n",
+     SCOPE_STATUS, command_status},
+    {"ctl", "reload|restart|stop|scale NUMBER [options]", "ACTION",
+     "tell a running server what to do",
+     "reload loads the application anew, restart replaces every worker, both without an "
+     "interruption;\nscale changes the number of workers; stop ends the server as SIGTERM does. "
+     "The server is found\nas status finds it.\n",
+     SCOPE_CTL, command_ctl},
     {"python", "[ARGUMENT]...", NULL, "be the Python interpreter: -c, -m, FILE, or interactive", "",
      SCOPE_NONE, run_python},
     {"check", "[TARGET] [options]", "TARGET",
@@ -310,7 +320,7 @@ static void print_warnings(const struct program *program, const struct config *c
 int command_configure(const struct program *program, const struct command *command, int argc,
                       char **argv, struct config *config, struct err *err)
 {
-    bool own_settings = (command->scope & (SCOPE_SERVE | SCOPE_CHECK)) != 0;
+    bool own_settings = (command->scope & (SCOPE_SERVE | SCOPE_CHECK | SCOPE_CONTROL)) != 0;
     struct config_request request = {
         .scope = command->scope,
         .program = program->name,

@@ -50,5 +50,9 @@ int command_serve(const struct program *program, const struct command *command, 
                   char **argv, struct err *err);
 int command_check(const struct program *program, const struct command *command, int argc,
                   char **argv, struct err *err);
+int command_status(const struct program *program, const struct command *command, int argc,
+                   char **argv, struct err *err);
+int command_ctl(const struct program *program, const struct command *command, int argc, char **argv,
+                struct err *err);
 int command_pack(const struct program *program, const struct command *command, int argc,
                  char **argv, struct err *err);

@@ -13,6 +13,7 @@
 #include "check.h"
 #include "cleanup.h"
 #include "config_layer.h"
+#include "config_limits.h"
 #include "config_listen.h"
 #include "config_parse.h"
 #include "config_set.h"
@@ -195,11 +196,21 @@ static char *resolved(const struct config_layer *layer, const struct config_opti
     return text;
 }
 
+// A setting of the server that is looked for, and of no use in looking for it.
+static bool is_of_server(const struct config_layer *layer, const struct config_option *option)
+{
+    unsigned scope = layer->request->scope;
+    return option != NULL && (scope & SCOPE_CONTROL) != 0 && (option->scopes & scope) == 0 &&
+           (option->scopes & SCOPE_SERVE) != 0 && config_layer_allows(layer, option);
+}
+
 static int read_line(void *owner, size_t line, struct str key, struct str value, struct err *err)
 {
     struct config_layer *layer = owner;
     (void)line;
     const struct config_option *option = config_option_find(key);
+    if (is_of_server(layer, option))
+        return 0;
     if (option == NULL || (option->scopes & layer->request->scope) == 0 ||
         !config_layer_allows(layer, option))
         return unknown_key(layer, key, err);
@@ -292,6 +303,8 @@ int config_read(struct config *config, const struct config_request *request, str
     if (read_files(config, request, err) < 0)
         return -1;
     settle_workers(config);
+    if (config_check_limits(config, err) < 0)
+        return -1;
     return config_settle_listeners(config, err);
 }
 

@@ -18,8 +18,11 @@ enum config_scope {
     SCOPE_CHECK = 1 << 1,
     SCOPE_PACK = 1 << 2,
     SCOPE_INSPECT = 1 << 3,
+    SCOPE_STATUS = 1 << 4,
+    SCOPE_CTL = 1 << 5,
     SCOPE_RUN = SCOPE_SERVE | SCOPE_CHECK | SCOPE_PACK, // pack keeps them for the serving to come
-    SCOPE_ALL = SCOPE_RUN | SCOPE_INSPECT,
+    SCOPE_CONTROL = SCOPE_STATUS | SCOPE_CTL, // find a server by the settings that it has itself
+    SCOPE_ALL = SCOPE_RUN | SCOPE_INSPECT | SCOPE_CONTROL,
 };
 
 // Where a value comes from; a higher one wins.
@@ -44,6 +47,8 @@ struct config_choice {
     int index; // among the option's choices, in the order of options.def
     const char *name;
 };
+
+enum { CONFIG_WORDS_MAX = 2 };
 
 struct config_list {
     char **items;
@@ -71,6 +76,8 @@ struct config {
 #include "options.def"
 #undef OPTION
     struct config_setting settings[CONFIG_OPTION_COUNT]; // by enum config_option_id
+    const char *words[CONFIG_WORDS_MAX];                 // SCOPE_CTL: its arguments; argv's own
+    size_t word_count;                                   // of words
     char *file_name;                                     // the file that was read; NULL: none
     struct buf warnings;                                 // what was ignored, one line each
 };
@@ -79,7 +86,8 @@ struct config_request {
     enum config_scope scope;
     const char *program;    // as the operator calls us, for messages: "limpet", "shop"
     const char *command;    // "serve", for messages
-    const char *positional; // what an argument without a name stands for: "TARGET"; NULL: nothing
+    const char *positional; // what an argument without a name stands for: "TARGET"; NULL: nothing.
+                            // One is taken, in SCOPE_CTL up to CONFIG_WORDS_MAX
     int argc;               // the arguments after the command
     char *const *argv;
     char *const *environment; // as environ, NULL-terminated; NULL: none

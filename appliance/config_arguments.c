@@ -1,13 +1,17 @@
 // config_arguments.c - the layer of the command line: --name VALUE, --name=VALUE, --name and
-// --no-name for switches, -x for the options that have a letter, and one argument without a name.
+// --no-name for switches, -x for the options that have a letter, and arguments without a name.
 #include <string.h>
 
 #include "config_layer.h"
 #include "config_set.h"
 
+// The first of those that take it.
 static const char *command_of(const struct config_option *option)
 {
-    return (option->scopes & SCOPE_SERVE) != 0 ? "serve" : "pack";
+    size_t i = 0;
+    while (i + 1 < CONFIG_COMMAND_COUNT && (option->scopes & config_commands[i].scope) == 0)
+        i++;
+    return config_commands[i].name;
 }
 
 static int unknown_argument(const struct config_layer *layer, struct str name, struct err *err)
@@ -98,6 +102,18 @@ static int read_short(struct config_layer *layer, const char *argument, int *ind
                    CONFIG_SHOWN, argument, request->program, request->command);
 }
 
+static int read_word(struct config_layer *layer, const char *argument, struct err *err)
+{
+    const struct config_request *request = layer->request;
+    struct config *config = layer->config;
+    if (config->word_count == CONFIG_WORDS_MAX)
+        return err_set(err, ERR_USAGE,
+                       "unexpected argument \"%.*s\" (\"%s help %s\" says what there may be)",
+                       CONFIG_SHOWN, argument, request->program, request->command);
+    config->words[config->word_count++] = argument;
+    return 0;
+}
+
 static int read_positional(struct config_layer *layer, const char *argument, struct err *err)
 {
     const struct config_request *request = layer->request;
@@ -106,6 +122,8 @@ static int read_positional(struct config_layer *layer, const char *argument, str
     if (request->positional == NULL)
         return err_set(err, ERR_USAGE, "unexpected argument \"%.*s\": \"%s %s\" takes options only",
                        CONFIG_SHOWN, argument, request->program, request->command);
+    if (request->scope == SCOPE_CTL)
+        return read_word(layer, argument, err);
     if (*seen)
         return err_set(err, ERR_USAGE,
                        "unexpected argument \"%.*s\": \"%s %s\" takes one %s, and that is "

@@ -3,6 +3,7 @@
 
 #include <stdio.h>
 
+#include "config_blame.h"
 #include "config_option.h"
 #include "config_set.h"
 #include "listener_address.h"
@@ -25,38 +26,16 @@ static enum config_option_id strongest(const struct config *config)
     return best;
 }
 
-// In the words of the source: "--port", "LIMPET_PORT", "port".
-static void name_option(enum config_option_id id, enum config_source source,
-                        char out[static CONFIG_NAME_MAX])
-{
-    const struct config_option *option = &config_options[id];
-    if (source == CONFIG_ENVIRONMENT)
-        config_option_variable(option, out);
-    else
-        snprintf(out, CONFIG_NAME_MAX, source == CONFIG_COMMAND_LINE ? "--%s" : "\"%s\"",
-                 option->name);
-}
-
-// Name the source, where that is a text.
-static int blame(const struct config *config, enum config_source source, struct err *err)
-{
-    if (source == CONFIG_PACKED)
-        return err_wrap(err, "packed settings");
-    if (source == CONFIG_FILE || source == CONFIG_PROJECT)
-        return err_wrap(err, "%s", config->file_name);
-    return -1;
-}
-
 static int refuse_both(const struct config *config, enum config_option_id other, struct err *err)
 {
     enum config_source source = config->settings[CONFIG_OPTION_listen].source;
     char listen[CONFIG_NAME_MAX], name[CONFIG_NAME_MAX];
-    name_option(CONFIG_OPTION_listen, source, listen);
-    name_option(other, source, name);
+    config_blame_name(CONFIG_OPTION_listen, source, listen);
+    config_blame_name(other, source, name);
     err_set(err, ERR_USAGE,
             "%s and %s exclude each other (leave %s out, and give its address to %s)", listen, name,
             name, listen);
-    return blame(config, source, err);
+    return config_blame(config, source, err);
 }
 
 // Whether the address stands in the list before the item at index.
@@ -88,10 +67,10 @@ static int check_duplicates(const struct config *config, struct err *err)
         listener_address_fini(&address);
         if (!found)
             continue;
-        name_option(CONFIG_OPTION_listen, source, name);
+        config_blame_name(CONFIG_OPTION_listen, source, name);
         err_set(err, ERR_USAGE, "%s %.*s: the address is given twice (leave one of them out)", name,
                 SHOWN, list->items[i]);
-        return blame(config, source, err);
+        return config_blame(config, source, err);
     }
     return 0;
 }

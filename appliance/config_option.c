@@ -2,24 +2,19 @@
 #include "config_option.h"
 
 #include <ctype.h>
-#include <sched.h>
 #include <stdio.h>
 #include <string.h>
-#include <unistd.h>
 
+#include "cgroup.h"
 #include "check.h"
+#include "jail.h"
 #include "listener_address.h"
 #include "near.h"
+#include "title.h"
 
-// The processors that this process may use; where the kernel knows more of them than cpu_set_t has
-// room for, those that are there.
-static int64_t processor_count(void)
+static int64_t worker_count(void)
 {
-    cpu_set_t set;
-    CPU_ZERO(&set);
-    if (sched_getaffinity(0, sizeof set, &set) == 0)
-        return CPU_COUNT(&set);
-    return sysconf(_SC_NPROCESSORS_ONLN);
+    return cgroup_workers(cgroup_processors(), cgroup_memory());
 }
 
 // A path is compared with it as it is once decoded, slash by slash.
@@ -45,6 +40,11 @@ const struct config_option config_options[CONFIG_OPTION_COUNT] = {
                                __VA_ARGS__},
 #include "options.def"
 #undef OPTION
+};
+
+const struct config_command config_commands[CONFIG_COMMAND_COUNT] = {
+    {SCOPE_SERVE, "serve"},     {SCOPE_CHECK, "check"},   {SCOPE_PACK, "pack"},
+    {SCOPE_INSPECT, "inspect"}, {SCOPE_STATUS, "status"}, {SCOPE_CTL, "ctl"},
 };
 
 const struct config_option *config_option_find(struct str name)

@@ -61,6 +61,16 @@ struct config_option {
     const char *help;    // one phrase, no full stop
 };
 
+struct config_command {
+    enum config_scope scope;
+    const char *name;
+};
+
+enum { CONFIG_COMMAND_COUNT = 6 };
+
+// The commands that take options, in the order in which documentation names them.
+extern const struct config_command config_commands[CONFIG_COMMAND_COUNT];
+
 // By enum config_option_id.
 extern const struct config_option config_options[CONFIG_OPTION_COUNT];
 

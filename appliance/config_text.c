@@ -84,18 +84,11 @@ static void document_value(const struct config_option *option, struct buf *out)
 
 static void document_scopes(const struct config_option *option, struct buf *out)
 {
-    static const struct {
-        enum config_scope scope;
-        const char *name;
-    } scopes[] = {{SCOPE_SERVE, "serve"},
-                  {SCOPE_CHECK, "check"},
-                  {SCOPE_PACK, "pack"},
-                  {SCOPE_INSPECT, "inspect"}};
     const char *separator = "";
-    for (size_t i = 0; i < sizeof scopes / sizeof scopes[0]; i++) {
-        if ((option->scopes & scopes[i].scope) == 0)
+    for (size_t i = 0; i < CONFIG_COMMAND_COUNT; i++) {
+        if ((option->scopes & config_commands[i].scope) == 0)
             continue;
-        PUT(out, "%s%s", separator, scopes[i].name);
+        PUT(out, "%s%s", separator, config_commands[i].name);
         separator = ", ";
     }
 }
@@ -163,23 +156,35 @@ static void print_source(const struct config *config, const struct config_option
     char variable[CONFIG_NAME_MAX];
     switch (config->settings[option - config_options].source) {
     case CONFIG_COMMAND_LINE:
-        PUT(out, "# command line\n");
+        PUT(out, "# command line");
         break;
     case CONFIG_ENVIRONMENT:
         config_option_variable(option, variable);
-        PUT(out, "# %s\n", variable);
+        PUT(out, "# %s", variable);
         break;
     case CONFIG_FILE:
     case CONFIG_PROJECT:
-        PUT(out, "# file %s\n", config->file_name);
+        PUT(out, "# file %s", config->file_name);
         break;
     case CONFIG_PACKED:
-        PUT(out, "# packed\n");
+        PUT(out, "# packed");
         break;
     case CONFIG_DEFAULT:
-        PUT(out, "# default\n");
+        PUT(out, "# default");
         break;
     }
+}
+
+// What "auto" is on this machine.
+static void print_automatic(const struct config *config, const struct config_option *option,
+                            struct buf *out)
+{
+    char number[CONFIG_VALUE_TEXT];
+    const int64_t *value = (const void *)((const char *)config + option->offset);
+    if (option->automatic == NULL || strcmp(value_at(config, option, 0), "auto") != 0)
+        return;
+    config_write(option, *value, number);
+    PUT(out, " (%s here)", number);
 }
 
 // Switches that only say what to do now are no settings.
@@ -213,6 +218,8 @@ void config_print(const struct config *config, enum config_scope scope, struct b
             size_t size = out->size - start;
             PUT(out, "%*s", size < width ? (int)(width - size) + 4 : 4, "");
             print_source(config, option, out);
+            print_automatic(config, option, out);
+            PUT(out, "\n");
         }
     }
 }

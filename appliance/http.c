@@ -13,6 +13,7 @@
 #include "check.h"
 #include "http_priv.h"
 #include "log.h"
+#include "scoreboard.h"
 
 static void log_message(void *owner, const char *format, va_list arguments)
 {
@@ -46,6 +47,14 @@ static void describe_peer(struct connection *connection, const struct sockaddr *
         memmove(connection->peer_address, text.data + mapped.size, text.size - mapped.size + 1);
 }
 
+static void tell_connections(const struct http *http)
+{
+    const struct scoreboard_map *map = http->setup->board;
+    if (map != NULL && map->board != NULL)
+        atomic_store_explicit(&map->board->connections, (uint32_t)http->connection_count,
+                              memory_order_relaxed);
+}
+
 static struct connection *connection_start(struct http *http, struct MHD_Connection *transport)
 {
     struct connection *connection = calloc(1, sizeof *connection);
@@ -64,6 +73,7 @@ static struct connection *connection_start(struct http *http, struct MHD_Connect
         connection->next->previous = connection;
     http->connections = connection;
     http->connection_count++;
+    tell_connections(http);
     return connection;
 }
 
@@ -77,6 +87,7 @@ static void connection_stop(struct connection *connection)
     else
         http->connections = connection->next;
     http->connection_count--;
+    tell_connections(http);
     free(connection);
 }
 
@@ -206,22 +217,42 @@ void http_settle_posted(struct http *http)
     }
 }
 
-void http_drain(struct http *http, bool new_ones_stay)
+static bool is_drained(const struct connection *connection, enum http_drain which)
+{
+    switch (which) {
+    case HTTP_DRAIN_SERVED:
+        return !connection->busy && connection->served;
+    case HTTP_DRAIN_PATIENT:
+        return !connection->busy && connection->stale;
+    default:
+        return !connection->busy;
+    }
+}
+
+void http_drain(struct http *http, enum http_drain which)
 {
     http->draining = true;
+    http->patient = which == HTTP_DRAIN_PATIENT;
     for (struct connection *connection = http->connections; connection != NULL;
          connection = connection->next) {
         // libmicrohttpd closes a connection whose peer has nothing more to say. One that is in the
         // middle of a request would lose it: it is closed by its answer instead. One that is new
         // has its first request on the way: it is given a little time.
-        if (!connection->busy && (connection->served || !new_ones_stay))
+        if (is_drained(connection, which))
             shutdown(connection->fd, SHUT_RD);
+        connection->stale = !connection->busy;
     }
 }
 
 size_t http_connection_count(const struct http *http)
 {
     return http->connection_count;
+}
+
+bool http_is_deserted(const struct http *http)
+{
+    return http->deserted > 0 && http->request_count == http->deserted &&
+           http->connection_count == http->deserted_connections;
 }
 
 bool http_is_idle(const struct http *http)

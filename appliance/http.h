@@ -49,9 +49,18 @@ void http_post(struct http *http, struct request *request);
 bool http_has_posted(const struct http *http);
 void http_settle_posted(struct http *http);
 
-// Close idle connections, and the others after their current answer. new_ones_stay: one that has
-// not brought its first request yet is not idle.
-void http_drain(struct http *http, bool new_ones_stay);
+// Close connections after their current answer; and of the idle ones all, those that have had a
+// request answered, or, patiently, those that have been idle since the call before.
+enum http_drain { HTTP_DRAIN_ALL, HTTP_DRAIN_SERVED, HTTP_DRAIN_PATIENT };
+void http_drain(struct http *http, enum http_drain which);
+
+// Give up the requests that the application has had work with since that time (milliseconds of the
+// monotonic clock) or longer: they are refused, or cut off, and their work, whenever it ends, is
+// for nobody. Returns since when the longest of the others is under way, 0: there is none.
+int64_t http_give_up(struct http *http, int64_t since);
+
+// Whether something is left, but all of that was given up.
+bool http_is_deserted(const struct http *http);
 
 size_t http_connection_count(const struct http *http);
 

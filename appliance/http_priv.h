@@ -25,6 +25,7 @@ struct connection {
     int fd;
     uint16_t peer_port;
     bool served; // a request, at least
+    bool stale;  // idle when a patient drain looked
     bool busy;   // between a request's first byte seen by us and its answer's last
     char peer_address[INET6_ADDRSTRLEN];
 };
@@ -87,6 +88,9 @@ struct request {
     bool answered;
     bool failed; // cut the connection
     bool running;
+    _Atomic bool deserted; // its work was given up; whoever does that may look
+    int64_t offered;       // since when the application can get on with it, monotonic milliseconds
+    struct request *next_running, *previous_running;
     bool ended;
     _Atomic enum expectation expectation;
     struct header headers[HEADER_LIMIT];
@@ -102,11 +106,16 @@ struct http {
     size_t free_count;
     struct request_queue ready;       // with work for the application
     struct request *_Atomic posted;   // latest first
+    struct request *running;          // with work that is not settled, latest first
+    size_t deserted;                  // of these, given up
+    size_t deserted_connections;      // that are still open
+    uint64_t served;                  // requests that have ended
     unsigned expecting;               // requests handed over without their body
     pthread_mutex_t expectation_lock; // for waiting only
     pthread_cond_t expectation_changed;
     const struct listener *accepting; // of the connection that http_add is handing over
     bool draining;
+    bool patient; // draining, and idle connections are kept for a while
 };
 
 // http_request.c: libmicrohttpd's callbacks for one request, in the order in which they come.
@@ -122,6 +131,10 @@ void http_request_free_all(struct http *http);
 void http_request_offer(struct request *request, enum work work);
 // With no work under way: release what it still has, then free it.
 void http_request_finish(struct request *request);
+
+// http_desert.c: the end of a request, or of its work, that was given up before.
+void http_desert_end(struct request *request);
+void http_desert_settle(struct request *request);
 
 // http_response.c: queue a plain answer of our own making, inside a callback.
 enum MHD_Result http_respond_plain(struct request *request, unsigned status);

@@ -7,7 +7,9 @@
 #include <string.h>
 
 #include "check.h"
+#include "clock.h"
 #include "log.h"
+#include "scoreboard.h"
 
 enum {
     LINE_SIZE_MAX = CONNECTION_MEMORY,
@@ -172,12 +174,42 @@ void request_queue_append(struct request_queue *queue, struct request_queue *beh
     *behind = (struct request_queue){NULL, NULL};
 }
 
+// A few milliseconds late, and much cheaper than the exact time.
+static int64_t coarse_milliseconds(void)
+{
+    return clock_read(CLOCK_MONOTONIC_COARSE) / 1000000;
+}
+
+static void begin_running(struct request *request)
+{
+    struct http *http = request->http;
+    request->running = true;
+    request->offered = coarse_milliseconds();
+    request->previous_running = NULL;
+    request->next_running = http->running;
+    if (http->running != NULL)
+        http->running->previous_running = request;
+    http->running = request;
+}
+
+static void end_running(struct request *request)
+{
+    struct http *http = request->http;
+    request->running = false;
+    if (request->next_running != NULL)
+        request->next_running->previous_running = request->previous_running;
+    if (request->previous_running != NULL)
+        request->previous_running->next_running = request->next_running;
+    else
+        http->running = request->next_running;
+}
+
 // Behind the others with work.
 static void enqueue(struct request *request, enum work work)
 {
     must(request->work == WORK_NONE);
     request->work = work;
-    request->running = true;
+    begin_running(request);
     request->answer.flushed = request->answer.ends = false;
     request_queue_put(&request->http->ready, request);
 }
@@ -325,6 +357,8 @@ static enum MHD_Result take_body(struct request *request, const char *data, size
 static void tell_expectation(struct request *request, enum expectation what)
 {
     struct http *http = request->http;
+    // The client was waited for until now; from here on it is the application again.
+    request->offered = coarse_milliseconds();
     pthread_mutex_lock(&http->expectation_lock);
     request->expectation = what;
     pthread_cond_broadcast(&http->expectation_changed);
@@ -369,6 +403,17 @@ enum MHD_Result http_request_step(void *http, struct MHD_Connection *transport, 
     return answered ? MHD_YES : complete(request);
 }
 
+// Answered or not: it has had its share of the worker's life.
+static void count_served(struct http *http)
+{
+    const struct reactor_setup *setup = http->setup;
+    http->served++;
+    if (setup->board != NULL && setup->board->board != NULL)
+        atomic_store_explicit(&setup->board->board->requests, http->served, memory_order_relaxed);
+    if (http->served == setup->request_limit)
+        setup->worn(setup->owner);
+}
+
 void http_request_end(void *owner, struct MHD_Connection *transport, void **context,
                       enum MHD_RequestTerminationCode how)
 {
@@ -379,10 +424,14 @@ void http_request_end(void *owner, struct MHD_Connection *transport, void **cont
     *context = NULL;
     request->connection->busy = false;
     request->connection->served = true;
-    // Its answer may have been under way, without "Connection: close", when the drain began.
-    if (request->http->draining)
+    // Its answer may have been under way, without "Connection: close", when the drain began: its
+    // client may send its next request, and a patient drain waits for it.
+    if (request->http->draining && !request->http->patient)
         shutdown(request->connection->fd, SHUT_RD);
     request->ended = true;
+    if (request->deserted)
+        http_desert_end(request);
+    count_served(request->http);
     if (request->expectation != EXPECT_NONE) {
         request->http->expecting--;
         tell_expectation(request, EXPECT_LOST);
@@ -399,7 +448,9 @@ void http_settle(struct http *http, struct request *request)
         return;
     }
     request->work = WORK_NONE;
-    request->running = false;
+    end_running(request);
+    if (request->deserted)
+        http_desert_settle(request);
     if (request->expectation == EXPECT_HELD) {
         http->expecting--;
         request->expectation = EXPECT_NONE;
@@ -423,7 +474,10 @@ void request_run(struct request *request, bool gathers)
     struct answer *answer = &request->answer;
     switch (request->work) {
     case WORK_ANSWER:
-        setup->handle(setup->owner, request);
+        // Its client was told while it waited for a thread, and may have asked elsewhere: it is not
+        // to be done after all.
+        if (!request->deserted)
+            setup->handle(setup->owner, request);
         request_fail(request, 500); // unless it was answered
         if (answer->streams && gathers && http_response_gather(request))
             release(answer);

@@ -1,16 +1,16 @@
 // listener.c - the set of a server's listening sockets, and the words for what can go wrong in
-// making it. How each is opened stands in listener_tcp.c and listener_unix.c. Accepts nothing: that
-// is the reactor's.
+// making it. How each is opened stands in listener_tcp.c, listener_unix.c and listener_systemd.c.
+// Accepts nothing: that is the reactor's.
 #include "listener.h"
 
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
 #include <unistd.h>
 
 #include "check.h"
 #include "config.h"
+#include "listener_inherited.h"
 #include "listener_priv.h"
 
 // --- errors ---
@@ -56,20 +56,39 @@ void listener_append(struct listener_set *set, int fd, const char *address, uint
         reallocarray(set->listeners, set->count + 1, sizeof *set->listeners);
     must(listeners != NULL);
     set->listeners = listeners;
-    struct listener_file *files = reallocarray(set->files, set->count + 1, sizeof *set->files);
+    struct unix_socket_file *files = reallocarray(set->files, set->count + 1, sizeof *set->files);
     must(files != NULL);
     set->files = files;
+    struct listener_origin *origins =
+        reallocarray(set->origins, set->count + 1, sizeof *set->origins);
+    must(origins != NULL);
+    set->origins = origins;
     listeners[set->count] =
         (struct listener){fd, {.scheme = "http", .address = address, .port = port}};
-    files[set->count] = (struct listener_file){.path = NULL};
+    files[set->count] = (struct unix_socket_file){.path = NULL};
+    origins[set->count] = (struct listener_origin){.name = NULL};
     set->count++;
 }
 
 int listener_set_add(struct listener_set *set, const struct listener_address *address, int backlog,
                      struct err *err)
 {
+    if (address->systemd)
+        return listener_add_systemd(set, address, err);
     return address->path != NULL ? listener_add_unix(set, address, backlog, err)
                                  : listener_add_tcp(set, address, backlog, err);
+}
+
+// Whether nobody has said where to listen.
+static bool is_unsaid(const struct config *config)
+{
+    static const enum config_option_id ways[] = {CONFIG_OPTION_listen, CONFIG_OPTION_host,
+                                                 CONFIG_OPTION_port, CONFIG_OPTION_uds};
+    for (size_t i = 0; i < sizeof ways / sizeof ways[0]; i++) {
+        if (config->settings[ways[i]].source != CONFIG_DEFAULT)
+            return false;
+    }
+    return true;
 }
 
 // The addresses that the configuration asks for, into the set.
@@ -89,28 +108,59 @@ static int take_addresses(struct listener_set *set, const struct config *config,
                                                   .path = config->uds,
                                                   .port = (uint16_t)config->port,
                                                   .mode = LISTENER_FILE_MODE};
+    if (is_unsaid(config) && listener_inherited_from_systemd(set->inherited))
+        set->addresses[0] = (struct listener_address){.systemd = true};
     set->address_count = 1;
     return 0;
 }
 
-int listener_set_open(struct listener_set *set, const struct config *config, struct err *err)
+int listener_set_open(struct listener_set *set, const struct config *config,
+                      struct listener_inherited *inherited, struct err *err)
 {
-    *set = (struct listener_set){.count = 0};
+    *set = (struct listener_set){.inherited = inherited};
     int result = take_addresses(set, config, err);
     for (size_t i = 0; result == 0 && i < set->address_count; i++)
         result = listener_set_add(set, &set->addresses[i], (int)config->backlog, err);
+    set->inherited = NULL;
     if (result < 0)
         listener_set_fini(set);
+    else
+        listener_close_unwanted(inherited);
     return result;
 }
 
-static void close_one(struct listener *listener, struct listener_file *file)
+const char *listener_set_name_of(const struct listener_set *set, size_t index)
 {
-    struct stat status;
-    if (file->path != NULL && file->maker == getpid() && lstat(file->path, &status) == 0 &&
-        status.st_dev == file->device && status.st_ino == file->inode)
-        unlink(file->path);
-    file->path = NULL;
+    const struct listener *listener = &set->listeners[index];
+    const struct unix_socket_file *file = &set->files[index];
+    if (listener->fd < 0)
+        return NULL;
+    if (set->origins[index].name != NULL)
+        return set->origins[index].name;
+    if (listener->endpoint.port == 0 && (file->path == NULL || !unix_socket_in_place(file)))
+        return NULL;
+    return LISTENER_OWN_NAME;
+}
+
+void listener_set_claim_files(struct listener_set *set)
+{
+    for (size_t i = 0; i < set->count; i++) {
+        if (set->files[i].adopted)
+            set->files[i].maker = getpid();
+    }
+}
+
+void listener_set_forget_files(struct listener_set *set)
+{
+    for (size_t i = 0; i < set->count; i++)
+        set->files[i].path = NULL;
+}
+
+// --- the end ---
+
+static void close_one(struct listener *listener, struct unix_socket_file *file)
+{
+    unix_socket_remove(file);
     if (listener->fd >= 0)
         close(listener->fd);
     listener->fd = -1;
@@ -127,6 +177,11 @@ void listener_set_fini(struct listener_set *set)
     listener_set_close(set);
     for (size_t i = 0; i < set->address_count; i++)
         listener_address_fini(&set->addresses[i]);
+    for (size_t i = 0; i < set->count; i++) {
+        free(set->origins[i].name);
+        free(set->origins[i].address);
+    }
+    free(set->origins);
     free(set->listeners);
     free(set->files);
     free(set->addresses);

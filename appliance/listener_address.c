@@ -164,16 +164,49 @@ static int parse_unix(struct listener_address *address, char *text, struct err *
     return 0;
 }
 
-// --- both ---
+// --- systemd ---
+
+// What may be a name is systemd's business, save that a colon cannot stand in LISTEN_FDNAMES.
+static int parse_systemd(struct listener_address *address, char *text, struct err *err)
+{
+    const char *comma = strchr(text, ',');
+    address->systemd = true;
+    if (comma != NULL)
+        return err_set(err, ERR_USAGE,
+                       "systemd's sockets have their settings in the .socket unit (leave "
+                       "\"%.*s\" out, and write SocketMode=, SocketUser= and SocketGroup= there)",
+                       SHOWN, comma);
+    if (*text == '\0')
+        return 0;
+    address->name = text + 1;
+    if (text[1] == '\0' || strchr(text + 1, ':') != NULL)
+        return err_set(err, ERR_USAGE,
+                       "no name of a socket behind \"systemd:\" (write FileDescriptorName= of "
+                       "the .socket unit, or systemd alone for all sockets)");
+    return 0;
+}
+
+// --- all ---
+
+static bool is_systemd(const char *text)
+{
+    struct str word = STR("systemd");
+    return str_starts(str_of(text), word) &&
+           (text[word.size] == '\0' || text[word.size] == ':' || text[word.size] == ',');
+}
 
 int listener_address_parse(struct listener_address *address, const char *text, struct err *err)
 {
     *address = (struct listener_address){.mode = LISTENER_FILE_MODE, .listed = true};
     address->text = strdup(text);
     must(address->text != NULL);
-    int result = str_starts(str_of(text), STR("unix:"))
-                     ? parse_unix(address, address->text + sizeof "unix:" - 1, err)
-                     : parse_tcp(address, address->text, err);
+    int result;
+    if (is_systemd(text))
+        result = parse_systemd(address, address->text + sizeof "systemd" - 1, err);
+    else if (str_starts(str_of(text), STR("unix:")))
+        result = parse_unix(address, address->text + sizeof "unix:" - 1, err);
+    else
+        result = parse_tcp(address, address->text, err);
     if (result < 0)
         listener_address_fini(address);
     return result;
@@ -201,6 +234,8 @@ static bool same_text(const char *a, const char *b)
 
 bool listener_address_equal(const struct listener_address *a, const struct listener_address *b)
 {
+    if (a->systemd || b->systemd)
+        return a->systemd == b->systemd && same_text(a->name, b->name);
     if (a->path != NULL || b->path != NULL)
         return same_text(a->path, b->path);
     return a->port != 0 && a->port == b->port && same_text(a->host, b->host);
@@ -209,7 +244,10 @@ bool listener_address_equal(const struct listener_address *a, const struct liste
 void listener_address_describe(const struct listener_address *address, char *out, size_t size)
 {
     const char *host = address->host != NULL ? address->host : "";
-    if (address->path != NULL)
+    if (address->systemd)
+        snprintf(out, size, "systemd%s%s", address->name != NULL ? ":" : "",
+                 address->name != NULL ? address->name : "");
+    else if (address->path != NULL)
         snprintf(out, size, "unix:%s", address->path);
     else
         snprintf(out, size, strchr(host, ':') != NULL ? "[%s]:%u" : "%s:%u", host, address->port);

@@ -18,13 +18,15 @@ struct listener_address {
     uint16_t port;             // 0: any free one
     mode_t mode;               // of the unix socket's file
     const char *owner, *group; // of that file, names or numbers; NULL: as it comes
+    bool systemd;              // none of these, but sockets that systemd has opened
+    const char *name;          // of them, FileDescriptorName=; NULL: all
     bool listed;               // by --listen; else by --host, --port and --uds
     char *text;                // what the names above point into; NULL: it belongs to others
 };
 
-// "127.0.0.1:8000", "[::1]:8000", "name:8000", ":8000", "8000" (of 127.0.0.1), or
-// "unix:/run/shop.sock", there with ",mode=0660" and ",owner=USER:GROUP" behind. Errors are
-// ERR_USAGE and say what to write instead, not what was written.
+// "127.0.0.1:8000", "[::1]:8000", "name:8000", ":8000", "8000" (of 127.0.0.1),
+// "unix:/run/shop.sock", there with ",mode=0660" and ",owner=USER:GROUP" behind, or "systemd" and
+// "systemd:NAME". Errors are ERR_USAGE and say what to write instead, not what was written.
 int listener_address_parse(struct listener_address *address, const char *text, struct err *err);
 void listener_address_fini(struct listener_address *address);
 
@@ -34,5 +36,5 @@ int listener_address_check(const char *text, struct err *err);
 // The same place; any two free ports are two places.
 bool listener_address_equal(const struct listener_address *a, const struct listener_address *b);
 
-// "127.0.0.1:8000", "[::1]:8000", ":8000", "unix:/run/shop.sock".
+// "127.0.0.1:8000", "[::1]:8000", ":8000", "unix:/run/shop.sock", "systemd:NAME".
 void listener_address_describe(const struct listener_address *address, char *out, size_t size);

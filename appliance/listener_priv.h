@@ -1,8 +1,10 @@
-// listener_priv.h - what listener.c, listener_tcp.c and listener_unix.c share. Included by them
-// only.
+// listener_priv.h - what listener.c, listener_tcp.c, listener_unix.c and listener_systemd.c share.
+// Included by them only.
 #pragma once
 
 #include "listener.h"
+
+struct listener_inherited_socket;
 
 struct listener_reason {
     int errnum;
@@ -29,3 +31,17 @@ int listener_add_tcp(struct listener_set *set, const struct listener_address *ad
                      struct err *err);
 int listener_add_unix(struct listener_set *set, const struct listener_address *address, int backlog,
                       struct err *err);
+int listener_add_systemd(struct listener_set *set, const struct listener_address *address,
+                         struct err *err);
+
+// --- inherited sockets ---
+
+// One socket more, which is no inherited one any more; address as for struct endpoint.
+void listener_adopt(struct listener_set *set, struct listener_inherited_socket *socket,
+                    const char *address, uint16_t port, int backlog);
+
+// The inherited unix socket of that path; NULL: none.
+struct listener_inherited_socket *listener_find_inherited_path(const struct listener_set *set,
+                                                               const char *path);
+
+void listener_close_unwanted(struct listener_inherited *inherited);

@@ -9,6 +9,7 @@
 #include <unistd.h>
 
 #include "cleanup.h"
+#include "listener_inherited.h"
 #include "listener_priv.h"
 
 static const struct listener_reason reasons[] = {
@@ -74,6 +75,19 @@ static bool is_wildcard(const struct sockaddr *name)
     return ((const struct sockaddr_in *)(const void *)name)->sin_addr.s_addr == INADDR_ANY;
 }
 
+// Whether both are the same address, whatever the port.
+static bool same_host(const struct sockaddr *a, const struct sockaddr *b)
+{
+    if (a->sa_family != b->sa_family)
+        return false;
+    if (a->sa_family == AF_INET)
+        return ((const struct sockaddr_in *)(const void *)a)->sin_addr.s_addr ==
+               ((const struct sockaddr_in *)(const void *)b)->sin_addr.s_addr;
+    const struct sockaddr_in6 *v6a = (const void *)a, *v6b = (const void *)b;
+    return v6a->sin6_scope_id == v6b->sin6_scope_id &&
+           memcmp(&v6a->sin6_addr, &v6b->sin6_addr, sizeof v6a->sin6_addr) == 0;
+}
+
 // Whether a connection could be meant for both. "::" takes IPv4 as well.
 static bool meet(struct sockaddr *a, struct sockaddr *b)
 {
@@ -84,14 +98,7 @@ static bool meet(struct sockaddr *a, struct sockaddr *b)
         return true;
     if (a->sa_family != b->sa_family)
         return false;
-    if (is_wildcard(a) || is_wildcard(b))
-        return true;
-    if (a->sa_family == AF_INET)
-        return ((struct sockaddr_in *)(void *)a)->sin_addr.s_addr ==
-               ((struct sockaddr_in *)(void *)b)->sin_addr.s_addr;
-    const struct sockaddr_in6 *v6a = (void *)a, *v6b = (void *)b;
-    return v6a->sin6_scope_id == v6b->sin6_scope_id &&
-           memcmp(&v6a->sin6_addr, &v6b->sin6_addr, sizeof v6a->sin6_addr) == 0;
+    return is_wildcard(a) || is_wildcard(b) || same_host(a, b);
 }
 
 // The socket of the set that has this address already; NULL: none, or any port will do.
@@ -104,6 +111,59 @@ static const struct listener *find_meeting(const struct listener_set *set, struc
             getsockname(set->listeners[i].fd, (struct sockaddr *)&other, &size) == 0 &&
             meet((struct sockaddr *)&other, name))
             return &set->listeners[i];
+    }
+    return NULL;
+}
+
+// --- inherited sockets ---
+
+// Whether the configuration names that port.
+static bool is_named(const struct listener_set *set, in_port_t port)
+{
+    for (size_t i = 0; i < set->address_count; i++) {
+        if (set->addresses[i].port == ntohs(port))
+            return true;
+    }
+    return false;
+}
+
+// Any free port is that which a limpet found before, so that its clients find us.
+static bool is_bound_to(const struct listener_inherited_socket *socket, struct sockaddr *name,
+                        const struct listener_set *set)
+{
+    struct sockaddr_storage storage;
+    struct sockaddr *bound = (struct sockaddr *)&storage;
+    socklen_t size = sizeof storage;
+    if (socket->fd < 0 || getsockname(socket->fd, bound, &size) < 0 || !same_host(bound, name))
+        return false;
+    in_port_t port = *port_of(bound);
+    return *port_of(name) != 0 ? port == *port_of(name) : socket->own && !is_named(set, port);
+}
+
+static struct listener_inherited_socket *find_inherited(const struct listener_set *set,
+                                                        struct sockaddr *name)
+{
+    const struct listener_inherited *inherited = set->inherited;
+    for (size_t i = 0; inherited != NULL && i < inherited->count; i++) {
+        if (is_bound_to(&inherited->sockets[i], name, set))
+            return &inherited->sockets[i];
+    }
+    return NULL;
+}
+
+// An inherited socket that is not bound to this address, but in its way.
+static const struct listener_inherited_socket *find_in_the_way(const struct listener_set *set,
+                                                               struct sockaddr *name)
+{
+    const struct listener_inherited *inherited = set->inherited;
+    for (size_t i = 0; inherited != NULL && i < inherited->count; i++) {
+        struct sockaddr_storage bound;
+        socklen_t size = sizeof bound;
+        const struct listener_inherited_socket *socket = &inherited->sockets[i];
+        if (socket->fd >= 0 && !socket->own &&
+            getsockname(socket->fd, (struct sockaddr *)&bound, &size) == 0 &&
+            bound.ss_family != AF_UNIX && meet((struct sockaddr *)&bound, name))
+            return socket;
     }
     return NULL;
 }
@@ -150,6 +210,34 @@ static const char *endpoint_address(const struct listener_address *address, int 
     return family == AF_INET6 ? "::" : "0.0.0.0";
 }
 
+// Where the inherited socket of this address is, if there is one.
+static bool adopt_one(struct adding *adding, const struct addrinfo *info)
+{
+    if (adding->port != 0)
+        *port_of(info->ai_addr) = htons(adding->port);
+    struct listener_inherited_socket *socket = find_inherited(adding->set, info->ai_addr);
+    if (socket == NULL || real_port(socket->fd, &adding->port) < 0)
+        return false;
+    listener_adopt(adding->set, socket, endpoint_address(adding->address, info->ai_family),
+                   adding->port, adding->backlog);
+    return true;
+}
+
+static int refuse_to_listen(const struct adding *adding, const struct addrinfo *info, int errnum,
+                            struct err *err)
+{
+    const struct listener_inherited_socket *other =
+        errnum == EADDRINUSE ? find_in_the_way(adding->set, info->ai_addr) : NULL;
+    if (other == NULL)
+        return refuse(adding->address, errnum, err);
+    char text[320];
+    snprintf(text, sizeof text,
+             "the socket \"%.200s\" of systemd is in its way; take that one with --listen systemd, "
+             "or choose another with",
+             other->name);
+    return listener_refuse_with(adding->address, &(struct listener_reason){0, text, "--port"}, err);
+}
+
 // One of the addresses of a name. 0 also where the machine lacks it.
 static int add_one(struct adding *adding, const struct addrinfo *info, struct err *err)
 {
@@ -161,6 +249,8 @@ static int add_one(struct adding *adding, const struct addrinfo *info, struct er
         return 0; // a name may have an address twice
     if (other != NULL)
         return listener_refuse_overlap(adding->address, other, err);
+    if (adopt_one(adding, info))
+        return 0;
     _close_ int fd = listen_at(info, adding->backlog);
     // Only an address that is not ours is passed over: one in use must not be left out silently.
     if (fd < 0 && (errno == EADDRNOTAVAIL || errno == EAFNOSUPPORT)) {
@@ -168,7 +258,7 @@ static int add_one(struct adding *adding, const struct addrinfo *info, struct er
         return 0;
     }
     if (fd < 0 || real_port(fd, &adding->port) < 0)
-        return refuse(adding->address, errno, err);
+        return refuse_to_listen(adding, info, errno, err);
     listener_append(set, steal_fd(&fd), endpoint_address(adding->address, info->ai_family),
                     adding->port);
     return 0;
@@ -195,9 +285,15 @@ int listener_add_tcp(struct listener_set *set, const struct listener_address *ad
     struct addrinfo *list;
     if (resolve(address, &list, err) < 0)
         return -1;
-    // All addresses: "::" alone takes them, and 0.0.0.0 is for machines without IPv6.
+    // All addresses: "::" alone takes them, and 0.0.0.0 is for machines without IPv6. What was
+    // inherited for them is enough.
     bool all = address->host == NULL;
-    int result = add_family(&adding, list, all ? AF_INET6 : AF_INET, err);
+    for (const struct addrinfo *info = list; all && info != NULL; info = info->ai_next)
+        adopt_one(&adding, info);
+    bool adopted = set->count > adding.first;
+    int result = 0;
+    if (!adopted)
+        result = add_family(&adding, list, all ? AF_INET6 : AF_INET, err);
     if (result == 0 && !(all && set->count > adding.first))
         result = add_family(&adding, list, all ? AF_INET : AF_INET6, err);
     freeaddrinfo(list);

@@ -1,49 +1,37 @@
-// listener_unix.c - a unix socket and its file: makes way for it, gives it its owner and mode, and
-// leaves alone what belongs to others.
+// listener_unix.c - a unix socket and its file, to which it gives owner and mode.
 #include <errno.h>
-#include <grp.h>
-#include <pwd.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
-#include <sys/un.h>
 #include <unistd.h>
 
 #include "cleanup.h"
+#include "identity.h"
+#include "listener_inherited.h"
 #include "listener_priv.h"
-
-static const struct listener_reason reasons[] = {
-    {EADDRINUSE, "in use by another process; choose another with", "--uds"},
-    {ENOENT, "its folder does not exist; create it or choose another with", "--uds"},
-    {ENOTDIR, "its folder is not a folder; choose another with", "--uds"},
-    {EACCES, "permission denied; choose another with", "--uds"},
-    {EROFS, "its file system is read-only; choose another with", "--uds"},
-};
+#include "log.h"
+#include "unix_socket.h"
 
 static int refuse(const struct listener_address *address, int errnum, struct err *err)
 {
-    return listener_refuse(address, reasons, sizeof reasons / sizeof reasons[0], errnum, err);
+    struct listener_reason reason = {errnum, unix_socket_reason(errnum), "--uds"};
+    return listener_refuse(address, &reason, reason.text != NULL ? 1 : 0, errnum, err);
 }
 
 static int make_name(const struct listener_address *address, struct sockaddr_un *out,
                      struct err *err)
 {
-    *out = (struct sockaddr_un){.sun_family = AF_UNIX};
-    size_t size = strlen(address->path);
-    if (size == 0)
+    if (unix_socket_name(address->path, out))
+        return 0;
+    if (*address->path == '\0')
         return err_set(err, ERR_FAILED,
                        "cannot listen on a unix socket without a path; give one with --uds");
-    if (size >= sizeof out->sun_path) {
-        char text[128];
-        snprintf(text, sizeof text,
-                 "a path of %zu bytes, at most %zu are possible; choose a shorter one with", size,
-                 sizeof out->sun_path - 1);
-        return listener_refuse_with(address, &(struct listener_reason){0, text, "--uds"}, err);
-    }
-    memcpy(out->sun_path, address->path, size);
-    return 0;
+    char text[128];
+    snprintf(text, sizeof text,
+             "a path of %zu bytes, at most %d are possible; choose a shorter one with",
+             strlen(address->path), UNIX_SOCKET_PATH_MAX);
+    return listener_refuse_with(address, &(struct listener_reason){0, text, "--uds"}, err);
 }
 
 // --- owner ---
@@ -53,17 +41,6 @@ struct ids {
     uid_t user;
     gid_t group;
 };
-
-static bool read_id(const char *text, unsigned *id)
-{
-    char *end;
-    errno = 0;
-    unsigned long number = strtoul(text, &end, 10);
-    if (text[strspn(text, "0123456789")] != '\0' || errno != 0 || number >= (unsigned)-1)
-        return false;
-    *id = (unsigned)number;
-    return true;
-}
 
 static int refuse_name(const struct listener_address *address, const char *what, const char *name,
                        struct err *err)
@@ -78,19 +55,15 @@ static int refuse_name(const struct listener_address *address, const char *what,
 
 static int find_ids(const struct listener_address *address, struct ids *ids, struct err *err)
 {
+    struct identity_user user;
     *ids = (struct ids){(uid_t)-1, (gid_t)-1};
-    if (address->owner != NULL && !read_id(address->owner, &ids->user)) {
-        const struct passwd *user = getpwnam(address->owner);
-        if (user == NULL)
+    if (address->owner != NULL) {
+        if (identity_find_user(address->owner, &user) < 0)
             return refuse_name(address, "user", address->owner, err);
-        ids->user = user->pw_uid;
+        ids->user = user.id;
     }
-    if (address->group != NULL && !read_id(address->group, &ids->group)) {
-        const struct group *group = getgrnam(address->group);
-        if (group == NULL)
-            return refuse_name(address, "group", address->group, err);
-        ids->group = group->gr_gid;
-    }
+    if (address->group != NULL && identity_find_group(address->group, &ids->group) < 0)
+        return refuse_name(address, "group", address->group, err);
     return 0;
 }
 
@@ -112,58 +85,62 @@ static int refuse_owner(const struct listener_address *address, int errnum, stru
 static const struct listener *find_ours(const struct listener_set *set, const struct stat *status)
 {
     for (size_t i = 0; i < set->count; i++) {
-        const struct listener_file *file = &set->files[i];
+        const struct unix_socket_file *file = &set->files[i];
         if (file->path != NULL && file->device == status->st_dev && file->inode == status->st_ino)
             return &set->listeners[i];
     }
     return NULL;
 }
 
-// Whether nobody answers any more on the socket that is there.
-static int probe(const struct listener_address *address, const struct sockaddr_un *name,
-                 struct err *err)
-{
-    _close_ int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
-    if (fd < 0)
-        return refuse(address, errno, err);
-    // Only a refusal says that nobody listens: a full backlog or a missing permission does not.
-    int errnum = connect(fd, (const struct sockaddr *)name, sizeof *name) < 0 ? errno : 0;
-    if (errnum == ECONNREFUSED)
-        return 0;
-    return refuse(address, errnum == EACCES ? EACCES : EADDRINUSE, err);
-}
-
 // Make way: remove a socket's file that nobody answers on any more.
-static int remove_stale(const struct listener_set *set, const struct listener_address *address,
-                        const struct sockaddr_un *name, struct err *err)
+static int make_way(const struct listener_set *set, const struct listener_address *address,
+                    const struct sockaddr_un *name, struct err *err)
 {
-    static const struct listener_reason no_socket = {
-        0, "a file is there that is no socket; remove it or choose another path with", "--uds"};
     struct stat status;
-    if (lstat(name->sun_path, &status) < 0)
-        return errno == ENOENT ? 0 : refuse(address, errno, err);
-    if (!S_ISSOCK(status.st_mode))
-        return listener_refuse_with(address, &no_socket, err);
-    const struct listener *ours = find_ours(set, &status);
+    int errnum = unix_socket_look(name, &status);
+    if (errnum == ENOENT)
+        return 0;
+    const struct listener *ours = errnum == 0 ? find_ours(set, &status) : NULL;
     if (ours != NULL)
         return listener_refuse_overlap(address, ours, err);
-    if (probe(address, name, err) < 0)
-        return -1;
-    if (unlink(name->sun_path) < 0 && errno != ENOENT)
-        return refuse(address, errno, err);
-    return 0;
+    if (errnum == 0)
+        errnum = unix_socket_remove_stale(name);
+    return errnum == 0 ? 0 : refuse(address, errnum, err);
 }
 
 // Nobody can connect before listen, so that nobody does with rights that are not the last ones.
 static int prepare_file(const struct listener_address *address, const struct ids *ids,
-                        struct listener_file *file, struct err *err)
+                        struct unix_socket_file *file, struct err *err)
 {
-    struct stat status;
     if (lchown(address->path, ids->user, ids->group) < 0)
         return refuse_owner(address, errno, err);
-    if (chmod(address->path, address->mode) < 0 || lstat(address->path, &status) < 0)
+    if (chmod(address->path, address->mode) < 0)
         return refuse(address, errno, err);
-    *file = (struct listener_file){address->path, status.st_dev, status.st_ino, getpid()};
+    int errnum = unix_socket_note(file, address->path);
+    return errnum == 0 ? 0 : refuse(address, errnum, err);
+}
+
+// What systemd has opened stays as it is. What a limpet has opened may be wanted in another way
+// than it was, but stays that one's until we serve.
+static int adopt(struct listener_set *set, const struct listener_address *address,
+                 struct listener_inherited_socket *socket, int backlog, struct err *err)
+{
+    struct unix_socket_file file;
+    struct ids ids;
+    if (!socket->own) {
+        if (address->owner != NULL || address->group != NULL || address->mode != LISTENER_FILE_MODE)
+            log_warning("listener",
+                        "ignoring mode and owner of unix:%s: systemd has opened it (write "
+                        "SocketMode=, SocketUser= and SocketGroup= in the .socket unit)",
+                        address->path);
+        unix_socket_find(&file, address->path);
+    } else if (find_ids(address, &ids, err) < 0 || prepare_file(address, &ids, &file, err) < 0) {
+        return -1;
+    }
+    file.adopted = socket->own;
+    file.maker = 0;
+    listener_adopt(set, socket, address->path, 0, backlog);
+    set->files[set->count - 1] = file;
     return 0;
 }
 
@@ -171,10 +148,13 @@ int listener_add_unix(struct listener_set *set, const struct listener_address *a
                       struct err *err)
 {
     struct sockaddr_un name;
-    struct listener_file file;
+    struct unix_socket_file file;
     struct ids ids;
+    struct listener_inherited_socket *inherited = listener_find_inherited_path(set, address->path);
+    if (inherited != NULL)
+        return adopt(set, address, inherited, backlog, err);
     if (make_name(address, &name, err) < 0 || find_ids(address, &ids, err) < 0 ||
-        remove_stale(set, address, &name, err) < 0)
+        make_way(set, address, &name, err) < 0)
         return -1;
     _close_ int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
     if (fd < 0 || bind(fd, (struct sockaddr *)&name, sizeof name) < 0)

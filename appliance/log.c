@@ -40,6 +40,11 @@ void log_set_role(const char *role)
     state.pid = (int)getpid();
 }
 
+const char *log_role(void)
+{
+    return state.role;
+}
+
 static size_t write_prefix(char *record, size_t size, enum log_level level, const char *module)
 {
     struct timespec now;

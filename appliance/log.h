@@ -12,6 +12,7 @@ bool log_enabled(enum log_level level);
 
 // Who speaks: "supervisor", "worker-2". Copied, cut at 31 bytes; the pid is taken anew.
 void log_set_role(const char *role);
+const char *log_role(void);
 
 // module: the part that speaks ("listener"), a literal.
 void log_write(enum log_level level, const char *module, const char *format, ...)

@@ -10,6 +10,7 @@
 #include "commands.h"
 #include "embed.h"
 #include "mount.h"
+#include "title.h"
 
 // The path of our own executable; without /proc, as we were called.
 static const char *own_path(char path[static PATH_MAX])
@@ -43,7 +44,7 @@ int main(int argc, char **argv)
     struct archive *archive = NULL;
     struct program program = {.name = "limpet"};
     struct err err = {.kind = ERR_NONE};
-    int status = run(&program, &archive, argc, argv, &err);
+    int status = run(&program, &archive, argc, title_init(argc, argv), &err);
     if (status < 0) {
         fprintf(stderr, "%s: %s\n", program.name, err.text);
         status = err_exit_status(&err);

@@ -101,11 +101,19 @@ static bool take(struct pool *pool, uint64_t lent)
     return atomic_compare_exchange_strong(&pool->baton, &lent, lent + 1);
 }
 
+// To be told before the language's lock is waited for: somebody may keep it.
+static void tell_work(const struct member *member, const struct request *request)
+{
+    const struct request_head *head = request_head(request);
+    scoreboard_begin(member->task, head->method, head->target);
+}
+
 // Attached. Whose request it is, if there is more to it than this.
 static void run(struct member *member, struct request *request, bool gathers)
 {
     enum rest before = request_rest(request);
     request_run(request, gathers);
+    scoreboard_end(member->task);
     enum rest rest = request_rest(request);
     if (rest == before)
         return;
@@ -138,6 +146,7 @@ static bool work_here(struct member *member, struct request *request, bool slow)
     lend(member, request);
     if (slow)
         let_go(member);
+    tell_work(member, request);
     attach(member);
     run(member, request, !slow && pool->standby != NULL);
     // Alone with the language's lock, one may keep it over what the reactor does.
@@ -261,6 +270,7 @@ static void work(struct member *member)
     struct pool *pool = member->pool;
     struct request *request = steal_ptr(&member->request);
     while (request != NULL) {
+        tell_work(member, request);
         attach(member);
         run(member, request, false);
         detach(member);
@@ -400,12 +410,14 @@ static void member_init(struct member *member, struct pool *pool)
     pthread_cond_init(&member->called, &monotonic);
     pthread_condattr_destroy(&monotonic);
     watch_init(member);
+    member->task = scoreboard_join(pool->setup->board);
     self = member;
 }
 
 static void member_fini(struct member *member)
 {
     attach(member);
+    scoreboard_leave(member->pool->setup->board, member->task);
     pthread_cond_destroy(&member->called);
     self = NULL;
 }
@@ -454,7 +466,8 @@ int pool_run(const struct pool_setup *setup, struct err *err)
     pthread_cond_init(&pool.emptied, NULL);
     member_init(&member, &pool);
     member.permanent = true;
-    pool.permanent = pool.holder = &member;
+    pool.permanent = &member;
+    pool.holder = &member;
     running = &pool;
     detach(&member);
     int result = start_second(&pool, err);
@@ -478,12 +491,17 @@ bool pool_await_body(struct request *request)
         detach(member);
     else
         pool->setup->detach();
+    // The client is waited for, not the application.
+    if (member != NULL)
+        scoreboard_end(member->task);
     // This takes as long as the client likes: nobody should first have to find out.
     if (first && member != NULL && member->lent != 0)
         let_go(member);
     if (first)
         reactor_post(pool->setup->reactor, request);
     bool there = request_await_body(request);
+    if (member != NULL)
+        tell_work(member, request);
     if (member != NULL)
         attach(member);
     else

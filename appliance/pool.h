@@ -10,12 +10,14 @@
 #include "err.h"
 #include "reactor.h"
 
-struct pool; // opaque
+struct pool;           // opaque
+struct scoreboard_map; // scoreboard.h
 
 struct pool_setup {
     struct reactor *reactor;
-    unsigned limit;       // of requests in the application at once. At least 1
-    int64_t idle_timeout; // nanoseconds after which a thread without work ends
+    const struct scoreboard_map *board; // what each thread works on. NULL: nobody looks
+    unsigned limit;                     // of requests in the application at once. At least 1
+    int64_t idle_timeout;               // nanoseconds after which a thread without work ends
     // The language's lock, which request_run needs and nothing else: taken and given back by the
     // thread that calls.
     void (*attach)(void);

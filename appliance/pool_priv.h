@@ -8,6 +8,7 @@
 #include <time.h>
 
 #include "pool.h"
+#include "scoreboard.h"
 
 // What a thread is to do next.
 enum duty { DUTY_NONE, DUTY_WORK, DUTY_HOLD, DUTY_STAND_BY, DUTY_LEAVE };
@@ -22,14 +23,15 @@ struct member {
     struct request *late; // that it took the baton from
     bool permanent;       // the thread was there before the pool
     bool attached;
-    int homes;             // requests that it is the home of
-    _Atomic int open;      // of these, those with pieces to come
-    uint64_t lent;         // the baton as it lent it, while it works; 0: it had none
-    pid_t tid;             // of the thread
-    clockid_t clock;       // of its CPU time
-    uint64_t seen;         // standing by: the baton at the last look
-    int64_t seen_cpu_time; // and the lender's CPU time, nanoseconds
-    int quiet;             // looks in a row that saw the same
+    struct scoreboard_task *task; // where it tells what it works on; NULL: nowhere
+    int homes;                    // requests that it is the home of
+    _Atomic int open;             // of these, those with pieces to come
+    uint64_t lent;                // the baton as it lent it, while it works; 0: it had none
+    pid_t tid;                    // of the thread
+    clockid_t clock;              // of its CPU time
+    uint64_t seen;                // standing by: the baton at the last look
+    int64_t seen_cpu_time;        // and the lender's CPU time, nanoseconds
+    int quiet;                    // looks in a row that saw the same
 };
 
 struct pool {

@@ -25,6 +25,8 @@ enum {
     // Milliseconds from the start of a drain in which a new connection may bring a request: it was
     // accepted a moment before, and its client would take its loss for a fault.
     DRAIN_NEW = 1000,
+    // The same for idle ones in a patient drain: the next request comes any moment, or not at all.
+    DRAIN_IDLE = 5000,
 };
 
 struct reactor {
@@ -42,7 +44,10 @@ struct reactor {
     bool paused; // the listeners are not watched
     bool told;   // the operator was, that the limit is reached
     bool draining;
-    int64_t drain_new_until; // milliseconds on the monotonic clock; 0: that is over
+    bool patient;          // idle connections stay for a while
+    int64_t drain_next;    // when to close what is idle; 0: all of it is closed
+    int64_t give_up_after; // milliseconds; 0: never
+    int64_t give_up_next;  // when to look for what is to be given up
 };
 
 static int watch(struct reactor *reactor, int fd, uint32_t events, const void *who)
@@ -212,30 +217,55 @@ static unsigned take_events(struct reactor *reactor)
     return kept;
 }
 
-// What is still new after the time for it was only opened in advance.
-static void drain_new(struct reactor *reactor)
+// What is still new after the time for it was only opened in advance. A patient drain has to look
+// again: an answer that was under way at its start may end at any time, and its connection is idle
+// from then on.
+static void drain_idle(struct reactor *reactor)
 {
-    if (reactor->drain_new_until == 0 || clock_milliseconds() < reactor->drain_new_until)
+    int64_t now = clock_milliseconds();
+    if (reactor->drain_next == 0 || now < reactor->drain_next)
         return;
-    reactor->drain_new_until = 0;
-    http_drain(reactor->http, false);
+    reactor->drain_next = reactor->patient ? now + DRAIN_IDLE : 0;
+    http_drain(reactor->http, reactor->patient ? HTTP_DRAIN_PATIENT : HTTP_DRAIN_ALL);
+}
+
+static void give_up_overdue(struct reactor *reactor)
+{
+    int64_t now = clock_milliseconds();
+    if (reactor->give_up_after == 0 || now < reactor->give_up_next)
+        return;
+    int64_t oldest = http_give_up(reactor->http, now - reactor->give_up_after);
+    reactor->give_up_next = (oldest > 0 ? oldest : now) + reactor->give_up_after;
 }
 
 static void begin_turn(struct reactor *reactor)
 {
     unsigned count = take_events(reactor);
-    drain_new(reactor);
+    drain_idle(reactor);
+    give_up_overdue(reactor);
     http_begin(reactor->http, reactor->events, count);
     reactor->in_turn = true;
+}
+
+// Milliseconds until we have something to do ourselves; -1: no such moment.
+static int64_t own_timeout(const struct reactor *reactor)
+{
+    if (!reactor->draining && reactor->give_up_after == 0)
+        return -1;
+    int64_t now = clock_milliseconds(), until = now + DRAIN_CHECK;
+    if (reactor->drain_next > 0 && reactor->drain_next < until)
+        until = reactor->drain_next;
+    if (reactor->give_up_after > 0 && reactor->give_up_next < until)
+        until = reactor->give_up_next;
+    return until > now ? until - now : 0;
 }
 
 void reactor_wait(struct reactor *reactor)
 {
     int64_t timeout = http_timeout(reactor->http);
-    int64_t check = reactor->drain_new_until > 0 ? reactor->drain_new_until - clock_milliseconds()
-                                                 : DRAIN_CHECK;
-    if (reactor->draining && (timeout < 0 || timeout > check))
-        timeout = check > 0 ? check : 0;
+    int64_t own = own_timeout(reactor);
+    if (own >= 0 && (timeout < 0 || timeout > own))
+        timeout = own;
     // Posted before it is seen asleep: not waited for. After: it is woken.
     reactor->asleep = true;
     if (http_has_posted(reactor->http))
@@ -252,6 +282,8 @@ static void end_turn(struct reactor *reactor)
     http_end(reactor->http);
     resume_accepting(reactor);
     reactor->in_turn = false;
+    if (reactor->draining && http_is_deserted(reactor->http))
+        reactor->setup->desert(reactor->setup->owner);
 }
 
 struct request *reactor_next(struct reactor *reactor)
@@ -286,14 +318,23 @@ void reactor_flush(struct reactor *reactor, struct request *request)
         http_end(reactor->http);
 }
 
-void reactor_drain(struct reactor *reactor)
+void reactor_drain(struct reactor *reactor, bool patient)
 {
-    if (reactor->draining)
+    if (reactor->draining && (patient || !reactor->patient))
         return;
+    if (!reactor->draining)
+        unwatch_listeners(reactor);
     reactor->draining = true;
-    unwatch_listeners(reactor);
-    reactor->drain_new_until = clock_milliseconds() + DRAIN_NEW;
-    http_drain(reactor->http, true);
+    reactor->patient = patient;
+    reactor->drain_next = clock_milliseconds() + (patient ? DRAIN_IDLE : DRAIN_NEW);
+    http_drain(reactor->http, patient ? HTTP_DRAIN_PATIENT : HTTP_DRAIN_SERVED);
+}
+
+void reactor_give_up(struct reactor *reactor, int64_t limit)
+{
+    reactor->give_up_after = limit;
+    reactor->give_up_next = 0;
+    give_up_overdue(reactor);
 }
 
 bool reactor_finished(const struct reactor *reactor)

@@ -9,8 +9,9 @@
 #include "err.h"
 #include "request.h"
 
-struct reactor;      // opaque
-struct spool_limits; // spool.h
+struct reactor;        // opaque
+struct scoreboard_map; // scoreboard.h
+struct spool_limits;   // spool.h
 
 // A listening socket and what to tell applications of it. The descriptor stays the caller's.
 struct listener {
@@ -26,13 +27,19 @@ struct reactor_setup {
     // Requests that may wait for a body that their client holds back (request_await_body); beyond
     // it, a body is received before its request is handed over.
     unsigned expectation_limit;
+    const struct scoreboard_map
+        *board;             // what is said of connections and requests. NULL: nobody looks
+    uint64_t request_limit; // at the end of that many, worn is called once; 0: never
+    void (*worn)(void *owner);
     bool keep_alive; // else every answer closes its connection
     int control_fd;  // readable: control is called in reactor_next. -1: none
     void (*control)(void *owner);
+    // Called when nothing is left of a drain but work that was given up: it may never end.
+    void (*desert)(void *owner);
     // Answer a request (request_respond, request_fail): called by request_run. One that returns
     // unanswered is answered 500.
     void (*handle)(void *owner, struct request *request);
-    void *owner; // passed to control and handle
+    void *owner; // passed to worn, control, desert and handle
 };
 
 struct reactor *reactor_new(const struct reactor_setup *setup, struct err *err);
@@ -57,9 +64,15 @@ void reactor_flush(struct reactor *reactor, struct request *request);
 // Any thread, without the baton: have the request settled by whoever holds it.
 void reactor_post(struct reactor *reactor, struct request *request);
 
-// With the baton. Stop accepting, close idle connections, answer what is under way with
-// "Connection: close".
-void reactor_drain(struct reactor *reactor);
+// With the baton. Stop accepting, and answer what is under way with "Connection: close". Idle
+// connections are closed; patient: they stay for some seconds, since their client may be about to
+// send its next request, which somebody else could answer only after an error. Again, impatient: in
+// place of a patient drain.
+void reactor_drain(struct reactor *reactor, bool patient);
+
+// With the baton. From now on, requests that the application has for longer than that
+// (milliseconds) are given up: with 504 where nothing was sent yet, else the connection is cut.
+void reactor_give_up(struct reactor *reactor, int64_t limit);
 
 // With the baton. True once it drains, and the last connection and request have gone.
 bool reactor_finished(const struct reactor *reactor);

@@ -13,8 +13,10 @@
 struct archive;
 struct reactor;
 struct request;
+struct scoreboard_map;
 
 struct runtime_setup {
+    const char *name;           // what threads are called, with a number behind
     const char *target;         // "module", "module:attr", a folder or a .py file
     bool factory;               // what the target names makes the application
     const char *interface;      // "auto", "wsgi"
@@ -25,6 +27,30 @@ struct runtime_setup {
     const struct archive *archive;
     unsigned workers; // processes that serve beside this one, itself included
     unsigned threads; // that answer requests at once in this one
+    bool serves;      // run what the application has to do before a worker serves
+    bool first;       // and before any worker serves
+};
+
+struct runtime_run {
+    struct reactor *reactor;
+    const struct scoreboard_map *board; // where threads tell what they work on
+    unsigned threads;                   // as in runtime_setup
+    int64_t idle_timeout;               // milliseconds after which a thread without work ends
+};
+
+// What happens to a process that has a runtime.
+enum runtime_event {
+    // In any thread, without the language's lock, and takes no time:
+    RUNTIME_STUCK, // a request takes too long: say on standard error where each thread is
+    RUNTIME_DRAIN, // no more requests come: tell the application, beside what is under way
+    // In the first thread, which has the lock, and takes as long as the application likes:
+    RUNTIME_PRELOADED,     // workers are forked from this process: share what can be shared
+    RUNTIME_FORKING,       // fork is called next
+    RUNTIME_FORKED_PARENT, // it was
+    RUNTIME_FORKED_CHILD,  // and we are the worker: do what it does before it serves
+    RUNTIME_LAST_WANTED,   // 1: there is something to do when the whole server has stopped; the
+                           // lock is let go until then, or until stop
+    RUNTIME_LAST,          // do that: no other worker is left
 };
 
 struct runtime {
@@ -41,9 +67,11 @@ struct runtime {
     int (*start)(const struct runtime_setup *setup, char *description, size_t size,
                  struct err *err);
     // Worker: run the reactor until it is finished (pool.h). Errors: a thread cannot be started.
-    int (*run)(struct reactor *reactor, unsigned threads, int64_t idle_timeout, struct err *err);
+    int (*run)(const struct runtime_run *run, struct err *err);
     // Worker: answer one request; called by request_run.
     void (*handle)(void *owner, struct request *request);
+    // Worker: something has happened. 0 or 1, or -1 with err.
+    int (*tell)(enum runtime_event event, struct err *err);
     // Worker: finalise (atexit handlers, threads).
     void (*stop)(void);
 

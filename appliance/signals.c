@@ -28,13 +28,12 @@ static const struct row rows[] = {
     {SIGINT, TREAT_READ, TREAT_SWALLOW},
     {SIGQUIT, TREAT_READ, TREAT_SWALLOW},
     {SIGCHLD, TREAT_READ, TREAT_DEFAULT},
-    // Operators send these by habit from other servers: they must not end a server by their default
-    // action.
-    {SIGHUP, TREAT_IGNORE, TREAT_SWALLOW},
-    {SIGUSR1, TREAT_IGNORE, TREAT_SWALLOW},
-    {SIGUSR2, TREAT_IGNORE, TREAT_SWALLOW},
-    {SIGTTIN, TREAT_IGNORE, TREAT_SWALLOW},
-    {SIGTTOU, TREAT_IGNORE, TREAT_SWALLOW},
+    // To a whole process group or service: what they mean is for the supervisor to carry out.
+    {SIGHUP, TREAT_READ, TREAT_SWALLOW},
+    {SIGUSR1, TREAT_READ, TREAT_SWALLOW},
+    {SIGUSR2, TREAT_READ, TREAT_SWALLOW},
+    {SIGTTIN, TREAT_READ, TREAT_SWALLOW},
+    {SIGTTOU, TREAT_READ, TREAT_SWALLOW},
     // A peer that has gone and a full quota are errors of one write. Python ignores both in the
     // same way.
     {SIGPIPE, TREAT_IGNORE, TREAT_IGNORE},
@@ -130,14 +129,16 @@ void signals_on_terminate(void (*handler)(void))
 const char *signals_name(int number, char *buffer, size_t size)
 {
     static const char *const names[] = {
-        [SIGHUP] = "SIGHUP",       [SIGINT] = "SIGINT",   [SIGQUIT] = "SIGQUIT",
-        [SIGILL] = "SIGILL",       [SIGTRAP] = "SIGTRAP", [SIGABRT] = "SIGABRT",
-        [SIGBUS] = "SIGBUS",       [SIGFPE] = "SIGFPE",   [SIGKILL] = "SIGKILL",
-        [SIGUSR1] = "SIGUSR1",     [SIGSEGV] = "SIGSEGV", [SIGUSR2] = "SIGUSR2",
-        [SIGPIPE] = "SIGPIPE",     [SIGALRM] = "SIGALRM", [SIGTERM] = "SIGTERM",
-        [SIGXCPU] = "SIGXCPU",     [SIGXFSZ] = "SIGXFSZ", [SIGVTALRM] = "SIGVTALRM",
-        [SIGPROF] = "SIGPROF",     [SIGPOLL] = "SIGPOLL", [SIGSYS] = "SIGSYS",
-        [SIGSTKFLT] = "SIGSTKFLT", [SIGPWR] = "SIGPWR",
+        [SIGHUP] = "SIGHUP",   [SIGINT] = "SIGINT",   [SIGQUIT] = "SIGQUIT",
+        [SIGILL] = "SIGILL",   [SIGTRAP] = "SIGTRAP", [SIGABRT] = "SIGABRT",
+        [SIGBUS] = "SIGBUS",   [SIGFPE] = "SIGFPE",   [SIGKILL] = "SIGKILL",
+        [SIGUSR1] = "SIGUSR1", [SIGSEGV] = "SIGSEGV", [SIGUSR2] = "SIGUSR2",
+        [SIGPIPE] = "SIGPIPE", [SIGALRM] = "SIGALRM", [SIGTERM] = "SIGTERM",
+        [SIGXCPU] = "SIGXCPU", [SIGXFSZ] = "SIGXFSZ", [SIGVTALRM] = "SIGVTALRM",
+        [SIGPROF] = "SIGPROF", [SIGPOLL] = "SIGPOLL", [SIGSYS] = "SIGSYS",
+        [SIGSTOP] = "SIGSTOP", [SIGTSTP] = "SIGTSTP", [SIGTTIN] = "SIGTTIN",
+        [SIGTTOU] = "SIGTTOU", [SIGCONT] = "SIGCONT", [SIGSTKFLT] = "SIGSTKFLT",
+        [SIGPWR] = "SIGPWR",
     };
     if (number > 0 && (size_t)number < sizeof names / sizeof names[0] && names[number] != NULL)
         return names[number];

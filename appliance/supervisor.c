@@ -5,112 +5,77 @@
 
 #include <errno.h>
 #include <fcntl.h>
-#include <inttypes.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/prctl.h>
 #include <sys/resource.h>
-#include <sys/wait.h>
 #include <unistd.h>
 
 #include "check.h"
 #include "clock.h"
 #include "config.h"
 #include "log.h"
+#include "notify.h"
+#include "pid_file.h"
 #include "signals.h"
+#include "title.h"
 
 enum {
     FILE_LIMIT_MAX = 65536, // descriptors a process; more only costs those who close them all
+    MESSAGES_A_TURN = 64,   // of one worker
     ADDRESSES_MAX = 1024,   // bytes of the addresses in the log; the rest of a long list is cut
 };
 
-// --- processes ---
+// --- what child.c asks for ---
 
-static void close_ipc(struct slot *slot)
+// A number that was reaped may be another process's by now.
+static void send_signal(const struct slot *slot, int number)
 {
-    if (slot->ipc >= 0)
-        close(slot->ipc);
-    slot->ipc = -1;
-}
-
-// In the child: keep what struct inherit names and nothing else.
-static _Noreturn void become_worker(struct supervisor *supervisor, const struct slot *slot, int ipc)
-{
-    const struct supervisor_setup *setup = supervisor->setup;
-    struct inherit inherit = {
-        .number = slot->child.number,
-        .supervisor = supervisor->pid,
-        .ipc = ipc,
-        .listeners = supervisor->listeners.listeners,
-        .listener_count = supervisor->listeners.count,
-        .config = setup->config,
-        .archive = setup->archive,
-        .runtime = setup->runtime,
-    };
-    close(supervisor->signals);
-    reload_close(supervisor->reload);
-    for (size_t i = 0; i < supervisor->count; i++)
-        close_ipc(supervisor->slots[i]);
-    int status = setup->worker(&inherit);
-    fflush(NULL);
-    _exit(status);
-}
-
-// The new worker's pid, or -1.
-static pid_t fork_worker(struct supervisor *supervisor, struct slot *slot, struct err *err)
-{
-    int fds[2];
-    if (ipc_pair(fds, err) < 0)
-        return -1;
-    fflush(NULL); // what is buffered would be written by both
-    pid_t pid = fork();
-    if (pid == 0) {
-        close(fds[0]);
-        become_worker(supervisor, slot, fds[1]);
-    }
-    int errnum = errno;
-    close(fds[1]);
-    slot->ipc = fds[0];
-    if (pid < 0) {
-        close_ipc(slot);
-        return err_system(err, errnum, "cannot fork a worker");
-    }
-    return pid;
-}
-
-static void spawn(struct supervisor *supervisor, struct slot *slot)
-{
-    slot->generation = supervisor->generation;
-    pid_t pid = fork_worker(supervisor, slot, &supervisor->failure);
-    if (pid > 0) {
-        slot->child.pid = pid;
-        log_debug("supervisor", "worker %u has pid %d", slot->child.number, (int)pid);
-    } else if (supervisor_stays(supervisor)) {
-        log_error("supervisor", "worker %u: %s", slot->child.number, supervisor->failure.text);
-    }
-    supervisor_step(supervisor, slot, pid > 0 ? CHILD_EVENT_SPAWNED : CHILD_EVENT_UNBORN);
+    if (!slot->ended)
+        kill(slot->child.pid, number);
 }
 
 static void terminate(struct supervisor *supervisor, struct slot *slot)
 {
     (void)supervisor;
-    kill(slot->child.pid, SIGTERM);
+    send_signal(slot, SIGTERM);
 }
 
-static void drain(struct supervisor *supervisor, struct slot *slot)
+static void ask_to_drain(struct supervisor *supervisor, struct slot *slot, enum ipc_type how)
 {
     struct err err;
-    if (slot->ipc >= 0 && ipc_send(slot->ipc, IPC_DRAIN, NULL, &err) == 0)
+    if (slot->ipc >= 0 && ipc_send(slot->ipc, how, NULL, &err) == 0)
         return;
     // It drains already, or its application has closed the socket.
     terminate(supervisor, slot);
 }
 
+static void drain(struct supervisor *supervisor, struct slot *slot)
+{
+    ask_to_drain(supervisor, slot, IPC_DRAIN);
+}
+
+static void retire(struct supervisor *supervisor, struct slot *slot)
+{
+    supervisor->replaced += slot->child.serving_since != CHILD_NEVER;
+    ask_to_drain(supervisor, slot, IPC_RETIRE);
+}
+
+// One that does not listen is killed at its deadline.
+static void ask_to_give_up(struct supervisor *supervisor, struct slot *slot)
+{
+    struct err err;
+    (void)supervisor;
+    if (slot->ipc >= 0 && ipc_send(slot->ipc, IPC_GIVE_UP, NULL, &err) < 0)
+        log_debug("supervisor", "worker %u: %s", slot->child.number, err.text);
+}
+
 static void kill_now(struct supervisor *supervisor, struct slot *slot)
 {
     (void)supervisor;
-    kill(slot->child.pid, SIGKILL);
+    send_signal(slot, SIGKILL);
 }
 
 // --- all workers at once ---
@@ -121,9 +86,12 @@ static void step_all(struct supervisor *supervisor, enum child_event event)
         supervisor_step(supervisor, supervisor->slots[i], event);
 }
 
-static void stop(struct supervisor *supervisor, enum child_event event)
+void supervisor_stop(struct supervisor *supervisor, enum child_event event)
 {
     supervisor->stopping = true;
+    supervisor_abort_upgrade(supervisor);
+    if (!supervisor->leaving)
+        notify_send("STOPPING=1");
     // Clients are to be refused from now on, not to wait for nobody.
     listener_set_close(&supervisor->listeners);
     reload_close(supervisor->reload);
@@ -138,11 +106,12 @@ bool supervisor_stays(const struct supervisor *supervisor)
 
 static void take_failed_start(struct supervisor *supervisor, struct slot *slot)
 {
-    if (supervisor_keep_replaced(slot) || supervisor_stays(supervisor) || supervisor->stopping)
+    if (supervisor_keep_replaced(supervisor, slot) || supervisor_stays(supervisor) ||
+        supervisor->stopping)
         return;
     // An application that never served has no server to stay for.
     supervisor->result = -1;
-    stop(supervisor, CHILD_EVENT_STOP);
+    supervisor_stop(supervisor, CHILD_EVENT_STOP);
 }
 
 static bool all_serve(const struct supervisor *supervisor)
@@ -161,35 +130,43 @@ static bool all_serve(const struct supervisor *supervisor)
 // when all of them do; and when all of them do so after a change.
 static void announce(struct supervisor *supervisor)
 {
-    if (supervisor->announced == supervisor->generation || !all_serve(supervisor))
+    if (supervisor->announced == supervisor->generation || supervisor->stopping ||
+        !all_serve(supervisor))
         return;
+    if (supervisor->announced == 0)
+        supervisor_take_over(supervisor);
+    notify_send("READY=1\nSTATUS=%u worker%s", supervisor->wanted,
+                supervisor->wanted == 1 ? "" : "s");
     bool again = supervisor->announced != 0;
     supervisor->announced = supervisor->generation;
     const char *interface = supervisor->description;
     size_t size = strcspn(interface, " ");
     const char *target = interface[size] == ' ' ? interface + size + 1 : interface;
     if (again) {
-        log_info("supervisor", "serving %s (%.*s) as changed, after %.2f s", target, (int)size,
-                 interface, (double)(clock_milliseconds() - supervisor->changed_at) / 1000.0);
+        log_info("supervisor", "serving %s (%.*s) %s, after %.2f s", target, (int)size, interface,
+                 supervisor->change,
+                 (double)(clock_milliseconds() - supervisor->changed_at) / 1000.0);
         return;
     }
     _buf_ struct buf where = BUF_INIT(ADDRESSES_MAX);
     listener_set_describe(&supervisor->listeners, &where);
-    int64_t workers = supervisor->setup->config->workers;
-    log_info("supervisor", "serving %s (%.*s) on %s with %" PRId64 " worker%s", target, (int)size,
-             interface, buf_text(&where), workers, workers == 1 ? "" : "s");
+    unsigned workers = supervisor->wanted;
+    log_info("supervisor", "serving %s (%.*s) on %s with %u worker%s", target, (int)size, interface,
+             buf_text(&where), workers, workers == 1 ? "" : "s");
 }
 
 // --- events ---
 
-static void perform(struct supervisor *supervisor, struct slot *slot, unsigned actions)
+void supervisor_perform(struct supervisor *supervisor, struct slot *slot, unsigned actions)
 {
     static const struct {
         enum child_action action;
         void (*perform)(struct supervisor *supervisor, struct slot *slot);
     } table[] = {
-        {CHILD_ACTION_SPAWN, spawn},
+        {CHILD_ACTION_SPAWN, supervisor_spawn},
         {CHILD_ACTION_DRAIN, drain},
+        {CHILD_ACTION_RETIRE, retire},
+        {CHILD_ACTION_GIVE_UP, ask_to_give_up},
         {CHILD_ACTION_TERMINATE, terminate},
         {CHILD_ACTION_KILL, kill_now},
         {CHILD_ACTION_START_FAILED, take_failed_start},
@@ -203,42 +180,108 @@ static void perform(struct supervisor *supervisor, struct slot *slot, unsigned a
 
 void supervisor_step(struct supervisor *supervisor, struct slot *slot, enum child_event event)
 {
-    perform(supervisor, slot, child_step(&slot->child, event, clock_milliseconds()));
+    supervisor_perform(supervisor, slot, child_step(&slot->child, event, clock_milliseconds()));
 }
 
-static void take_ready(struct supervisor *supervisor, struct slot *slot, const char *text)
+// Only the kernel's word counts on who that is.
+static void take_born(struct supervisor *supervisor, struct slot *slot,
+                      const struct ipc_message *message)
 {
-    snprintf(supervisor->description, sizeof supervisor->description, "%s", text);
+    if (!slot->unborn || message->sender <= 0)
+        return;
+    slot->unborn = false;
+    slot->child.pid = message->sender;
+    log_debug("supervisor", "worker %u has pid %d", slot->child.number, (int)message->sender);
+    supervisor_step(supervisor, slot, CHILD_EVENT_SPAWNED);
+}
+
+// The first of the workers goes ahead here, too: it may fail on its own.
+static void send_ahead(struct supervisor *supervisor)
+{
+    struct slot *slot = supervisor_find_number(supervisor, 1);
+    if (slot == NULL)
+        return;
+    if (slot->child.state == CHILD_BACKING_OFF)
+        supervisor_step(supervisor, slot,
+                        slot->child.patient ? CHILD_EVENT_START : CHILD_EVENT_TRY);
+    else if (slot->generation != supervisor->generation)
+        supervisor_step(supervisor, slot, CHILD_EVENT_REPLACE);
+}
+
+static void take_template_ready(struct supervisor *supervisor, struct slot *slot)
+{
+    supervisor_take_template(supervisor);
+    supervisor_relieve(supervisor, slot);
+    if (!supervisor->proven)
+        send_ahead(supervisor);
+}
+
+static void take_ready(struct supervisor *supervisor, struct slot *slot,
+                       const struct ipc_message *message)
+{
+    snprintf(supervisor->description, sizeof supervisor->description, "%s", message->text);
     supervisor_step(supervisor, slot, CHILD_EVENT_READY);
     if (slot->child.state != CHILD_SERVING)
         return; // it was told to end before it could say so
+    if (supervisor_is_template(slot)) {
+        take_template_ready(supervisor, slot);
+        return;
+    }
     if (!supervisor->proven) {
         supervisor->proven = true;
         step_all(supervisor, CHILD_EVENT_START);
     }
+    supervisor_watch_limits(supervisor, slot);
     supervisor_relieve(supervisor, slot);
     announce(supervisor);
 }
 
-static void take_failed(struct supervisor *supervisor, struct slot *slot, const char *text)
+static void take_failed(struct supervisor *supervisor, struct slot *slot,
+                        const struct ipc_message *message)
 {
-    err_set(&supervisor->failure, ERR_FAILED, "%s", text);
+    err_set(&supervisor->failure, ERR_FAILED, "%s", message->text);
     if (supervisor_stays(supervisor))
-        log_error("supervisor", "worker %u cannot start: %s", slot->child.number, text);
+        log_error("supervisor", "worker %u cannot start: %s", slot->child.number, message->text);
     supervisor_step(supervisor, slot, CHILD_EVENT_FAILED);
 }
 
-static void take_bye(struct supervisor *supervisor, struct slot *slot, const char *text)
+static void take_worn(struct supervisor *supervisor, struct slot *slot,
+                      const struct ipc_message *message)
 {
-    (void)text;
+    char why[IPC_TEXT_MAX + 32];
+    snprintf(why, sizeof why, "has answered %.32s requests", message->text);
+    if (slot->child.state == CHILD_SERVING && !slot->child.worn)
+        supervisor_tell_worn(slot, why);
+    supervisor_step(supervisor, slot, CHILD_EVENT_WORN);
+}
+
+static void take_done(struct supervisor *supervisor, struct slot *slot,
+                      const struct ipc_message *message)
+{
+    (void)message;
+    slot->waits = true;
+    supervisor_step(supervisor, slot, CHILD_EVENT_DONE);
+}
+
+static void take_bye(struct supervisor *supervisor, struct slot *slot,
+                     const struct ipc_message *message)
+{
+    (void)message;
     supervisor_step(supervisor, slot, CHILD_EVENT_BYE);
 }
 
-static void take_end(struct supervisor *supervisor, struct slot *slot, const char *text)
+static void take_end(struct supervisor *supervisor, struct slot *slot,
+                     const struct ipc_message *message)
 {
-    (void)text;
-    close_ipc(slot); // its process may live on: only waitpid says when it has ended
-    supervisor_step(supervisor, slot, CHILD_EVENT_CLOSED);
+    (void)message;
+    supervisor_close_ipc(slot); // its process may live on: only waitpid says when it has ended
+    if (!slot->unborn) {
+        supervisor_step(supervisor, slot, CHILD_EVENT_CLOSED);
+        return;
+    }
+    slot->unborn = false;
+    err_set(&supervisor->failure, ERR_FAILED, "the preloaded application forks no workers");
+    supervisor_step(supervisor, slot, CHILD_EVENT_UNBORN);
 }
 
 // A worker that speaks nonsense has had its memory overwritten, or worse: no reason to keep it.
@@ -246,124 +289,101 @@ static void reject(struct slot *slot, const char *why)
 {
     log_error("supervisor", "worker %u (pid %d), killing it: %s", slot->child.number,
               (int)slot->child.pid, why);
-    close_ipc(slot);
-    kill(slot->child.pid, SIGKILL);
+    supervisor_close_ipc(slot);
+    send_signal(slot, SIGKILL);
 }
 
-// All that a worker has said.
-static void take_messages(struct supervisor *supervisor, struct slot *slot)
+void supervisor_take_messages(struct supervisor *supervisor, struct slot *slot)
 {
     static void (*const takers[IPC_TYPE_COUNT])(struct supervisor *, struct slot *,
-                                                const char *) = {
-        [IPC_CLOSED] = take_end,
-        [IPC_READY] = take_ready,
-        [IPC_FAILED] = take_failed,
+                                                const struct ipc_message *) = {
+        [IPC_BORN] = take_born,     [IPC_CLOSED] = take_end, [IPC_READY] = take_ready,
+        [IPC_FAILED] = take_failed, [IPC_DONE] = take_done,  [IPC_WORN] = take_worn,
         [IPC_BYE] = take_bye,
     };
     struct ipc_message message = {.type = IPC_NOTHING};
     struct err err;
-    while (slot->ipc >= 0) {
+    // One that never ends to speak must not keep us from the others; its last words are all read.
+    for (unsigned i = 0; slot->ipc >= 0 && (i < MESSAGES_A_TURN || slot->ended); i++) {
         if (ipc_receive(slot->ipc, &message, &err) < 0) {
             reject(slot, err.text);
         } else if (message.type == IPC_NOTHING) {
             return;
         } else if (takers[message.type] != NULL) {
-            takers[message.type](supervisor, slot, message.text);
+            takers[message.type](supervisor, slot, &message);
         } else {
             reject(slot, "a message that only supervisors send");
         }
     }
 }
 
-static void bury(struct supervisor *supervisor, struct slot *slot, int status)
+// What is to be said of a deadline that has come.
+static void tell_deadline(struct supervisor *supervisor, const struct slot *slot)
 {
-    char text[256];
-    take_messages(supervisor, slot); // its last words come first
-    close_ipc(slot);
-    int64_t now = clock_milliseconds();
-    unsigned actions = child_step(&slot->child, CHILD_EVENT_EXITED, now);
-    child_obituary(&slot->child, status, now, text, sizeof text);
-    bool reported = !supervisor_stays(supervisor) && (actions & CHILD_ACTION_START_FAILED);
-    if (reported)
-        err_set(&supervisor->failure, ERR_FAILED, "%s while it loaded the application", text);
-    else
-        log_write(child_obituary_level(&slot->child, status), "supervisor", "%s", text);
-    perform(supervisor, slot, actions);
-}
-
-static void reap(struct supervisor *supervisor, int number)
-{
-    (void)number;
-    int status;
-    pid_t pid;
-    while ((pid = waitpid(-1, &status, WNOHANG)) > 0) {
-        struct slot *slot = supervisor_find_process(supervisor, pid);
-        if (slot != NULL)
-            bury(supervisor, slot, status);
-    }
-}
-
-static void stop_at_once(struct supervisor *supervisor, int number)
-{
-    char name[32];
-    log_info("supervisor", "%s: stopping at once", signals_name(number, name, sizeof name));
-    stop(supervisor, CHILD_EVENT_HALT);
-}
-
-static void stop_gracefully(struct supervisor *supervisor, int number)
-{
-    if (supervisor->stopping) {
-        stop_at_once(supervisor, number);
-        return;
-    }
-    char name[32];
-    log_info("supervisor", "%s: stopping, requests under way have %.1f s",
-             signals_name(number, name, sizeof name),
-             (double)supervisor->setup->config->graceful_timeout / 1000.0);
-    stop(supervisor, CHILD_EVENT_STOP);
-}
-
-static void take_signals(struct supervisor *supervisor)
-{
-    static const struct {
-        int number;
-        void (*take)(struct supervisor *supervisor, int number);
-    } table[] = {
-        {SIGCHLD, reap},
-        {SIGTERM, stop_gracefully},
-        {SIGINT, stop_gracefully},
-        {SIGQUIT, stop_at_once},
-    };
-    int number;
-    while ((number = signals_read(supervisor->signals)) != 0) {
-        for (size_t i = 0; i < sizeof table / sizeof table[0]; i++) {
-            if (table[i].number == number)
-                table[i].take(supervisor, number);
+    const struct child *child = &slot->child;
+    char why[64];
+    struct err err;
+    switch (child->state) {
+    case CHILD_STARTING:
+        err_set(&err, ERR_FAILED,
+                "not ready after %.1f s, killing it; give it more with --workers-start-timeout",
+                (double)supervisor->limits.start / 1000.0);
+        if (supervisor_stays(supervisor))
+            log_error("supervisor", "worker %u (pid %d) is %s", child->number, (int)child->pid,
+                      err.text);
+        else
+            err_set(&supervisor->failure, ERR_FAILED, "the application is %s", err.text);
+        break;
+    case CHILD_SERVING:
+        if (child->worn) {
+            supervisor_tell_worn(slot, "is at its limit still");
+            break;
         }
+        snprintf(why, sizeof why, "has served for %.1f s",
+                 (double)(clock_milliseconds() - child->serving_since) / 1000.0);
+        supervisor_tell_worn(slot, why);
+        break;
+    case CHILD_STUCK:
+    case CHILD_DRAINING:
+        log_warning("supervisor", "worker %u (pid %d) has not finished in time, killing it",
+                    child->number, (int)child->pid);
+        break;
+    default:
+        break;
     }
 }
 
 static void take_deadlines(struct supervisor *supervisor)
 {
     int64_t now = clock_milliseconds();
-    for (size_t i = 0; i < supervisor->count; i++) {
+    size_t count = supervisor->count; // what comes to it has no deadline yet that has come
+    for (size_t i = 0; i < count; i++) {
         struct slot *slot = supervisor->slots[i];
         if (slot->child.deadline > now)
             continue;
-        if (slot->child.state == CHILD_DRAINING)
-            log_warning("supervisor", "worker %u (pid %d) has not finished in time, killing it",
-                        slot->child.number, (int)slot->child.pid);
+        tell_deadline(supervisor, slot);
         supervisor_step(supervisor, slot, CHILD_EVENT_DEADLINE);
     }
 }
 
 // --- the loop ---
 
+static void feed_watchdog(struct supervisor *supervisor)
+{
+    int64_t interval = notify_watchdog_interval(), now = clock_milliseconds();
+    if (interval == 0 || now < supervisor->watchdog_at)
+        return;
+    notify_send("WATCHDOG=1");
+    supervisor->watchdog_at = now + interval;
+}
+
 static void take_changes(struct supervisor *supervisor)
 {
     const char *changed = reload_due(supervisor->reload, clock_milliseconds());
-    if (changed != NULL)
-        supervisor_renew(supervisor, changed);
+    if (changed == NULL)
+        return;
+    log_info("supervisor", "%s has changed, loading the application again", changed);
+    supervisor_renew(supervisor, "as changed");
 }
 
 // Milliseconds until the next deadline, as poll takes them.
@@ -381,26 +401,47 @@ static void wait_for_events(struct supervisor *supervisor)
     struct pollfd *polls = supervisor->polls;
     polls[POLL_SIGNALS] = (struct pollfd){.fd = supervisor->signals, .events = POLLIN};
     polls[POLL_RELOAD] = (struct pollfd){.fd = reload_fd(supervisor->reload), .events = POLLIN};
+    polls[POLL_UPGRADE] = (struct pollfd){.fd = upgrade_fd(supervisor->upgrade), .events = POLLIN};
     for (size_t i = 0; i < supervisor->count; i++)
         polls[POLL_SLOTS + i] = (struct pollfd){.fd = supervisor->slots[i]->ipc, .events = POLLIN};
+    supervisor->control_polls = control_poll(
+        supervisor->control, polls + POLL_SLOTS + supervisor->count, CONTROL_POLLS_MAX);
+    size_t count = POLL_SLOTS + supervisor->count + supervisor->control_polls;
     // Interrupted (a debugger, a stopped group): revents are still zero.
-    if (poll(polls, (nfds_t)(POLL_SLOTS + supervisor->count), next_timeout(supervisor)) < 0)
+    if (poll(polls, (nfds_t)count, next_timeout(supervisor)) < 0)
         must(errno == EINTR || errno == ENOMEM || errno == EAGAIN);
+}
+
+static void take_slots(struct supervisor *supervisor)
+{
+    size_t count = supervisor->count; // what they say may add to it
+    for (size_t i = 0; i < count; i++) {
+        if (supervisor->polls[POLL_SLOTS + i].revents != 0)
+            supervisor_take_messages(supervisor, supervisor->slots[i]);
+    }
 }
 
 static void loop(struct supervisor *supervisor)
 {
     while (supervisor->count > 0) {
+        size_t slots = supervisor->count;
         wait_for_events(supervisor);
-        size_t count = supervisor->count; // what they say may add to it
-        for (size_t i = 0; i < count; i++) {
-            if (supervisor->polls[POLL_SLOTS + i].revents != 0)
-                take_messages(supervisor, supervisor->slots[i]);
-        }
-        take_signals(supervisor);
+        // Before workers are added, which moves the set.
+        struct pollfd control[CONTROL_POLLS_MAX];
+        size_t controls = supervisor->control_polls;
+        memcpy(control, supervisor->polls + POLL_SLOTS + slots, controls * sizeof *control);
+        take_slots(supervisor);
+        control_take(supervisor->control, control, controls, clock_milliseconds());
+        supervisor_take_signals(supervisor);
+        supervisor_take_upgrade(supervisor);
         take_deadlines(supervisor);
+        supervisor_check_limits(supervisor);
+        supervisor_go_on(supervisor);
         take_changes(supervisor);
+        feed_watchdog(supervisor);
+        supervisor_end_waiting(supervisor);
         supervisor_sweep_slots(supervisor);
+        announce(supervisor); // the one that was waited for may have gone
     }
 }
 
@@ -429,6 +470,35 @@ static void fill_standard_descriptors(void)
         close(fd);
 }
 
+// Who we are: found out before anything is opened, so that a mistake leaves nothing behind.
+static int prepare(struct supervisor *supervisor, struct err *err)
+{
+    const struct config *config = supervisor->setup->config;
+    pid_t predecessor = upgrade_predecessor();
+    log_set_role("supervisor");
+    notify_init();
+    title_set(supervisor->setup->name, "supervisor", 0);
+    supervisor->started_at = clock_milliseconds();
+    supervisor->watchdog_at = notify_watchdog_interval() > 0 ? clock_milliseconds() : CHILD_NEVER;
+    if (jail_prepare(&supervisor->jail, config, err) < 0)
+        return -1;
+    if (config->pid_file != NULL && pid_file_claim(config->pid_file, predecessor, err) < 0)
+        return -1;
+    return 0;
+}
+
+// What names a server: the first of a line has it from the start, one that is upgraded to, once it
+// serves.
+static int write_names(struct supervisor *supervisor, struct err *err)
+{
+    const struct config *config = supervisor->setup->config;
+    if (upgrade_predecessor() != 0)
+        return 0;
+    if (supervisor_open_control(supervisor, err) < 0)
+        return -1;
+    return config->pid_file != NULL ? pid_file_write(config->pid_file, err) : 0;
+}
+
 static int open_resources(struct supervisor *supervisor, struct err *err)
 {
     const struct config *config = supervisor->setup->config;
@@ -437,10 +507,14 @@ static int open_resources(struct supervisor *supervisor, struct err *err)
     // Before the application is loaded for the first time: no change is missed.
     if (reload_open(&supervisor->reload, config, err) < 0)
         return -1;
-    if (listener_set_open(&supervisor->listeners, config, err) == 0) {
+    // Workers that the template forks become our children.
+    if (config->preload)
+        prctl(PR_SET_CHILD_SUBREAPER, 1);
+    if (listener_set_open(&supervisor->listeners, config, supervisor->setup->inherited, err) == 0) {
         supervisor->signals = signals_open(err);
-        if (supervisor->signals >= 0)
+        if (supervisor->signals >= 0 && write_names(supervisor, err) == 0)
             return 0;
+        control_close(supervisor->control);
         listener_set_fini(&supervisor->listeners);
     }
     reload_close(supervisor->reload);
@@ -451,7 +525,8 @@ static int open_resources(struct supervisor *supervisor, struct err *err)
 static void start_workers(struct supervisor *supervisor)
 {
     bool patient = supervisor->reload != NULL;
-    for (unsigned number = 1; number <= supervisor->setup->config->workers; number++)
+    for (unsigned number = supervisor->setup->config->preload ? 0 : 1; number <= supervisor->wanted;
+         number++)
         supervisor_add_slot(supervisor, number)->child.patient = patient;
     supervisor_step(supervisor, supervisor->slots[0],
                     patient ? CHILD_EVENT_START : CHILD_EVENT_TRY);
@@ -460,13 +535,26 @@ static void start_workers(struct supervisor *supervisor)
 int supervisor_run(const struct supervisor_setup *setup, struct err *err)
 {
     must(setup->config->workers > 0);
-    struct supervisor supervisor = {.setup = setup, .pid = getpid(), .generation = 1};
-    log_set_role("supervisor");
-    if (open_resources(&supervisor, err) < 0)
+    struct supervisor supervisor = {
+        .setup = setup,
+        .pid = getpid(),
+        .started_at = clock_milliseconds(),
+        .generation = 1,
+        .limits = supervisor_limits(setup->config),
+        .template_limits = supervisor_template_limits(setup->config),
+        .sample_at = CHILD_NEVER,
+        .upgrade_deadline = CHILD_NEVER,
+        .go_on_at = CHILD_NEVER,
+        .wanted = (unsigned)setup->config->workers,
+    };
+    if (prepare(&supervisor, err) < 0 || open_resources(&supervisor, err) < 0)
         return -1;
     start_workers(&supervisor);
     loop(&supervisor);
     close(supervisor.signals);
+    control_close(supervisor.control);
+    if (setup->config->pid_file != NULL)
+        pid_file_remove(setup->config->pid_file);
     reload_close(supervisor.reload);
     listener_set_fini(&supervisor.listeners);
     supervisor_free_slots(&supervisor);

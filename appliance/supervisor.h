@@ -7,11 +7,16 @@
 
 // All borrowed.
 struct supervisor_setup {
-    const struct config *config;   // config->workers is a number by now
-    const struct archive *archive; // NULL: none
+    const char *name;                     // of the processes, in ps
+    const char *path;                     // of our binary, as it was found at the start
+    char *const *arguments;               // that it was started with, NULL-terminated
+    const struct config *config;          // config->workers is a number by now
+    struct listener_inherited *inherited; // sockets that we were started with; NULL: none
+    const struct archive *archive;        // NULL: none
     const struct runtime *runtime;
-    int (*worker)(
-        const struct inherit *inherit); // worker_main; its result is the worker's exit status
+    // worker_main, and worker_template_main for --preload; the result is the status to exit with.
+    int (*worker)(const struct inherit *inherit);
+    int (*template_worker)(const struct inherit *inherit);
 };
 
 // Serve. 0 once stopped by a signal; -1 when a socket cannot be opened or the application cannot

@@ -1,5 +1,4 @@
-// supervisor_priv.h - what supervisor.c, supervisor_slots.c and supervisor_replace.c share.
-// Included by them only.
+// supervisor_priv.h - what supervisor.c and supervisor_*.c share. Included by them only.
 #pragma once
 
 #include <poll.h>
@@ -9,13 +8,17 @@
 #include <sys/types.h>
 
 #include "child.h"
+#include "control.h"
 #include "ipc.h"
+#include "jail.h"
 #include "listener.h"
 #include "reload.h"
+#include "scoreboard.h"
 #include "supervisor.h"
+#include "upgrade.h"
 
 // Where in the poll set.
-enum { POLL_SIGNALS, POLL_RELOAD, POLL_SLOTS };
+enum { POLL_SIGNALS, POLL_RELOAD, POLL_UPGRADE, POLL_SLOTS };
 
 // One child. Several may have one number: that which serves, its successor, and those that it has
 // itself replaced and that still answer what they had begun.
@@ -24,6 +27,14 @@ struct slot {
     int ipc;               // our end, -1: none
     unsigned generation;   // of the application that its process loads or has loaded; 0: none yet
     struct slot *replaces; // which goes on until this one serves; NULL: none
+    struct scoreboard_map board;
+    int64_t stopped_since;  // by SIGSTOP; CHILD_NEVER: it is not
+    bool ended;             // its process was reaped: nobody is to be sent a signal
+    bool awaits_template;   // to be forked from it
+    bool unborn;            // the template is forking it
+    bool waits;             // for the others to end
+    int64_t look_at;        // when to look for requests that it is stuck in; CHILD_NEVER: not
+    unsigned large_samples; // looks in a row at which its memory was too much
 };
 
 struct supervisor {
@@ -32,6 +43,23 @@ struct supervisor {
     struct listener_set listeners;
     int signals;
     struct reload *reload; // NULL: none
+    struct jail jail;
+    struct control *control; // NULL: none
+    size_t control_polls;    // behind those of the slots
+    int64_t started_at;
+    struct upgrade *upgrade;  // NULL: none is under way
+    int64_t upgrade_deadline; // CHILD_NEVER: none
+    bool upgrade_refused;     // it is not to take over any more
+    bool upgrade_silent;      // it has hung up, and how it ends is waited for
+    bool upgrade_exited;      // its process was reaped
+    bool leaving;             // to a successor: stopping, but without haste
+    int64_t watchdog_at;      // when systemd wants to hear of us; CHILD_NEVER: not
+    struct child_limits limits;
+    struct child_limits template_limits; // of the process that workers are forked from
+    int64_t sample_at;                   // when to look at the memory of workers; CHILD_NEVER: not
+    unsigned wanted;                     // workers
+    uint64_t replaced;                   // workers, by others while they served
+    uint64_t died;                       // workers that nobody had told to
     struct slot **slots;
     size_t count;                   // of slots
     struct pollfd *polls;           // from POLL_SLOTS on the ipc of each slot
@@ -39,7 +67,10 @@ struct supervisor {
     unsigned generation;            // counts the changes of the application, from 1
     unsigned announced;             // the generation that all workers were said to serve; 0: none
     int64_t changed_at;             // when this generation began
-    bool proven;                    // some worker served once: the application can be started
+    const char *change;             // what is said of it
+    int64_t go_on_at;    // with workers that have it not yet; CHILD_NEVER: when one serves
+    int64_t go_on_pause; // milliseconds before that; 0: none has failed
+    bool proven;         // some worker served once: the application can be started
     bool stopping;
     struct err failure; // why the latest worker could not start
     int result;
@@ -49,17 +80,91 @@ struct supervisor {
 
 // An event for a child, and all that follows from it.
 void supervisor_step(struct supervisor *supervisor, struct slot *slot, enum child_event event);
+// What an event has asked for, a set of enum child_action.
+void supervisor_perform(struct supervisor *supervisor, struct slot *slot, unsigned actions);
 
 // A failed start is no end of the server.
 bool supervisor_stays(const struct supervisor *supervisor);
+
+// Tell all workers to end, and the clients to come that nobody serves.
+void supervisor_stop(struct supervisor *supervisor, enum child_event event);
+
+// All that a worker has said.
+void supervisor_take_messages(struct supervisor *supervisor, struct slot *slot);
+
+// --- supervisor_spawn.c ---
+
+// What child.c asks for: CHILD_ACTION_SPAWN.
+void supervisor_spawn(struct supervisor *supervisor, struct slot *slot);
+
+// A scoreboard and a socket pair for a process to come; theirs: its end of that.
+int supervisor_prepare_slot(struct supervisor *supervisor, struct slot *slot, int *theirs,
+                            struct err *err);
+
+// The supervisor's end of the socket pair.
+void supervisor_close_ipc(struct slot *slot);
+
+void supervisor_reap(struct supervisor *supervisor, int number); // SIGCHLD
+
+// One that is done ends once the last of the others has, or at once if it is not to be the last.
+void supervisor_end_waiting(struct supervisor *supervisor);
+
+// --- supervisor_control.c ---
+
+int supervisor_open_control(struct supervisor *supervisor, struct err *err);
+
+// --- supervisor_signals.c ---
+
+void supervisor_take_signals(struct supervisor *supervisor);
+
+// What the operator may ask for, by signal or over the control socket.
+void supervisor_reread(struct supervisor *supervisor);
+void supervisor_restart(struct supervisor *supervisor);
+void supervisor_stop_gracefully(struct supervisor *supervisor, const char *why);
+
+// --- supervisor_upgrade.c ---
+
+// SIGUSR2: have our binary executed anew, in place of this process once it serves.
+void supervisor_upgrade(struct supervisor *supervisor, int number);
+// What has become of it, if anything has.
+void supervisor_take_upgrade(struct supervisor *supervisor);
+// We stop: it is not to go on.
+void supervisor_abort_upgrade(struct supervisor *supervisor);
+// In a worker: what belongs to an upgrade, and to one that we come from.
+void supervisor_forget_upgrade(struct supervisor *supervisor);
+// We serve. The process that we come from, if there is one, leaves; what names a server names us.
+void supervisor_take_over(struct supervisor *supervisor);
+
+// --- supervisor_template.c: --preload. The template is the slot with the number 0. ---
+
+bool supervisor_is_template(const struct slot *slot);
+// CHILD_ACTION_SPAWN of a worker: by the template, as soon as that can.
+void supervisor_ask_template(struct supervisor *supervisor, struct slot *slot);
+// It did not do so in time.
+void supervisor_give_up_birth(struct supervisor *supervisor, struct slot *slot);
+// The template serves: workers that wait for it are forked.
+void supervisor_take_template(struct supervisor *supervisor);
+
+// --- supervisor_limits.c ---
+
+// What the settings say to child.c.
+struct child_limits supervisor_limits(const struct config *config);
+struct child_limits supervisor_template_limits(const struct config *config);
+// A worker serves from now on: when it is to be looked at.
+void supervisor_watch_limits(struct supervisor *supervisor, struct slot *slot);
+// Look at those whose time has come: memory, requests that they are stuck in.
+void supervisor_check_limits(struct supervisor *supervisor);
+// Log that it is replaced, and why.
+void supervisor_tell_worn(const struct slot *slot, const char *why);
+// Bytes that a process has in memory, -1: not known.
+int64_t supervisor_resident(pid_t pid);
 
 // --- supervisor_slots.c ---
 
 struct slot *supervisor_add_slot(struct supervisor *supervisor, unsigned number);
 // Remove those whose child is dead.
 void supervisor_sweep_slots(struct supervisor *supervisor);
-// All of them.
-void supervisor_free_slots(struct supervisor *supervisor);
+void supervisor_free_slots(struct supervisor *supervisor); // all of them
 
 // NULL: none.
 struct slot *supervisor_find_process(const struct supervisor *supervisor, pid_t pid);
@@ -76,14 +181,20 @@ int64_t supervisor_next_deadline(const struct supervisor *supervisor); // CHILD_
 // it never serves, the present one goes on. One that does not serve is started anew at once.
 void supervisor_replace(struct supervisor *supervisor, struct slot *slot);
 
-// CHILD_ACTION_SUCCEED.
-void supervisor_succeed(struct supervisor *supervisor, struct slot *slot);
+void supervisor_succeed(struct supervisor *supervisor, struct slot *slot); // CHILD_ACTION_SUCCEED
 // A worker serves: whom it replaces drains, and where it is the first of its generation, the others
 // are replaced as well.
 void supervisor_relieve(struct supervisor *supervisor, struct slot *slot);
 // A successor does not come to serve. False: it is none.
-bool supervisor_keep_replaced(struct slot *slot);
+bool supervisor_keep_replaced(struct supervisor *supervisor, struct slot *slot);
 
-// The application has changed: a new generation, of which one worker goes ahead, so that an
-// application that cannot start says so once.
-void supervisor_renew(struct supervisor *supervisor, const char *changed);
+// A new generation of workers, of which one goes ahead, so that an application that cannot start
+// says so once; the others follow one by one, so that there is never more than one worker more.
+// change: what is said when all of them serve, "as changed"; a literal.
+void supervisor_renew(struct supervisor *supervisor, const char *change);
+void supervisor_go_on(struct supervisor *supervisor); // where that has come to a halt
+// The worker of that number that stays; NULL: there is none.
+struct slot *supervisor_find_number(const struct supervisor *supervisor, unsigned number);
+
+// As many workers as that, from 1 on, as far as there may be.
+void supervisor_scale(struct supervisor *supervisor, int64_t workers);

@@ -3,29 +3,29 @@
 #include "supervisor_priv.h"
 
 #include <stdlib.h>
-#include <unistd.h>
 
 #include "check.h"
-#include "config.h"
 
 struct slot *supervisor_add_slot(struct supervisor *supervisor, unsigned number)
 {
     size_t count = supervisor->count + 1;
     struct slot *slot = calloc(1, sizeof *slot);
     supervisor->slots = reallocarray(supervisor->slots, count, sizeof *supervisor->slots);
-    supervisor->polls =
-        reallocarray(supervisor->polls, POLL_SLOTS + count, sizeof *supervisor->polls);
+    supervisor->polls = reallocarray(supervisor->polls, POLL_SLOTS + count + CONTROL_POLLS_MAX,
+                                     sizeof *supervisor->polls);
     must(slot != NULL && supervisor->slots != NULL && supervisor->polls != NULL);
-    child_init(&slot->child, number, supervisor->setup->config->graceful_timeout);
-    slot->ipc = -1;
+    child_init(&slot->child, number,
+               number == 0 ? &supervisor->template_limits : &supervisor->limits);
+    slot->ipc = slot->board.fd = -1;
+    slot->stopped_since = slot->look_at = CHILD_NEVER;
     supervisor->slots[supervisor->count++] = slot;
     return slot;
 }
 
 static void free_slot(struct slot *slot)
 {
-    if (slot->ipc >= 0)
-        close(slot->ipc);
+    supervisor_close_ipc(slot);
+    scoreboard_free(&slot->board);
     free(slot);
 }
 
@@ -64,7 +64,7 @@ struct slot *supervisor_find_process(const struct supervisor *supervisor, pid_t 
         if (has_process && slot->child.pid == pid)
             return slot;
     }
-    return NULL; // as process 1 of a container we are given orphans to bury, too
+    return NULL;
 }
 
 struct slot *supervisor_find_successor(const struct supervisor *supervisor, const struct slot *slot)
@@ -80,15 +80,23 @@ bool supervisor_is_leaving(const struct slot *slot)
 {
     enum child_state state = slot->child.state;
     bool ends = state == CHILD_DRAINING || state == CHILD_KILLED || state == CHILD_DEAD;
-    return ends && !slot->child.wanted && slot->replaces == NULL;
+    bool returns = slot->child.wanted || slot->child.again;
+    return ends && !returns && slot->replaces == NULL;
 }
 
 int64_t supervisor_next_deadline(const struct supervisor *supervisor)
 {
     int64_t next = reload_deadline(supervisor->reload);
+    next = supervisor->go_on_at < next ? supervisor->go_on_at : next;
+    next = supervisor->sample_at < next ? supervisor->sample_at : next;
+    int64_t control = control_deadline(supervisor->control);
+    next = control < next ? control : next;
+    next = supervisor->upgrade_deadline < next ? supervisor->upgrade_deadline : next;
+    next = supervisor->watchdog_at < next ? supervisor->watchdog_at : next;
     for (size_t i = 0; i < supervisor->count; i++) {
-        int64_t deadline = supervisor->slots[i]->child.deadline;
-        next = deadline < next ? deadline : next;
+        const struct slot *slot = supervisor->slots[i];
+        next = slot->child.deadline < next ? slot->child.deadline : next;
+        next = slot->look_at < next ? slot->look_at : next;
     }
     return next;
 }

@@ -1,58 +1,72 @@
-// worker.c - a worker from fork to exit: leaves the supervisor's ways behind, starts the runtime,
-// says READY, runs the reactor until it has drained, says BYE. It drains when the supervisor asks
-// for it, when the supervisor is gone, and on SIGTERM. Knows neither HTTP nor Python: the reactor
-// and the runtime do.
-#include "worker.h"
+// worker.c - a worker's work: starts the runtime, says READY, runs the reactor until it has
+// drained. It drains when the supervisor asks for it, when the supervisor is gone, and on SIGTERM.
+// Knows neither HTTP nor Python: the reactor and the runtime do.
+#include "worker_priv.h"
 
 #include <errno.h>
 #include <fcntl.h>
+#include <inttypes.h>
+#include <poll.h>
 #include <signal.h>
 #include <stdio.h>
+#include <string.h>
 #include <sys/epoll.h>
+#include <sys/eventfd.h>
 #include <sys/prctl.h>
-#include <sys/socket.h>
 #include <time.h>
 #include <unistd.h>
 
 #include "cleanup.h"
 #include "config.h"
+#include "crash.h"
 #include "ipc.h"
+#include "jail.h"
 #include "log.h"
 #include "reactor.h"
 #include "runtime.h"
 #include "signals.h"
 #include "spool.h"
+#include "title.h"
 
 struct worker {
     const struct inherit *inherit;
     struct reactor *reactor;
-    int control; // epoll on the ipc socket: where that can be silenced once nobody speaks any more
+    bool draining;
+    bool retires;           // others serve: it may take its time to drain
+    uint64_t request_limit; // at which it says that it is worn; 0: never
+    int control; // epoll on what has to be heard: what speaks no more can be silenced there
 };
 
 // What the handler of SIGTERM needs: set before it is installed. A process is one worker.
 static struct {
-    int ipc;
+    int wake; // an eventfd
     timer_t deadline;
     struct itimerspec limit;
     volatile sig_atomic_t called;
 } termination;
 
-// Makes the ipc socket look as if the supervisor had gone, which wakes the reactor and drains;
-// sending still works. Nobody else may be left to watch over us, so the kernel does.
+// Wakes the reactor, which drains. The supervisor may go on talking to us, as where a whole group
+// is told to stop; or nobody may be left to watch over us, so the kernel does.
 static void terminate(void)
 {
+    uint64_t one = 1;
     if (termination.called)
         return;
     termination.called = 1;
-    shutdown(termination.ipc, SHUT_RD);
+    ssize_t ignored = write(termination.wake, &one, sizeof one);
+    (void)ignored;
     timer_settime(termination.deadline, 0, &termination.limit, NULL);
 }
 
-static int watch_termination(const struct inherit *inherit, struct err *err)
+static int watch_termination(const struct worker *worker, struct err *err)
 {
     struct sigevent kill_us = {.sigev_notify = SIGEV_SIGNAL, .sigev_signo = SIGKILL};
-    int64_t limit = inherit->config->graceful_timeout;
-    termination.ipc = inherit->ipc;
+    struct epoll_event event = {.events = EPOLLIN};
+    int64_t limit = worker->inherit->config->graceful_timeout;
+    termination.wake = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+    if (termination.wake < 0 ||
+        epoll_ctl(worker->control, EPOLL_CTL_ADD, termination.wake, &event) < 0)
+        return err_system(err, errno, "cannot watch for signals");
     termination.limit.it_value.tv_sec = (time_t)(limit / 1000);
     // One nanosecond more, since zero would mean no limit.
     termination.limit.it_value.tv_nsec = (long)(limit % 1000) * 1000000 + 1;
@@ -62,67 +76,78 @@ static int watch_termination(const struct inherit *inherit, struct err *err)
     return 0;
 }
 
-// Standard input is the operator's: an application that reads it must not wait there, nor take from
-// the shell. A pipe that nobody writes to is at its end at once, and is there without a /dev.
-static int detach_input(struct err *err)
-{
-    int ends[2];
-    if (pipe2(ends, O_CLOEXEC) < 0)
-        return err_system(err, errno, "cannot make a pipe");
-    int result = dup2(ends[0], STDIN_FILENO);
-    close(ends[0]);
-    close(ends[1]);
-    return result >= 0 ? 0 : err_system(err, errno, "cannot detach standard input");
-}
-
-// Become a process of our own that ends with its supervisor.
-static int enter(const struct inherit *inherit, struct err *err)
-{
-    char name[32];
-    signals_enter_worker();
-    snprintf(name, sizeof name, "worker-%u", inherit->number);
-    log_set_role(name);
-    snprintf(name, sizeof name, "limpet: w %u", inherit->number);
-    prctl(PR_SET_NAME, name);
-    // The kernel forgets it when the user id changes.
-    prctl(PR_SET_PDEATHSIG, SIGTERM);
-    if (getppid() != inherit->supervisor)
-        return err_set(err, ERR_FAILED, "the supervisor has gone");
-    return detach_input(err);
-}
-
-static int start(const struct inherit *inherit, char *description, size_t size, struct err *err)
-{
-    struct runtime_setup setup = worker_runtime_setup(inherit->config, inherit->archive);
-    return inherit->runtime->start(&setup, description, size, err);
-}
-
-static void drain(const struct worker *worker)
+static void drain(struct worker *worker, bool patient)
 {
     const struct inherit *inherit = worker->inherit;
-    reactor_drain(worker->reactor);
-    // Without our copy, clients are refused as soon as the last process stops, instead of waiting
-    // for an answer.
-    for (size_t i = 0; i < inherit->listener_count; i++) {
-        if (inherit->listeners[i].fd >= 0)
-            close(inherit->listeners[i].fd);
-        inherit->listeners[i].fd = -1;
-    }
+    struct err err;
+    if (!worker->draining && inherit->runtime->tell(RUNTIME_DRAIN, &err) < 0)
+        log_error("worker", "%s", err.text);
+    worker->draining = true;
+    reactor_drain(worker->reactor, patient);
+    worker_close_listeners(inherit);
+}
+
+// Work that may never end holds this process up; nothing else does any more.
+static void desert(void *owner)
+{
+    const struct worker *worker = owner;
+    struct err err;
+    log_warning("worker", "ends with requests that the application does not get on with");
+    if (ipc_send(worker->inherit->ipc, IPC_BYE, NULL, &err) < 0)
+        log_debug("worker", "%s", err.text);
+    // Nothing is flushed: who is stuck may hold the lock of a stream.
+    _exit(0);
+}
+
+static void tell_worn(void *owner)
+{
+    const struct worker *worker = owner;
+    char text[64];
+    struct err err;
+    snprintf(text, sizeof text, "%" PRIu64, worker->request_limit);
+    if (ipc_send(worker->inherit->ipc, IPC_WORN, text, &err) < 0)
+        log_debug("worker", "%s", err.text);
+}
+
+static void give_up(struct worker *worker)
+{
+    const struct inherit *inherit = worker->inherit;
+    struct err err;
+    reactor_give_up(worker->reactor, inherit->config->request_timeout);
+    log_error("worker", "where each thread of the application is:");
+    inherit->runtime->tell(RUNTIME_STUCK, &err);
 }
 
 static void take_message(struct worker *worker, const struct ipc_message *message)
 {
     switch (message->type) {
     case IPC_DRAIN:
-        drain(worker);
+        drain(worker, false);
+        break;
+    case IPC_RETIRE:
+        worker->retires = true;
+        drain(worker, true);
+        break;
+    case IPC_GIVE_UP:
+        give_up(worker);
         break;
     case IPC_CLOSED:
         epoll_ctl(worker->control, EPOLL_CTL_DEL, worker->inherit->ipc, NULL);
-        drain(worker);
+        drain(worker, false);
         break;
     default:
         log_error("worker", "message %s is not for workers", ipc_type_name(message->type));
     }
+}
+
+// One that was told to retire before the supervisor knew that it serves gets SIGTERM as well. That
+// is no reason for haste: where there is one, the supervisor says so, or has gone.
+static void take_termination(struct worker *worker)
+{
+    if (!termination.called)
+        return;
+    epoll_ctl(worker->control, EPOLL_CTL_DEL, termination.wake, NULL);
+    drain(worker, worker->retires);
 }
 
 static void control(void *owner)
@@ -138,6 +163,7 @@ static void control(void *owner)
         if (message.type != IPC_NOTHING)
             take_message(worker, &message);
     } while (message.type != IPC_NOTHING && message.type != IPC_CLOSED);
+    take_termination(worker);
 }
 
 static int open_control(int ipc, struct err *err)
@@ -147,6 +173,18 @@ static int open_control(int ipc, struct err *err)
     if (fd < 0 || epoll_ctl(fd, EPOLL_CTL_ADD, ipc, &event) < 0)
         return err_system(err, errno, "cannot watch the supervisor");
     return steal_fd(&fd);
+}
+
+static int run(const struct worker *worker, struct err *err)
+{
+    const struct config *config = worker->inherit->config;
+    struct runtime_run run = {
+        .reactor = worker->reactor,
+        .board = worker->inherit->board,
+        .threads = (unsigned)config->blocking_threads,
+        .idle_timeout = config->blocking_threads_idle_timeout,
+    };
+    return worker->inherit->runtime->run(&run, err);
 }
 
 // From a loaded application to the last answer.
@@ -172,6 +210,10 @@ static int serve(struct worker *worker, const char *description, struct err *err
         .connection_limit = (unsigned)config->backpressure,
         .expectation_limit = (unsigned)config->blocking_threads / 2,
         .keep_alive = config->http1_keep_alive,
+        .board = inherit->board,
+        .request_limit = worker->request_limit,
+        .worn = tell_worn,
+        .desert = desert,
         .control_fd = control_fd,
         .control = control,
         .handle = inherit->runtime->handle,
@@ -180,36 +222,51 @@ static int serve(struct worker *worker, const char *description, struct err *err
     worker->reactor = reactor_new(&setup, err);
     if (worker->reactor == NULL)
         return -1;
-    int result = watch_termination(inherit, err);
+    int result = watch_termination(worker, err);
     if (result == 0)
         result = ipc_send(inherit->ipc, IPC_READY, description, err);
     if (result == 0)
-        result = inherit->runtime->run(worker->reactor, (unsigned)config->blocking_threads,
-                                       config->blocking_threads_idle_timeout, err);
+        result = run(worker, err);
     reactor_free(worker->reactor);
     return result;
 }
 
-static int fail(const struct inherit *inherit, const struct err *err)
+static uint64_t request_limit(const struct inherit *inherit)
 {
-    struct err ignored; // the supervisor has gone: the log is all there is
-    if (ipc_send(inherit->ipc, IPC_FAILED, err->text, &ignored) < 0)
-        log_error("worker", "%s", err->text);
-    return 1;
+    const struct config *config = inherit->config;
+    if (config->workers_max_requests == 0)
+        return 0;
+    return (uint64_t)config->workers_max_requests +
+           inherit->luck % ((uint64_t)config->workers_max_requests_jitter + 1);
+}
+
+int worker_serve(const struct inherit *inherit, const char *description, struct err *err)
+{
+    struct worker worker = {
+        .inherit = inherit, .control = -1, .request_limit = request_limit(inherit)};
+    if (serve(&worker, description, err) < 0) {
+        inherit->runtime->stop();
+        return worker_fail(inherit, err);
+    }
+    worker_end(inherit);
+    return 0;
+}
+
+static int start(const struct inherit *inherit, char *description, size_t size, struct err *err)
+{
+    struct runtime_setup setup =
+        worker_runtime_setup(inherit->name, inherit->config, inherit->archive);
+    setup.serves = true;
+    setup.first = inherit->first;
+    return inherit->runtime->start(&setup, description, size, err);
 }
 
 int worker_main(const struct inherit *inherit)
 {
-    struct worker worker = {.inherit = inherit, .control = -1};
     char description[IPC_TEXT_MAX] = "";
     struct err err = {.kind = ERR_NONE};
-    if (enter(inherit, &err) < 0 || start(inherit, description, sizeof description, &err) < 0)
-        return fail(inherit, &err);
-    int result = serve(&worker, description, &err);
-    inherit->runtime->stop();
-    if (result < 0)
-        return fail(inherit, &err);
-    if (ipc_send(inherit->ipc, IPC_BYE, NULL, &err) < 0)
-        log_debug("worker", "%s", err.text);
-    return 0;
+    if (worker_enter(inherit, &err) < 0 ||
+        start(inherit, description, sizeof description, &err) < 0)
+        return worker_fail(inherit, &err);
+    return worker_serve(inherit, description, &err);
 }

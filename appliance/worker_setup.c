@@ -3,10 +3,11 @@
 #include "config.h"
 #include "worker.h"
 
-struct runtime_setup worker_runtime_setup(const struct config *config,
+struct runtime_setup worker_runtime_setup(const char *name, const struct config *config,
                                           const struct archive *archive)
 {
     return (struct runtime_setup){
+        .name = name,
         .target = config->target,
         .factory = config->factory,
         .interface = config->interface.name,

@@ -30,6 +30,10 @@ int pyerr_take(struct err *err);
 // As pyerr_take, and write the traceback to sys.stderr first.
 int pyerr_report(struct err *err);
 
+// As pyerr_report, from the application's first frame on: the operator looks for what it did, not
+// for how we came to call it.
+int pyerr_report_application(struct err *err);
+
 // What is written to the log and reported between them is not mixed with other threads' reports.
 void pyerr_begin_report(void);
 void pyerr_end_report(void);

@@ -66,3 +66,16 @@ int pyerr_report(struct err *err)
     describe(exception, err);
     return -1;
 }
+
+int pyerr_report_application(struct err *err)
+{
+    _pyref_ PyObject *exception = PyErr_GetRaisedException();
+    _pyref_ PyObject *loader = PyImport_ImportModule("limpet.loader");
+    _pyref_ PyObject *stripped =
+        loader != NULL && exception != NULL
+            ? PyObject_CallMethod(loader, "strip_own_frames", "O", exception)
+            : NULL;
+    PyErr_Clear();
+    PyErr_SetRaisedException(py_steal(&exception));
+    return pyerr_report(err);
+}

@@ -5,13 +5,16 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "crash.h"
 #include "embed.h"
 #include "environ.h"
+#include "hooks.h"
 #include "interp.h"
 #include "py.h"
 #include "pool.h"
 #include "reactor.h"
 #include "thread.h"
+#include "traceback.h"
 #include "wsgi.h"
 
 // A new list of str, or NULL with an exception set.
@@ -80,12 +83,9 @@ static int load_failed(const char *target, struct err *err)
         const char *utf8 = text != NULL ? PyUnicode_AsUTF8(text) : NULL;
         return err_set(err, ERR_FAILED, "%s", utf8 != NULL ? utf8 : "cannot be loaded");
     }
-    // The operator looks for what the application did, not for how we came to call it.
-    _pyref_ PyObject *stripped =
-        loader != NULL ? PyObject_CallMethod(loader, "strip_own_frames", "O", exception) : NULL;
     PyErr_Clear();
     PyErr_SetRaisedException(py_steal(&exception));
-    pyerr_report(err);
+    pyerr_report_application(err);
     return err_wrap(err, "%s: the application failed to import (traceback above)", target);
 }
 
@@ -126,19 +126,26 @@ static int load(const struct runtime_setup *setup, char *description, size_t siz
 static int start(const struct runtime_setup *setup, char *description, size_t size, struct err *err)
 {
     char *arguments[] = {(char *)(uintptr_t)archive_path(setup->archive)};
+    crash_set_language_dump(traceback_dump);
+    thread_use_name(setup->name);
     if (interp_start(setup->archive, 1, arguments, err) < 0 || set_environment(setup, err) < 0)
         return -1;
     if (setup->working_folder != NULL && chdir(setup->working_folder) < 0)
         return err_system(err, errno, "--working-dir %s", setup->working_folder);
-    return load(setup, description, size, err);
+    if (load(setup, description, size, err) < 0)
+        return -1;
+    if (setup->first && hooks_run("on_start", err) < 0)
+        return -1;
+    return setup->serves ? hooks_run("on_worker_start", err) : 0;
 }
 
-static int run(struct reactor *reactor, unsigned threads, int64_t idle_timeout, struct err *err)
+static int run(const struct runtime_run *run, struct err *err)
 {
     struct pool_setup setup = {
-        .reactor = reactor,
-        .limit = threads,
-        .idle_timeout = idle_timeout * 1000000,
+        .reactor = run->reactor,
+        .board = run->board,
+        .limit = run->threads,
+        .idle_timeout = run->idle_timeout * 1000000,
         .attach = thread_attach,
         .detach = thread_detach,
         .start_thread = thread_start,
@@ -155,8 +162,72 @@ static void handle(void *owner, struct request *request)
         request_fail(request, 404);
 }
 
+// CPython's, for faulthandler: in a header that is for CPython alone.
+extern const char *_Py_DumpTracebackThreads(int fd, PyInterpreterState *interpreter,
+                                            PyThreadState *current);
+
+// The collector writes to every object that it looks at, which would take it out of what processes
+// share: those that are there now are not looked at any more.
+static int freeze_objects(struct err *err)
+{
+    _pyref_ PyObject *gc = PyImport_ImportModule("gc");
+    _pyref_ PyObject *collected = gc != NULL ? PyObject_CallMethod(gc, "collect", NULL) : NULL;
+    _pyref_ PyObject *frozen = collected != NULL ? PyObject_CallMethod(gc, "freeze", NULL) : NULL;
+    return frozen != NULL ? 0 : pyerr_report(err);
+}
+
+// The first thread waits for other workers: the application's own threads go on meanwhile.
+static bool waits;
+
+static bool begin_wait(bool wanted)
+{
+    if (wanted)
+        thread_detach();
+    waits = wanted;
+    return wanted;
+}
+
+static void end_wait(void)
+{
+    if (waits)
+        thread_attach();
+    waits = false;
+}
+
+static int tell(enum runtime_event event, struct err *err)
+{
+    switch (event) {
+    case RUNTIME_STUCK:
+        // As faulthandler does from its watchdog: the lock may be kept by the one that is stuck.
+        _Py_DumpTracebackThreads(STDERR_FILENO, NULL, NULL);
+        return 0;
+    case RUNTIME_DRAIN:
+        return hooks_run_in_thread("on_worker_stop", err);
+    case RUNTIME_PRELOADED:
+        return freeze_objects(err);
+    case RUNTIME_FORKING:
+        PyOS_BeforeFork();
+        return 0;
+    case RUNTIME_FORKED_PARENT:
+        PyOS_AfterFork_Parent();
+        return 0;
+    case RUNTIME_FORKED_CHILD:
+        PyOS_AfterFork_Child();
+        return hooks_run("post_fork", err) < 0 ? -1 : hooks_run("on_worker_start", err);
+    case RUNTIME_LAST_WANTED:
+        hooks_join(); // what belongs to a worker comes before what belongs to the server
+        return begin_wait(hooks_has("on_stop"));
+    case RUNTIME_LAST:
+        end_wait();
+        return hooks_run("on_stop", err);
+    }
+    return 0;
+}
+
 static void stop(void)
 {
+    end_wait();
+    hooks_join();
     wsgi_fini();
     interp_stop();
 }
@@ -192,6 +263,7 @@ const struct runtime python_runtime = {
     .start = start,
     .run = run,
     .handle = handle,
+    .tell = tell,
     .stop = stop,
     .python = interp_python,
     .tool = tool,

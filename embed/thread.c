@@ -2,6 +2,7 @@
 // names them in its log or keeps data per thread sees nothing unusual.
 #include "thread.h"
 
+#include "crash.h"
 #include "py.h"
 
 // What a thread has one of: its place in the interpreter while it is without the GIL.
@@ -17,9 +18,19 @@ void thread_detach(void)
     detached = PyEval_SaveThread();
 }
 
+// What a process has one of: what its threads are called, with a number behind.
+static const char *prefix = "limpet";
+
+void thread_use_name(const char *name)
+{
+    prefix = name;
+}
+
 static PyObject *join_pool(PyObject *capsule, PyObject *Py_UNUSED(nothing))
 {
+    crash_init_thread();
     pool_join(PyCapsule_GetPointer(capsule, NULL));
+    crash_fini_thread();
     Py_RETURN_NONE;
 }
 
@@ -36,7 +47,7 @@ static PyObject *new_thread(struct pool *pool, unsigned number)
     _pyref_ PyObject *make = PyObject_GetAttrString(threading, "Thread");
     _pyref_ PyObject *named =
         Py_BuildValue("{sOsNsO}", "target", target, "name",
-                      PyUnicode_FromFormat("limpet-%u", number), "daemon", Py_False);
+                      PyUnicode_FromFormat("%s-%u", prefix, number), "daemon", Py_False);
     _pyref_ PyObject *nothing = PyTuple_New(0);
     if (make == NULL || named == NULL || nothing == NULL)
         return NULL;

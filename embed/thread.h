@@ -9,5 +9,8 @@
 void thread_attach(void);
 void thread_detach(void);
 
+// Threads are called "NAME-2", "NAME-3"; borrowed for good.
+void thread_use_name(const char *name);
+
 // Without the GIL, in any thread: start a thread that joins the pool.
 int thread_start(struct pool *pool, unsigned number, struct err *err);

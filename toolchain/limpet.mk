@@ -31,10 +31,11 @@ PYTHON_LIBRARIES := $(PYTHON)/lib/libpython3.14.a $(filter-out %/libpython3.14.a
 LIBRARIES := -lmicrohttpd -lsqlite3 -lz -lbz2 -llzma -lzstd -lffi -lm -lpthread \
              $(if $(filter 0,$(TARGET_STATIC)),-ldl -lutil)
 # musl gives threads the stack size that stands in the program header; CPython needs more than its default.
-LINK := $(LINK_FLAGS) -Wl,--gc-sections -Wl,-z,stack-size=1048576 -Wl,--build-id
+# gcc leaves the index of unwind tables, by which a crash finds its frames, out of static binaries.
+LINK := $(LINK_FLAGS) -Wl,--gc-sections -Wl,-z,stack-size=1048576 -Wl,--build-id -Wl,--eh-frame-hdr
 
 .PHONY: all unit threads
-all: $(OUT)/limpet
+all: $(OUT)/limpet $(OUT)/limpet.debug
 
 # --- generated ------------------------------------------------------------------------------------------------
 
@@ -92,6 +93,10 @@ $(OUT)/limpet.elf: $(OBJECTS) $(OUT)/gen/inputs appliance/mount.symbols toolchai
 
 $(OUT)/limpet.stripped: $(OUT)/limpet.elf
 	@if [ "$(TARGET_STATIC)" = 1 ]; then strip -o $@ $<; else cp $< $@; fi
+
+# What addr2line and gdb need to make sense of a crash: the names and lines that the binary is without.
+$(OUT)/limpet.debug: $(OUT)/limpet.elf
+	@objcopy --only-keep-debug $< $@
 
 $(OUT)/limpet: $(OUT)/limpet.stripped $(OUT)/gen/parts $(wildcard packaging/*.py)
 	@$(BUILD_PYTHON) packaging/base.py --output $@ --elf $< --parts $(OUT)/gen/parts --wheel $(PIP_WHEEL) \

@@ -117,6 +117,15 @@ verb_test_cpython() {
     /usr/bin/python3 tests/cpython/run.py "$out/limpet" "$(recipe_prefix python)/lib/python3.14" "$@"
 }
 
+# Workers come and go under load for so long a scenario; further arguments are pytest's.
+verb_soak() {
+    local seconds=60
+    case ${1:-} in [0-9]*) seconds=$1 && shift ;; esac
+    toolchain/host-packages.sh build test bench
+    build_native
+    BINARY_UNDER_TEST=$out/limpet /usr/bin/python3 -m pytest -q -p no:cacheprovider tests/soak --seconds "$seconds" "$@"
+}
+
 # The README's two commands in fresh chroots of the Debian releases that we promise.
 verb_test_fresh() {
     local suite

@@ -1,1 +1,1 @@
-"""limpet's own Python half, frozen into the executable. Applications need nothing of it."""
+"""limpet's own Python half, frozen into the executable. For applications: limpet.hooks, which they need not use."""

@@ -21,6 +21,7 @@ import traceback
 import machine
 import rows_inside
 import rows_load
+import rows_processes
 import servers
 import table
 
@@ -37,6 +38,8 @@ ROWS = {
     "system-calls": rows_inside.system_calls,
     "instructions": rows_inside.instructions,
     "start-up": rows_inside.start_up,
+    "supervisor": rows_processes.supervisor,
+    "preload": rows_processes.preload,
 }
 QUIET = 0.05  # share of the CPUs that others may use before figures are doubtful
 

@@ -51,6 +51,18 @@ def resident_mb(pid):
     return int(re.search(r"VmRSS:\s+(\d+)", pathlib.Path(f"/proc/{pid}/status").read_text())[1]) / 1024
 
 
+def memory_mb(pid, kind):
+    """What smaps_rollup says of a process: "Pss" (its share of what several have), "Private_Dirty", ..."""
+    text = pathlib.Path(f"/proc/{pid}/smaps_rollup").read_text()
+    return int(re.search(rf"^{kind}:\s+(\d+)", text, re.M)[1]) / 1024
+
+
+def switches(pid):
+    """How often a process has been given a processor."""
+    return sum(int(count) for count in re.findall(r"ctxt_switches:\s+(\d+)",
+                                                  pathlib.Path(f"/proc/{pid}/status").read_text()))
+
+
 def machine_seconds():
     """CPU seconds that all processes used (user, nice, system) since the machine started; interrupts apart."""
     user, nice, system = pathlib.Path("/proc/stat").read_text().split()[1:4]

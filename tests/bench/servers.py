@@ -86,7 +86,8 @@ class Session:
 
 def limpet_command(server):
     threads = ["--blocking-threads", server.threads] if server.threads else []
-    return [server.session.packed(server.application), "--port", server.port, "--workers", server.workers, *threads]
+    return [server.session.packed(server.application), "--port", server.port, "--workers", server.workers, *threads,
+            *server.options]
 
 
 def nginx_command(server):
@@ -119,11 +120,12 @@ LABELS = {"limpet": "limpet", "nginx": "nginx", "gunicorn": "gunicorn (gthread, 
 
 class Server:
     """A server that runs while the block does. cpus: of taskset, None: any. threads: of limpet, None: its default.
-    wrapper: a command that runs the server's."""
+    wrapper: a command that runs the server's. options: more of limpet's."""
 
-    def __init__(self, session, kind, application, cpus="0", workers=1, threads=None, wrapper=()):
+    def __init__(self, session, kind, application, cpus="0", workers=1, threads=None, wrapper=(), options=()):
         self.session, self.kind, self.application = session, kind, application
         self.cpus, self.workers, self.threads, self.wrapper = cpus, workers, threads, wrapper
+        self.options = options
         self.port = machine.free_port()
         self.log = session.folder / f"{kind}-{self.port}.log"
         self.process = None

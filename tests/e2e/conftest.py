@@ -17,13 +17,9 @@ import pytest
 sys.path.insert(0, os.path.dirname(__file__))
 import validate  # noqa: E402
 from empty_root import EmptyRoot  # noqa: E402
-from server import Server  # noqa: E402
+from server import Server, is_sanitized  # noqa: E402
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
-
-
-def is_sanitized():
-    return "sanitize" in os.environ.get("BINARY_UNDER_TEST", "")
 
 
 def pytest_addoption(parser):

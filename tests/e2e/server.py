@@ -2,6 +2,7 @@
 
 import os
 import re
+import select
 import signal
 import subprocess
 import threading
@@ -14,12 +15,47 @@ SERVING = re.compile(
     r"serving (?P<app>\S+) \((?P<interface>\w+)\) on (?P<addresses>\S+(?:, \S+)*) with (?P<workers>\d+) worker")
 
 
+def is_sanitized():
+    """Whether the binary under test is the sanitizers' build, which is slow and large."""
+    return "sanitize" in os.environ.get("BINARY_UNDER_TEST", "")
+
+
 def eventually(condition, timeout=START_TIMEOUT):
     """Look at a condition of the system that nothing announces until it holds."""
     end = time.monotonic() + timeout
     while not condition():
         assert time.monotonic() < end, "the condition did not come to hold"
         time.sleep(0.005)
+
+
+class Successor:
+    """What Popen is to a child of ours, for a supervisor that another one has started."""
+
+    def __init__(self, pid, server):
+        self.pid, self.returncode = pid, None
+        self._server = server
+        self._descriptor = os.pidfd_open(pid)
+
+    def send_signal(self, number):
+        signal.pidfd_send_signal(self._descriptor, number)
+
+    def poll(self):
+        running = self.returncode is None and not select.select([self._descriptor], [], [], 0)[0]
+        return None if running else self.wait()
+
+    def wait(self, timeout=None):
+        """Its status belongs to its parent: the last word of one that succeeds stands for it."""
+        if self.returncode is None:
+            assert select.select([self._descriptor], [], [], timeout)[0], "it does not end"
+            os.close(self._descriptor)
+            self.returncode = 0 if self._has_stopped() else 1
+        return self.returncode
+
+    def _has_stopped(self):
+        try:
+            return bool(self._server.wait_for(rf"supervisor\[{self.pid}\] supervisor: stopped\n", 5))
+        except AssertionError:
+            return False
 
 
 class Server:
@@ -36,6 +72,7 @@ class Server:
         self.process = subprocess.Popen(
             [*prefix, *map(str, arguments)], stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
             env=environment, cwd=folder, start_new_session=True)
+        self._session = self.process.pid
         self._reader = threading.Thread(target=self._read, daemon=True)
         self._reader.start()
         self.addresses, self.url = [], None
@@ -76,6 +113,15 @@ class Server:
         """The urllib response of a GET."""
         return urllib.request.urlopen(self.url + path, timeout=30, **options)
 
+    def follow(self):
+        """Wait until another process serves in place of the supervisor, and has it to itself; from then on that one is
+        looked at and stopped. Returns the one before."""
+        before = self.process
+        pid = self.wait_for(rf"supervisor\[{before.pid}\] supervisor: pid (\d+) serves in our place")[1]
+        assert before.wait(START_TIMEOUT) == 0, self.log
+        self.process = Successor(int(pid), self)
+        return before
+
     def workers(self):
         """Pids of the supervisor's children."""
         with open(f"/proc/{self.process.pid}/task/{self.process.pid}/children") as file:
@@ -85,34 +131,36 @@ class Server:
         """How many descriptors a process holds."""
         return len(os.listdir(f"/proc/{pid or self.process.pid}/fd"))
 
-    def stop(self, expected=0):
-        """SIGTERM, wait, and nothing bad in the log. Returns the exit status."""
+    def stop(self, expected=0, crashes=False):
+        """SIGTERM, wait, and nothing bad in the log, unless crashes are what the test is about. Returns the exit
+        status."""
         if self.process.poll() is None:
             self.process.send_signal(signal.SIGTERM)
         status = self.process.wait(START_TIMEOUT)
         self._reader.join(START_TIMEOUT)
         self._check_nothing_left()
         assert status == expected, f"exit status {status}:\n{self.log}"
-        assert not any(alerts.search(self.log) for alerts in self._alerts), self.log
+        assert crashes or not any(alerts.search(self.log) for alerts in self._alerts), self.log
         return status
 
     def kill(self):
         """End every process of its session, at any cost."""
         try:
-            os.killpg(self.process.pid, signal.SIGKILL)
+            os.killpg(self._session, signal.SIGKILL)
         except ProcessLookupError:
             pass
         self.process.wait()
         self._reader.join(START_TIMEOUT)
 
     def _check_nothing_left(self):
-        left = [pid for pid in os.listdir("/proc") if pid.isdigit() and _session_of(pid) == self.process.pid]
+        left = [pid for pid in os.listdir("/proc") if pid.isdigit() and session_of(pid) == self._session]
         if left:
             self.kill()
         assert not left, f"processes left behind: {left}\n{self.log}"
 
 
-def _session_of(pid):
+def session_of(pid):
+    """The session of a process that has not ended, else None."""
     try:
         with open(f"/proc/{pid}/stat") as file:
             fields = file.read().rpartition(")")[2].split()

@@ -208,7 +208,7 @@ def test_broken_application_keeps_the_old_one(start, folder, broken, traceback, 
 def test_broken_at_the_start_is_waited_for(serve, application):
     folder = application("import nothing_of_the_kind\n")
     server = serve("app:app", "--reload", "--working-dir", folder, "--workers", 2, expect_start=False)
-    server.wait_for("(?s)ModuleNotFoundError: .*worker 1 cannot start: .*, waiting for a change\n")
+    server.wait_for("(?s)ModuleNotFoundError: .*worker 1 cannot start: .*; waiting for a change\n")
     (folder / "app.py").write_text(SOURCE % "mended")
     server.url = server.wait_for(SERVING)["addresses"]
     with server.get() as response:

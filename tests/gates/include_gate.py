@@ -19,17 +19,20 @@ import source
 # The appliance's layers, lowest first; a module (x.c, x.h and x_*.c, x_*.h) includes nothing of a
 # higher one. A contract is a header between layers: what is behind it lies higher than itself.
 LAYERS = {
-    "base": {"err", "check", "cleanup", "clock", "buf", "head", "str", "log", "banned", "near", "version"},
+    "base": {"err", "check", "cleanup", "clock", "buf", "head", "str", "log", "banned", "near", "text_file",
+             "version"},
     "contract": {"request.h", "reactor.h", "runtime.h", "pool.h"},
-    "system": {"archive", "config", "errand", "ipc", "jail", "listener", "mount", "notify",
-               "signals", "spool", "watch"},
+    "system": {"archive", "cgroup", "config", "control", "crash", "errand", "identity", "ipc", "jail",
+               "listener", "mount", "notify", "pid_file", "scoreboard", "signals", "spool", "status",
+               "title", "unix_socket", "watch"},
     "protocol": {"accesslog", "files", "http", "pool", "reactor", "request", "stats", "tls", "websocket"},
-    "process": {"child", "inherit", "reload", "supervisor", "worker"},
+    "process": {"child", "inherit", "reload", "supervisor", "upgrade", "worker"},
     "main": {"command", "commands", "main", "options"},
 }
 
 # What embed/ may see of the appliance.
-OPEN_TO_EMBED = {"request.h", "runtime.h", "archive.h", "reactor.h", "mount.h", "pool.h"}
+OPEN_TO_EMBED = {"request.h", "runtime.h", "archive.h", "reactor.h", "mount.h", "pool.h",
+                 "crash.h"}
 
 # Headers of other projects: who alone may include them, as patterns of paths.
 RESERVED = {

@@ -6,12 +6,14 @@ set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/../.."
 
 failed=0
+# What the supervisor is made of.
+supervising=(appliance/supervisor*.c appliance/{child,reload,scoreboard,watch}.c)
 objects=${1:-}
 if [ -z "$objects" ]; then
     objects=$(mktemp -d)
     trap 'rm -rf "$objects"' EXIT
     mkdir -p "$objects/appliance" "$objects/toolchain/shims"
-    for file in appliance/{supervisor,supervisor_slots,supervisor_replace,reload,watch,child}.c toolchain/shims/memory.c; do
+    for file in "${supervising[@]}" toolchain/shims/memory.c; do
         gcc -D_GNU_SOURCE -std=gnu17 -O2 -Iappliance -c "$file" -o "$objects/${file%.c}.o"
     done
 fi
@@ -32,7 +34,7 @@ refuse() {
     fi
 }
 
-for object in appliance/{supervisor,supervisor_slots,supervisor_replace,reload,watch,child}.o; do
+for object in "${supervising[@]/%.c/.o}"; do
     refuse "$object" '^MHD_' "libmicrohttpd"
     refuse "$object" '^(mbedtls|psa)_' "mbedTLS"
     refuse "$object" '^_?Py' "Python"

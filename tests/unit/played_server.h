@@ -7,7 +7,6 @@
 #include "supervisor.h"
 
 #include <arpa/inet.h>
-#include <dirent.h>
 #include <fcntl.h>
 #include <netinet/in.h>
 #include <poll.h>
@@ -17,162 +16,17 @@
 #include <sys/resource.h>
 #include <sys/socket.h>
 #include <sys/wait.h>
-#include <time.h>
 #include <unistd.h>
 
+#include "clock.h"
 #include "config.h"
-#include "ipc.h"
 #include "log.h"
-#include "reactor.h"
 #include "runtime.h"
+#include "played_application.h"
 #include "unit.h"
 #include "worker.h"
 
 enum { WAIT_MAX = 20000 }; // milliseconds
-
-// --- the played reactor: answers each connection with its pid and closes it ---
-
-struct reactor {
-    const struct reactor_setup *setup;
-    struct pollfd polls[2]; // control, listener
-    unsigned control_calls;
-    bool draining;
-    bool stuck; // never finishes
-};
-
-static atomic_int *starts; // of the application, in all processes of a test
-static const char *application;
-
-struct reactor *reactor_new(const struct reactor_setup *setup, struct err *err)
-{
-    if (strcmp(application, "no reactor") == 0) {
-        err_set(err, ERR_FAILED, "no reactor to be had");
-        return NULL;
-    }
-    struct reactor *reactor = calloc(1, sizeof *reactor);
-    reactor->setup = setup;
-    reactor->stuck = strcmp(application, "stuck") == 0;
-    reactor->polls[0] = (struct pollfd){.fd = setup->control_fd, .events = POLLIN};
-    reactor->polls[1] = (struct pollfd){.fd = setup->listeners[0].fd, .events = POLLIN};
-    return reactor;
-}
-
-void reactor_free(struct reactor *reactor)
-{
-    free(reactor);
-}
-
-void reactor_wait(struct reactor *reactor)
-{
-    poll(reactor->polls, 2, -1);
-}
-
-static void answer(int listener)
-{
-    int pid = (int)getpid();
-    int fd = accept(listener, NULL, NULL);
-    if (fd < 0)
-        return; // another worker was faster
-    ssize_t ignored = send(fd, &pid, sizeof pid, MSG_NOSIGNAL);
-    (void)ignored;
-    close(fd);
-}
-
-struct request *reactor_next(struct reactor *reactor)
-{
-    if (reactor->polls[0].revents != 0) {
-        reactor->setup->control(reactor->setup->owner);
-        // One that stays readable would keep the processor busy while requests finish.
-        if (++reactor->control_calls == 100)
-            log_error("fake", "spinning");
-    }
-    if (reactor->polls[1].revents != 0)
-        answer(reactor->polls[1].fd);
-    return NULL;
-}
-
-void reactor_drain(struct reactor *reactor)
-{
-    log_info("fake", "draining");
-    reactor->draining = true;
-    reactor->polls[1].fd = -1;
-}
-
-bool reactor_finished(const struct reactor *reactor)
-{
-    return reactor->draining && !reactor->stuck;
-}
-
-// --- the played runtime: what the application does is its name ---
-
-static unsigned count_sockets(void)
-{
-    unsigned count = 0;
-    char target[64];
-    DIR *fds = opendir("/proc/self/fd");
-    for (struct dirent *entry; (entry = readdir(fds)) != NULL;) {
-        ssize_t size = readlinkat(dirfd(fds), entry->d_name, target, sizeof target - 1);
-        target[size > 0 ? size : 0] = '\0';
-        if (strncmp(target, "socket:", 7) == 0 || strcmp(target, "anon_inode:[signalfd]") == 0)
-            count++;
-    }
-    closedir(fds);
-    return count;
-}
-
-static void report_inheritance(void)
-{
-    char byte, name[32] = "";
-    struct rlimit limit;
-    const char *input = read(STDIN_FILENO, &byte, 1) == 0 ? "ended" : "open";
-    FILE *comm = fopen("/proc/self/comm", "r");
-    if (comm == NULL || fgets(name, sizeof name, comm) == NULL)
-        log_error("fake", "no name");
-    fclose(comm);
-    name[strcspn(name, "\n")] = '\0';
-    getrlimit(RLIMIT_NOFILE, &limit);
-    log_info("fake", "sockets=%u input=%s name=%s raised=%d", count_sockets(), input, name,
-             limit.rlim_cur > 256);
-}
-
-static int fake_start(const struct runtime_setup *setup, char *description, size_t size,
-                      struct err *err)
-{
-    int before = atomic_fetch_add(starts, 1);
-    application = setup->target;
-    report_inheritance();
-    if (strcmp(application, "broken") == 0 ||
-        (strcmp(application, "breaks later") == 0 && before > 0))
-        return err_set(err, ERR_FAILED, "%s: no module named 'broken'", application);
-    if (strcmp(application, "crashes") == 0)
-        raise(SIGALRM);
-    if (strcmp(application, "leaves") == 0)
-        _exit(3);
-    if (strcmp(application, "loads long") == 0) {
-        log_info("fake", "loading");
-        for (;;)
-            pause();
-    }
-    snprintf(description, size, "%s %s", setup->interface, setup->target);
-    return 0;
-}
-
-static int fake_run(struct reactor *reactor, unsigned threads, int64_t idle, struct err *err)
-{
-    (void)threads, (void)idle, (void)err;
-    for (; !reactor_finished(reactor); reactor_next(reactor))
-        reactor_wait(reactor);
-    return 0;
-}
-
-static void fake_stop(void)
-{
-    log_info("fake", "runtime stopped");
-    printf("buffered by a worker\n");
-}
-
-static const struct runtime fake = {
-    .name = "fake", .start = fake_start, .run = fake_run, .stop = fake_stop};
 
 // --- a server under test ---
 
@@ -190,17 +44,16 @@ struct server {
 
 static struct server server;
 
-static int64_t now_ms(void)
-{
-    struct timespec now;
-    clock_gettime(CLOCK_MONOTONIC, &now);
-    return (int64_t)now.tv_sec * 1000 + now.tv_nsec / 1000000;
-}
-
 static _Noreturn void run_server(int log_fd)
 {
-    struct supervisor_setup setup = {
-        .config = &server.config, .runtime = &fake, .worker = server.worker};
+    static char *arguments[] = {(char *)"limpet", NULL};
+    struct supervisor_setup setup = {.name = "limpet",
+                                     .path = "/proc/self/exe",
+                                     .arguments = arguments,
+                                     .config = &server.config,
+                                     .runtime = &fake,
+                                     .worker = server.worker,
+                                     .template_worker = worker_template_main};
     struct rlimit limit;
     struct err err = {.text = ""};
     getrlimit(RLIMIT_NOFILE, &limit);
@@ -231,6 +84,8 @@ static void prepare(const char *target, int workers)
     server.config.interface.name = "wsgi";
     server.config.workers = workers;
     server.config.graceful_timeout = 60000;
+    server.config.rss_sample_interval = 100;
+    server.config.rss_samples = 2;
     atomic_store(starts, 0);
 }
 
@@ -250,7 +105,7 @@ static void launch(void)
 static bool read_more(int64_t until)
 {
     struct pollfd poll_fd = {.fd = server.log, .events = POLLIN};
-    int64_t left = until - now_ms();
+    int64_t left = until - clock_milliseconds();
     if (left <= 0 || poll(&poll_fd, 1, (int)left) != 1)
         return false;
     size_t room = sizeof server.text - 1 - server.used;
@@ -266,7 +121,7 @@ static bool read_more(int64_t until)
 // it never came.
 static const char *wait_line(const char *part)
 {
-    int64_t until = now_ms() + WAIT_MAX;
+    int64_t until = clock_milliseconds() + WAIT_MAX;
     do {
         const char *found = strstr(server.text + server.seen, part);
         if (found != NULL && strchr(found, '\n') != NULL) {
@@ -290,10 +145,10 @@ static int wait_number(const char *part)
 // Read the log until all who can write to it have gone: supervisor and workers.
 static bool wait_all_gone(void)
 {
-    int64_t until = now_ms() + WAIT_MAX;
+    int64_t until = clock_milliseconds() + WAIT_MAX;
     while (read_more(until))
         continue;
-    bool gone = now_ms() < until;
+    bool gone = clock_milliseconds() < until;
     if (!gone)
         kill(server.pid, SIGKILL);
     close(server.log);

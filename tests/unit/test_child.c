@@ -7,6 +7,8 @@
 
 enum { GRACEFUL = 30000 };
 
+static const struct child_limits limits = {.graceful = GRACEFUL};
+
 // Wait statuses as waitpid gives them.
 #define EXITED(code) ((code) << 8)
 #define SIGNALLED(number) (number)
@@ -14,7 +16,7 @@ enum { GRACEFUL = 30000 };
 static struct child new_child(void)
 {
     struct child child;
-    child_init(&child, 2, GRACEFUL);
+    child_init(&child, 2, &limits);
     return child;
 }
 
@@ -261,7 +263,8 @@ static void test_starting_is_started_again(void)
 {
     struct child child = starting_child(0);
     child.pause = 1600;
-    CHECK(child_step(&child, CHILD_EVENT_REPLACE, 10) == CHILD_ACTION_TERMINATE);
+    CHECK(child_step(&child, CHILD_EVENT_REPLACE, 10) ==
+          (CHILD_ACTION_RETIRE | CHILD_ACTION_TERMINATE));
     CHECK(child.state == CHILD_DRAINING);
     CHECK(child.deadline == 10 + GRACEFUL);
     CHECK(child_step(&child, CHILD_EVENT_READY, 11) == 0); // was under way
@@ -327,7 +330,9 @@ static void test_stop_ends_one_that_was_to_start_again(void)
     for (size_t i = 0; i < UNIT_COUNT(ends); i++) {
         struct child child = starting_child(0);
         child_step(&child, CHILD_EVENT_REPLACE, 1);
-        child_step(&child, ends[i], 2);
+        unsigned actions = child_step(&child, ends[i], 2);
+        // It may have begun to serve: then it is in a hurry now.
+        CHECK(actions == (ends[i] == CHILD_EVENT_STOP ? CHILD_ACTION_DRAIN : CHILD_ACTION_KILL));
         child_step(&child, CHILD_EVENT_EXITED, 3);
         CHECK(child.state == CHILD_DEAD);
     }
@@ -406,31 +411,50 @@ static void test_patient_that_served_backs_off(void)
     CHECK(child.deadline == 302);
 }
 
-static void check_obituary(const struct child *child, int status, const char *expected)
+static void check_obituary(const struct child *child, int status, const struct child_record *record,
+                           const char *expected)
 {
-    char text[256];
-    child_obituary(child, status, 12300, text, sizeof text);
-    CHECK_STR(text, expected);
+    _buf_ struct buf text = BUF_INIT(1024);
+    child_obituary(child, status, record, 12300, &text);
+    CHECK_STR(buf_text(&text), expected);
 }
 
 static void test_obituaries(void)
 {
     struct child child = serving_child(0);
     child_step(&child, CHILD_EVENT_EXITED, 12300);
-    check_obituary(&child, SIGNALLED(SIGSEGV),
-                   "worker 2 (pid 4711) killed by SIGSEGV after 12.3 s, starting another");
+    check_obituary(&child, SIGNALLED(SIGSEGV), NULL,
+                   "worker 2 (pid 4711) killed by SIGSEGV after 12.3 s; starting another");
     check_obituary(
-        &child, SIGNALLED(SIGSEGV) | 0x80,
-        "worker 2 (pid 4711) killed by SIGSEGV, core dumped, after 12.3 s, starting another");
+        &child, SIGNALLED(SIGSEGV) | 0x80, NULL,
+        "worker 2 (pid 4711) killed by SIGSEGV, core dumped, after 12.3 s; starting another");
     child.pause = 1600;
     check_obituary(
-        &child, EXITED(3),
-        "worker 2 (pid 4711) exited with status 3 after 12.3 s, starting another in 1.6 s");
+        &child, EXITED(3), NULL,
+        "worker 2 (pid 4711) exited with status 3 after 12.3 s; starting another in 1.6 s");
     child.deadline = CHILD_NEVER;
-    check_obituary(&child, EXITED(1),
-                   "worker 2 (pid 4711) exited with status 1 after 12.3 s, waiting for a change");
+    check_obituary(&child, EXITED(1), NULL,
+                   "worker 2 (pid 4711) exited with status 1 after 12.3 s; waiting for a change");
     child.state = CHILD_DEAD;
-    check_obituary(&child, EXITED(0), "worker 2 (pid 4711) exited with status 0 after 12.3 s");
+    check_obituary(&child, EXITED(0), NULL,
+                   "worker 2 (pid 4711) exited with status 0 after 12.3 s");
+}
+
+static void test_obituaries_tell_what_is_known(void)
+{
+    struct child child = serving_child(0);
+    struct child_record record = {.requests = 1, .resident = -1};
+    child.state = CHILD_DEAD;
+    check_obituary(&child, EXITED(0), &record,
+                   "worker 2 (pid 4711) exited with status 0 after 12.3 s, 1 request");
+    record = (struct child_record){17, 36175872, NULL, "GET /last"};
+    check_obituary(&child, EXITED(0), &record,
+                   "worker 2 (pid 4711) exited with status 0 after 12.3 s, 17 requests, "
+                   "at most 34.5 MB, last GET /last");
+    record.working = "POST /shop";
+    check_obituary(&child, SIGNALLED(SIGKILL), &record,
+                   "worker 2 (pid 4711) killed by SIGKILL after 12.3 s, 17 requests, "
+                   "at most 34.5 MB, in POST /shop");
 }
 
 static void test_obituary_levels(void)
@@ -439,8 +463,8 @@ static void test_obituary_levels(void)
     CHECK(child_obituary_level(&child, EXITED(0)) == LOG_LEVEL_WARNING);
     CHECK(child_obituary_level(&child, SIGNALLED(SIGKILL)) == LOG_LEVEL_WARNING);
     child_step(&child, CHILD_EVENT_STOP, 0);
-    CHECK(child_obituary_level(&child, EXITED(0)) == LOG_LEVEL_DEBUG);
-    CHECK(child_obituary_level(&child, SIGNALLED(SIGTERM)) == LOG_LEVEL_DEBUG);
+    CHECK(child_obituary_level(&child, EXITED(0)) == LOG_LEVEL_INFO);
+    CHECK(child_obituary_level(&child, SIGNALLED(SIGTERM)) == LOG_LEVEL_INFO);
     CHECK(child_obituary_level(&child, SIGNALLED(SIGSEGV)) == LOG_LEVEL_WARNING);
     CHECK(child_obituary_level(&child, EXITED(1)) == LOG_LEVEL_WARNING);
 }
@@ -483,6 +507,7 @@ static const struct unit_case cases[] = {
     UNIT_CASE(test_patient_hears_of_a_change_in_time),
     UNIT_CASE(test_patient_that_served_backs_off),
     UNIT_CASE(test_obituaries),
+    UNIT_CASE(test_obituaries_tell_what_is_known),
     UNIT_CASE(test_obituary_levels),
     UNIT_CASE(test_every_state_has_a_name),
 };

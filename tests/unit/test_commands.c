@@ -8,6 +8,7 @@
 #include <unistd.h>
 
 #include "cleanup.h"
+#include "control.h"
 #include "supervisor.h"
 #include "unit.h"
 #include "worker.h"
@@ -51,6 +52,11 @@ int worker_main(const struct inherit *inherit)
     return 0;
 }
 
+int worker_template_main(const struct inherit *inherit)
+{
+    return worker_main(inherit);
+}
+
 int supervisor_run(const struct supervisor_setup *setup, struct err *err)
 {
     buf_printf(&calls, "supervisor %s %d", setup->config->target, (int)setup->config->port);
@@ -58,6 +64,15 @@ int supervisor_run(const struct supervisor_setup *setup, struct err *err)
     if (setup->config->port == 1)
         return err_set(err, ERR_FAILED, "127.0.0.1 port 1: Permission denied");
     return 0;
+}
+
+int control_ask(const char *path, struct str line, struct buf *out, struct err *err)
+{
+    buf_printf(&calls, "ask %s [%.*s]", path, (int)line.size - 1, line.data);
+    CHECK(line.size > 0 && line.data[line.size - 1] == '\n');
+    if (strcmp(path, "none") == 0)
+        return err_set(err, ERR_FAILED, "no server answers on none");
+    return buf_printf(out, "so it is\n");
 }
 
 static void note_arguments(const char *what, int argc, char **argv)
@@ -334,6 +349,55 @@ static void test_inspect(void)
     CHECK_CONTAINS(output, "usage: limpet inspect [FILE]");
 }
 
+static void test_status(void)
+{
+    CALL("limpet", "status", "--control-socket", "s");
+    CHECK_CALLED(0, "ask s [status table]");
+    CHECK_STR(output, "so it is\n");
+    CALL("limpet", "status", "--json", "--control-socket=s");
+    CHECK_CALLED(0, "ask s [status json]");
+    CALL("limpet", "status", "--control-socket", "none");
+    CHECK_FAILED(ERR_FAILED, "no server answers on none");
+    CHECK_STR(output, "");
+    CALL("limpet", "status");
+    CHECK_FAILED(ERR_USAGE, "status needs a server that was started with --control-socket PATH, "
+                            "and the same --control-socket PATH here");
+    CALL("limpet", "status", "now", "--control-socket", "s");
+    CHECK_FAILED(ERR_USAGE, "unexpected argument \"now\": \"limpet status\" takes options only");
+    CALL("limpet", "status", "--help");
+    CHECK_CALLED(0, "");
+    CHECK_CONTAINS(output, "\n  --json ");
+    CHECK_CONTAINS(output, "\n  --control-socket PATH ");
+}
+
+static void test_ctl(void)
+{
+    CALL("limpet", "ctl", "reload", "--control-socket", "s");
+    CHECK_CALLED(0, "ask s [reload]");
+    CHECK_STR(output, "so it is\n");
+    CALL("limpet", "ctl", "--control-socket", "s", "scale", "4");
+    CHECK_CALLED(0, "ask s [scale 4]");
+    CALL("limpet", "ctl", "stop", "--control-socket", "none");
+    CHECK_FAILED(ERR_FAILED, "no server answers on none");
+    CALL("limpet", "ctl", "restart");
+    CHECK_FAILED(ERR_USAGE, "ctl needs a server that was started with --control-socket PATH, and "
+                            "the same --control-socket PATH here");
+    // What is no request never leaves.
+    CALL("limpet", "ctl", "--control-socket", "s");
+    CHECK_FAILED(ERR_USAGE, "nothing to do (write: limpet ctl reload|restart|stop|scale N)");
+    CALL("limpet", "ctl", "relaod", "--control-socket", "s");
+    CHECK_FAILED(ERR_USAGE, "ctl: unknown request \"relaod\" (did you mean \"reload\"?)");
+    CALL("limpet", "ctl", "scale", "--control-socket", "s");
+    CHECK_FAILED(ERR_USAGE, "ctl: scale needs a number of workers");
+    CALL("limpet", "ctl", "scale", "0", "--control-socket", "s");
+    CHECK_FAILED(ERR_USAGE, "ctl: scale 0: the number of workers must be between 1 and 512");
+    CALL("limpet", "ctl", "stop\nstop", "--control-socket", "s");
+    CHECK_FAILED(ERR_USAGE, "ctl: more than one line");
+    CALL("limpet", "ctl", "status", "table", "--control-socket", "s");
+    CHECK_FAILED(ERR_USAGE, "ctl: status is a command of its own (write: limpet status)");
+    CHECK_STR(buf_text(&calls), "");
+}
+
 static void test_pack(void)
 {
     char expected[512];
@@ -374,6 +438,11 @@ static void test_a_packed_binary(void)
     CALL("./shop", "check", "--workers", "2");
     CHECK_CALLED(0, "");
     CHECK_STR(output, "ok: wsgi shop:app:app auto 2\n");
+    packed_settings = "target = shop:app\nport = 80\ncontrol-socket = /run/shop.ctl\n";
+    CALL("./shop", "status");
+    CHECK_CALLED(0, "ask /run/shop.ctl [status table]");
+    CALL("./shop", "ctl", "stop", "--control-socket", "s");
+    CHECK_CALLED(0, "ask s [stop]");
     CALL("./shop", "srve");
     CHECK_FAILED(ERR_USAGE, "unknown command \"srve\" (did you mean \"serve\"?)");
     CALL("./shop", "--prot", "1");
@@ -404,6 +473,7 @@ static const struct unit_case cases[] = {
     UNIT_CASE(test_help),         UNIT_CASE(test_version),
     UNIT_CASE(test_serve),        UNIT_CASE(test_settings_files_are_read_in_a_child),
     UNIT_CASE(test_check),        UNIT_CASE(test_inspect),
+    UNIT_CASE(test_status),       UNIT_CASE(test_ctl),
     UNIT_CASE(test_pack),         UNIT_CASE(test_a_packed_binary),
 };
 

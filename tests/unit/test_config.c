@@ -1,123 +1,9 @@
 // test_config.c - the layers of a configuration: their order, every error text, --print-config, and
 // what pack stores.
-#include "config.h"
-
-#include <sched.h>
-#include <stdlib.h>
-#include <sys/stat.h>
-#include <unistd.h>
-
-#include "cleanup.h"
-#include "config_option.h"
-#include "config_set.h"
-#include "unit.h"
-
-// What a test gives to config_read; every member may be left out.
-struct input {
-    enum config_scope scope; // 0: SCOPE_SERVE
-    const char *arguments[12];
-    const char *environment[6];
-    const char *packed;
-    const char *file;  // the lines that read_file hands back
-    const char *fails; // the error of read_file
-};
-
-// What config_read made of it, and what it asked read_file for.
-static struct config config;
-static struct err err;
-static int result;
-static char asked_file[256], asked_table[64];
-
-static int fake_read_file(void *owner, const char *file, const char *table, struct buf *lines,
-                          struct err *error)
-{
-    const struct input *input = owner;
-    snprintf(asked_file, sizeof asked_file, "%s", file);
-    snprintf(asked_table, sizeof asked_table, "%s", table);
-    if (input->fails != NULL)
-        return err_set(error, ERR_FAILED, "%s", input->fails);
-    return buf_append_str(lines, str_of(input->file != NULL ? input->file : ""));
-}
-
-static void read_input(struct input input)
-{
-    static const char *const commands[] = {[SCOPE_SERVE] = "serve",
-                                           [SCOPE_CHECK] = "check",
-                                           [SCOPE_PACK] = "pack",
-                                           [SCOPE_INSPECT] = "inspect"};
-    if (input.scope == SCOPE_NONE)
-        input.scope = SCOPE_SERVE;
-    struct config_request request = {
-        .scope = input.scope,
-        .program = "limpet",
-        .command = commands[input.scope],
-        .positional = input.scope == SCOPE_PACK ? "SRC" : "TARGET",
-        .argv = (char *const *)(uintptr_t)input.arguments,
-        .environment = (char *const *)(uintptr_t)input.environment,
-        .packed = str_of(input.packed != NULL ? input.packed : ""),
-        .read_file = fake_read_file,
-        .owner = &input,
-    };
-    while (input.arguments[request.argc] != NULL)
-        request.argc++;
-    config_fini(&config);
-    asked_file[0] = asked_table[0] = '\0';
-    err = (struct err){.kind = ERR_NONE};
-    result = config_read(&config, &request, &err);
-}
-
-#define READ(...) read_input((struct input){__VA_ARGS__})
-#define ARGUMENTS(...) .arguments = {__VA_ARGS__}
-#define ENVIRONMENT(...) .environment = {__VA_ARGS__}
-
-// The configuration is refused with that very line, as a mistake of usage.
-#define CHECK_FAILED(failure, expected) \
-    do {                                \
-        CHECK(result == -1);            \
-        CHECK(err.kind == (failure));   \
-        CHECK_STR(err.text, expected);  \
-    } while (0)
-
-#define CHECK_REFUSED(expected) CHECK_FAILED(ERR_USAGE, expected)
-
-#define CHECK_READ()             \
-    do {                         \
-        CHECK(result == 0);      \
-        CHECK_STR(err.text, ""); \
-    } while (0)
-
-// A folder of its own for a test, and files in it; gone when the program ends.
-static char folder[] = "/tmp/test_config.XXXXXX";
-
-static const char *file_in_folder(const char *name)
-{
-    static char path[128];
-    snprintf(path, sizeof path, "%s/%s", folder, name);
-    FILE *file = fopen(path, "w");
-    if (file != NULL)
-        fclose(file);
-    return path;
-}
-
-static const char *printed(enum config_scope scope)
-{
-    static struct buf out = {.maximum = 1 << 16};
-    buf_fini(&out);
-    config_print(&config, scope, &out);
-    return buf_text(&out);
-}
-
-static const char *stored(void)
-{
-    static struct buf out = {.maximum = 1 << 16};
-    buf_fini(&out);
-    config_settings_text(&config, &out);
-    return buf_text(&out);
-}
+#include "config_input.h"
 
 static void test_defaults(void)
 {
-    cpu_set_t set;
     READ();
     CHECK_READ();
     CHECK(config.target == NULL);
@@ -133,7 +19,7 @@ static void test_defaults(void)
     CHECK_STR(config.log_level.name, "info");
     CHECK(config.log_level.index == 2);
     CHECK(config.config_file == NULL && !config.print_config && !config.help);
-    CHECK(sched_getaffinity(0, sizeof set, &set) == 0 && config.workers == CPU_COUNT(&set));
+    CHECK(config.workers == cgroup_workers(cgroup_processors(), cgroup_memory()));
     CHECK_STR(asked_file, "");
     CHECK_STR(buf_text(&config.warnings), "");
 }
@@ -194,13 +80,35 @@ static void test_reload_has_one_worker(void)
 
 static void test_auto_is_a_number_of_workers(void)
 {
-    cpu_set_t set;
+    char expected[64];
     READ(ARGUMENTS("--workers", "3"));
     CHECK_STR(config.settings[CONFIG_OPTION_workers].text, "3");
+    CHECK(strstr(printed(SCOPE_SERVE), " here)") == NULL);
     READ(ARGUMENTS("--workers", "auto"), ENVIRONMENT("LIMPET_WORKERS=3"));
     CHECK_READ();
-    CHECK(sched_getaffinity(0, sizeof set, &set) == 0 && config.workers == CPU_COUNT(&set));
+    CHECK(config.workers == cgroup_workers(cgroup_processors(), cgroup_memory()));
     CHECK_STR(config.settings[CONFIG_OPTION_workers].text, "auto");
+    snprintf(expected, sizeof expected, "# command line (%d here)\n", (int)config.workers);
+    CHECK_CONTAINS(printed(SCOPE_SERVE), expected);
+}
+
+static void test_whom_processes_run_as(void)
+{
+    READ(ARGUMENTS("--user", "shop", "--group=www-data", "--umask", "027", "--process-name",
+                   "/srv/shop", "--pid-file", "/run/shop.pid"));
+    CHECK_READ();
+    CHECK_STR(config.user, "shop");
+    CHECK_STR(config.group, "www-data");
+    CHECK_STR(config.umask, "027");
+    CHECK_STR(config.process_name, "/srv/shop");
+    CHECK_STR(config.pid_file, "/run/shop.pid");
+    READ(ARGUMENTS("--umask", "1000"));
+    CHECK_REFUSED("--umask 1000: must be octal, between 0 and 0777 (write 027)");
+    READ(ARGUMENTS("--process-name", "a\x1b[2J"));
+    CHECK_REFUSED("--process-name a\x1b[2J: must not have control characters");
+    READ(.packed = "process-name = shop\n", ARGUMENTS("--process-name", ""));
+    CHECK_READ();
+    CHECK(config.process_name == NULL);
 }
 
 static void test_precedence(void)
@@ -281,6 +189,55 @@ static void test_unknown_arguments(void)
     CHECK_REFUSED("unknown option -hx (\"limpet help serve\" lists the options)");
     READ(ARGUMENTS("--no-port"));
     CHECK_REFUSED("--no-port: --port is not a switch, it takes a value");
+}
+
+// status and ctl look for a server by settings that were written for it.
+static void test_settings_of_the_server_that_is_looked_for(void)
+{
+    const char *file = file_in_folder("shop.toml");
+    char config_line[192];
+    READ(.scope = SCOPE_STATUS, .packed = "port = x\ntarget = a:b\ncontrol-socket = /run/packed\n");
+    CHECK_READ();
+    CHECK_STR(config.control_socket, "/run/packed");
+    CHECK(config.port == 8000 && config.target == NULL);
+    snprintf(config_line, sizeof config_line, "config = %s\ncontrol-socket = /run/packed\n", file);
+    READ(.scope = SCOPE_CTL, .packed = config_line,
+         .file = "listen = a\nlisten = b\ncontrol-socket = /run/file\n", ARGUMENTS("stop"));
+    CHECK_READ();
+    CHECK_STR(config.control_socket, "/run/file");
+    READ(.scope = SCOPE_STATUS, .packed = config_line, .file = "control-socket = /run/file\n",
+         ENVIRONMENT("LIMPET_CONTROL_SOCKET=/run/variable", "LIMPET_PORT=x"));
+    CHECK_READ();
+    CHECK_STR(config.control_socket, "/run/variable");
+    READ(.scope = SCOPE_STATUS, ARGUMENTS("--control-socket", "/run/argument", "--json"),
+         ENVIRONMENT("LIMPET_CONTROL_SOCKET=/run/variable"));
+    CHECK_READ();
+    CHECK_STR(config.control_socket, "/run/argument");
+    CHECK(config.json);
+    // What serve would not know either.
+    READ(.scope = SCOPE_STATUS, .packed = "control-sockt = /run/packed");
+    CHECK_REFUSED("packed settings: unknown key \"control-sockt\" (did you mean "
+                  "\"control-socket\"?)");
+    READ(.scope = SCOPE_STATUS, .packed = "output = x");
+    CHECK_REFUSED("packed settings: \"output\" is no setting of \"limpet status\"");
+    READ(.scope = SCOPE_STATUS, ARGUMENTS("--port", "1"));
+    CHECK_REFUSED("--port is an option of \"limpet serve\", not of \"limpet status\"");
+    READ(ARGUMENTS("--json"));
+    CHECK_REFUSED("--json is an option of \"limpet status\", not of \"limpet serve\"");
+}
+
+static void test_words_of_ctl(void)
+{
+    READ(.scope = SCOPE_CTL, ARGUMENTS("scale", "--control-socket", "s", "4"));
+    CHECK_READ();
+    CHECK(config.word_count == 2 && config.target == NULL);
+    CHECK_STR(config.words[0], "scale");
+    CHECK_STR(config.words[1], "4");
+    READ(.scope = SCOPE_CTL, ARGUMENTS("scale", "4", "5"));
+    CHECK_REFUSED("unexpected argument \"5\" (\"limpet help ctl\" says what there may be)");
+    READ(.scope = SCOPE_CTL, .packed = "");
+    CHECK_READ();
+    CHECK(config.word_count == 0);
 }
 
 static void test_wrong_arguments(void)
@@ -542,136 +499,6 @@ static void test_what_pack_stores_reads_back(void)
     CHECK_STR(stored(), "workers = 2\n");
 }
 
-// The list, with blanks between its items.
-static const char *listed(void)
-{
-    static struct buf out = {.maximum = 1 << 16};
-    buf_fini(&out);
-    for (size_t i = 0; i < config.listen.count; i++)
-        buf_printf(&out, "%s%s", i > 0 ? " " : "", config.listen.items[i]);
-    return buf_text(&out);
-}
-
-static void test_listen_from_everywhere(void)
-{
-    const char *file = file_in_folder("shop.toml");
-    READ(ARGUMENTS("--listen", "8000", "--listen=unix:/run/s,mode=0600"));
-    CHECK_READ();
-    CHECK_STR(listed(), "8000 unix:/run/s,mode=0600");
-    READ(ENVIRONMENT("LIMPET_LISTEN= 8000 \t unix:/run/s  :80 "));
-    CHECK_READ();
-    CHECK_STR(listed(), "8000 unix:/run/s :80");
-    CHECK(config.settings[CONFIG_OPTION_listen].source == CONFIG_ENVIRONMENT);
-    READ(.packed = "listen = 8000", ENVIRONMENT("LIMPET_LISTEN="));
-    CHECK_STR(listed(), "8000");
-    READ(.packed = "listen = 8000\nlisten = 8001", .file = "listen = 1\nlisten = 2\n",
-         ARGUMENTS("--config", file));
-    CHECK_READ();
-    CHECK_STR(listed(), "1 2");
-    READ(.packed = "listen = 8000\nlisten = 8001");
-    CHECK_STR(listed(), "8000 8001");
-    READ(.scope = SCOPE_PACK, ARGUMENTS("src", "--listen", "8000", "--listen", "unix:s"));
-    CHECK_READ();
-    CHECK_STR(stored(), "listen = 8000\nlisten = unix:s\n");
-}
-
-static void test_bad_listen(void)
-{
-    const char *file = file_in_folder("shop.toml");
-    char expected[256];
-    READ(ARGUMENTS("--listen", "shop"));
-    CHECK_REFUSED("--listen shop: no port (write shop:8000)");
-    READ(ARGUMENTS("--listen", ""));
-    CHECK_REFUSED("--listen \"\": must not be empty");
-    READ(ENVIRONMENT("LIMPET_LISTEN=8000 shop"));
-    CHECK_REFUSED("LIMPET_LISTEN=shop: no port (write shop:8000)");
-    READ(.packed = "listen = shop");
-    CHECK_REFUSED("packed settings: listen = shop: no port (write shop:8000)");
-    READ(.file = "listen = shop", ARGUMENTS("--config", file));
-    snprintf(expected, sizeof expected, "%s: listen = shop: no port (write shop:8000)", file);
-    CHECK_REFUSED(expected);
-    // An address twice.
-    READ(ARGUMENTS("--listen", "8000", "--listen", ":9000", "--listen", "127.0.0.1:8000"));
-    CHECK_REFUSED("--listen 127.0.0.1:8000: the address is given twice (leave one of them out)");
-    READ(ENVIRONMENT("LIMPET_LISTEN=unix:s unix:s,mode=0600"));
-    CHECK_REFUSED(
-        "LIMPET_LISTEN unix:s,mode=0600: the address is given twice (leave one of them out)");
-    READ(.packed = "listen = 8000\nlisten = 8000");
-    CHECK_REFUSED("packed settings: \"listen\" 8000: the address is given twice (leave one of them "
-                  "out)");
-    READ(ARGUMENTS("--listen", "0", "--listen", "0"));
-    CHECK_READ();
-    // One given twice by sources of which one is replaced is none.
-    READ(.packed = "listen = 8000", ARGUMENTS("--listen", "8000"));
-    CHECK_READ();
-    CHECK_STR(listed(), "8000");
-}
-
-static void test_listen_or_the_short_way(void)
-{
-    const char *file = file_in_folder("shop.toml");
-    char expected[256];
-    READ(ARGUMENTS("--listen", "8000", "--port", "80"));
-    CHECK_REFUSED("--listen and --port exclude each other (leave --port out, and give its address "
-                  "to --listen)");
-    READ(ARGUMENTS("--host", "::1", "--listen", "8000"));
-    CHECK_REFUSED("--listen and --host exclude each other (leave --host out, and give its address "
-                  "to --listen)");
-    READ(ENVIRONMENT("LIMPET_UDS=s", "LIMPET_LISTEN=8000"));
-    CHECK_REFUSED("LIMPET_LISTEN and LIMPET_UDS exclude each other (leave LIMPET_UDS out, and give "
-                  "its address to LIMPET_LISTEN)");
-    READ(.file = "port = 1\nlisten = 2", ARGUMENTS("--config", file));
-    snprintf(expected, sizeof expected,
-             "%s: \"listen\" and \"port\" exclude each other (leave \"port\" out, and give its "
-             "address to \"listen\")",
-             file);
-    CHECK_REFUSED(expected);
-    READ(.packed = "port = 1\nlisten = 2");
-    CHECK_REFUSED(
-        "packed settings: \"listen\" and \"port\" exclude each other (leave \"port\" out, "
-        "and give its address to \"listen\")");
-    // The stronger source has its way, whichever way that is.
-    READ(.packed = "port = 1\nhost = ::", ENVIRONMENT("LIMPET_UDS=s"),
-         ARGUMENTS("--listen", "8000"));
-    CHECK_READ();
-    CHECK_STR(listed(), "8000");
-    CHECK(config.port == 8000 && config.uds == NULL);
-    CHECK_STR(config.host, "127.0.0.1");
-    CHECK(config.settings[CONFIG_OPTION_port].source == CONFIG_DEFAULT);
-    READ(.packed = "listen = 8000\nlisten = 8001", ENVIRONMENT("LIMPET_PORT=80"));
-    CHECK_READ();
-    CHECK_STR(listed(), "");
-    CHECK(config.port == 80);
-    CHECK(config.settings[CONFIG_OPTION_listen].source == CONFIG_DEFAULT);
-    // What pack stores does not have both.
-    READ(.scope = SCOPE_PACK, ARGUMENTS(folder, "--listen", "8000"));
-    CHECK_STR(stored(), "listen = 8000\n");
-    file_in_folder("pyproject.toml");
-    READ(.scope = SCOPE_PACK, ARGUMENTS(folder, "--port", "80"), .file = "listen = 8000\n");
-    CHECK_READ();
-    CHECK_STR(stored(), "port = 80\n");
-    READ(.scope = SCOPE_PACK, ARGUMENTS(folder, "--listen", "80"), .file = "uds = s\n");
-    CHECK_READ();
-    CHECK_STR(stored(), "listen = 80\n");
-    unlink(file_in_folder("pyproject.toml"));
-}
-
-static void test_path_prefix(void)
-{
-    READ(ARGUMENTS("shop:app", "--url-path-prefix", "/shop/a", "--factory", "--env-files", "a",
-                   "--env-files", "b"));
-    CHECK_READ();
-    CHECK_STR(config.url_path_prefix, "/shop/a");
-    CHECK(config.factory && config.env_files.count == 2);
-    READ(ARGUMENTS("shop:app", "--url-path-prefix", ""), ENVIRONMENT("LIMPET_URL_PATH_PREFIX=/a"));
-    CHECK_READ();
-    CHECK(config.url_path_prefix == NULL);
-    READ(.file = "url-path-prefix = shop\n", ARGUMENTS("shop:app", "--config", "/dev/null"));
-    CHECK_REFUSED("/dev/null: url-path-prefix = shop: must begin with \"/\"");
-    READ(ARGUMENTS("shop:app", "--url-path-prefix", "/shop/"));
-    CHECK_REFUSED("--url-path-prefix /shop/: must not end with \"/\"");
-}
-
 static void test_print_config(void)
 {
     char expected[1024];
@@ -712,7 +539,10 @@ static const struct unit_case cases[] = {
     UNIT_CASE(test_command_line_forms),
     UNIT_CASE(test_help_ends_the_reading),
     UNIT_CASE(test_reload_has_one_worker),
+    UNIT_CASE(test_settings_of_the_server_that_is_looked_for),
+    UNIT_CASE(test_words_of_ctl),
     UNIT_CASE(test_auto_is_a_number_of_workers),
+    UNIT_CASE(test_whom_processes_run_as),
     UNIT_CASE(test_precedence),
     UNIT_CASE(test_the_file_may_be_named_anywhere),
     UNIT_CASE(test_empty_undoes_and_empty_variables_are_unset),
@@ -729,10 +559,6 @@ static const struct unit_case cases[] = {
     UNIT_CASE(test_pack),
     UNIT_CASE(test_pack_reads_the_project),
     UNIT_CASE(test_what_pack_stores_reads_back),
-    UNIT_CASE(test_listen_from_everywhere),
-    UNIT_CASE(test_bad_listen),
-    UNIT_CASE(test_listen_or_the_short_way),
-    UNIT_CASE(test_path_prefix),
     UNIT_CASE(test_print_config),
 };
 

@@ -6,7 +6,8 @@
 
 static void test_help_and_documentation_name_every_option(void)
 {
-    static const enum config_scope scopes[] = {SCOPE_SERVE, SCOPE_CHECK, SCOPE_PACK, SCOPE_INSPECT};
+    static const enum config_scope scopes[] = {SCOPE_SERVE,   SCOPE_CHECK,  SCOPE_PACK,
+                                               SCOPE_INSPECT, SCOPE_STATUS, SCOPE_CTL};
     _buf_ struct buf document = BUF_INIT(1 << 16);
     config_document(&document);
     for (size_t i = 0; i < CONFIG_OPTION_COUNT; i++) {
@@ -54,8 +55,9 @@ static void test_documentation_rows(void)
         buf_text(&out),
         "\n| `--port` | NUMBER, 0 to 65535 | `8000` | `LIMPET_PORT` | `port` | serve, check, "
         "pack | at the next start | TCP port to listen on; 0 takes any free one |\n");
-    CHECK_CONTAINS(buf_text(&out),
-                   "\n| `-h`, `--help` | switch | | | | serve, check, pack, inspect | ");
+    CHECK_CONTAINS(
+        buf_text(&out),
+        "\n| `-h`, `--help` | switch | | | | serve, check, pack, inspect, status, ctl | ");
     CHECK_CONTAINS(buf_text(&out), "\n| `--interface` | `auto`, `wsgi` | `auto` | ");
     // As many cells in every row as in the head.
     for (const char *line = buf_text(&out); *line != '\0'; line = strchr(line, '\n') + 1) {

@@ -41,7 +41,7 @@ static int open_arguments(int argc, char **argv)
     set = (struct listener_set){.count = 0};
     if (config_read(config, &request, &err) < 0)
         return -1;
-    return listener_set_open(&set, config, &err);
+    return listener_set_open(&set, config, NULL, &err);
 }
 
 #define OPEN(...)                                                          \

@@ -47,6 +47,28 @@ static void test_good(void)
     }
 }
 
+static void test_systemd(void)
+{
+    struct listener_address address;
+    char text[64];
+    CHECK(listener_address_parse(&address, "systemd", &err) == 0);
+    CHECK(address.systemd && address.name == NULL && address.listed);
+    CHECK(address.host == NULL && address.path == NULL);
+    listener_address_describe(&address, text, sizeof text);
+    CHECK_STR(text, "systemd");
+    listener_address_fini(&address);
+    CHECK(listener_address_parse(&address, "systemd:shop.socket", &err) == 0);
+    CHECK(address.systemd);
+    CHECK_STR(address.name, "shop.socket");
+    listener_address_describe(&address, text, sizeof text);
+    CHECK_STR(text, "systemd:shop.socket");
+    listener_address_fini(&address);
+    CHECK(listener_address_parse(&address, "systemd.example:80", &err) == 0); // a host
+    CHECK(!address.systemd);
+    CHECK_STR(address.host, "systemd.example");
+    listener_address_fini(&address);
+}
+
 static void test_bad(void)
 {
     static const struct {
@@ -72,6 +94,17 @@ static void test_bad(void)
         {"8000,mode=0660", "only unix sockets have settings (leave \",mode=0660\" out; another "
                            "address is another --listen)"},
         {"unix:", "no path (write unix:/run/shop.sock)"},
+        {"systemd:", "no name of a socket behind \"systemd:\" (write FileDescriptorName= of the "
+                     ".socket unit, or systemd alone for all sockets)"},
+        {"systemd:a:b", "no name of a socket behind \"systemd:\" (write FileDescriptorName= of the "
+                        ".socket unit, or systemd alone for all sockets)"},
+        {"systemd,mode=0660", "systemd's sockets have their settings in the .socket unit (leave "
+                              "\",mode=0660\" out, and write SocketMode=, SocketUser= and "
+                              "SocketGroup= there)"},
+        {"systemd:a,owner=b", "systemd's sockets have their settings in the .socket unit (leave "
+                              "\",owner=b\" out, and write SocketMode=, SocketUser= and "
+                              "SocketGroup= there)"},
+        {"systemdx", "no port (write systemdx:8000)"},
         {"unix:,mode=0660", "no path (write unix:/run/shop.sock)"},
         {"unix:s,", "\"\" is no setting of a unix socket (there are mode=0660 and "
                     "owner=USER:GROUP)"},
@@ -121,10 +154,17 @@ static void test_equal(void)
     CHECK(!equal("unix:s", "unix:t"));
     CHECK(!equal("unix:s", "8000"));
     CHECK(!equal("unix:s", ":0"));
+    CHECK(equal("systemd", "systemd"));
+    CHECK(equal("systemd:a", "systemd:a"));
+    CHECK(!equal("systemd", "systemd:a"));
+    CHECK(!equal("systemd:a", "systemd:b"));
+    CHECK(!equal("systemd", ":0"));
+    CHECK(!equal("systemd", "unix:systemd"));
 }
 
 static const struct unit_case cases[] = {
     UNIT_CASE(test_good),
+    UNIT_CASE(test_systemd),
     UNIT_CASE(test_bad),
     UNIT_CASE(test_equal),
 };

@@ -49,7 +49,7 @@ static void control(void *owner)
     uint64_t count;
     (void)owner;
     must(read(server.control_fd, &count, sizeof count) == sizeof count);
-    reactor_drain(server.reactor);
+    reactor_drain(server.reactor, false);
 }
 
 static void server_listen(int number, const struct sockaddr *address, socklen_t size)

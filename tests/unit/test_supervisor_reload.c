@@ -117,9 +117,9 @@ static void test_descriptors_and_processes_do_not_pile_up(void)
         CHECK_LINE("(wsgi) as changed, after ");
         CHECK_LINE("draining -> dead\n");
     }
-    int64_t until = now_ms() + WAIT_MAX;
-    while (count_descriptors() != before && now_ms() < until)
-        read_more(now_ms() + 10);
+    int64_t until = clock_milliseconds() + WAIT_MAX;
+    while (count_descriptors() != before && clock_milliseconds() < until)
+        read_more(clock_milliseconds() + 10);
     CHECK(count_descriptors() == before);
     end();
 }
@@ -164,7 +164,7 @@ static void test_overdue_one_is_killed(void)
     server.worker = reading_worker;
     server.config.reload = true;
     server.config.working_dir = folder;
-    server.config.graceful_timeout = 200;
+    server.config.workers_kill_timeout = 200;
     launch();
     wait_port();
     change_to("two");
@@ -243,10 +243,10 @@ static void test_broken_from_the_start(void)
 {
     begin("broken", 2);
     CHECK_LINE("worker 1 cannot start: broken: no module named 'broken'\n");
-    CHECK_LINE(", waiting for a change\n");
+    CHECK_LINE("; waiting for a change\n");
     change_to("broken");
     CHECK_LINE("worker 1 cannot start: broken: no module named 'broken'\n");
-    CHECK_LINE(", waiting for a change\n");
+    CHECK_LINE("; waiting for a change\n");
     change_to("one");
     CHECK_LINE("serving one (wsgi) on http://127.0.0.1:");
     CHECK_LINE(" with 2 workers\n");
@@ -257,7 +257,7 @@ static void test_broken_from_the_start(void)
 static void test_stop_while_broken_from_the_start(void)
 {
     begin("broken", 2);
-    CHECK_LINE(", waiting for a change\n");
+    CHECK_LINE("; waiting for a change\n");
     end();
 }
 
@@ -282,7 +282,7 @@ static void test_old_one_dies_while_broken(void)
     CHECK_LINE("draining -> dead\n");
     tell(first, SIGKILL);
     CHECK_LINE("worker 1 cannot start: broken: no module named 'broken'\n");
-    CHECK_LINE(", waiting for a change\n");
+    CHECK_LINE("; waiting for a change\n");
     change_to("two");
     CHECK_LINE("serving two (wsgi) as changed");
     CHECK(ask(port) > 0);

@@ -1,0 +1,93 @@
+// http_desert.c - requests whose work takes too long: the client is told, or cut off, while the
+// application still has the request. That stays as it is until the work ends, if it ever does;
+// libmicrohttpd knows nothing of it, its connection stays suspended.
+#include <stdio.h>
+#include <sys/socket.h>
+
+#include "check.h"
+#include "http_priv.h"
+#include "log.h"
+
+// Nothing of an answer has been sent, and nothing was before it: a connection is suspended only
+// once what it had to send has left.
+static bool is_unanswered(const struct request *request)
+{
+    return request->work == WORK_ANSWER && !request->answer.queued;
+}
+
+// Whoever waits for a body waits for the client, not for the application.
+static bool awaits_body(const struct request *request)
+{
+    enum expectation expectation = request->expectation;
+    return expectation == EXPECT_ASKED || expectation == EXPECT_COMING;
+}
+
+// Straight to the socket, which takes so little at once, and closed for writing: whatever the
+// application answers later goes nowhere.
+static void refuse(const struct request *request)
+{
+    static const char page[] = "504 Gateway Timeout\n";
+    bool has_body = request_takes_body(request, 504);
+    char text[256];
+    int size = snprintf(text, sizeof text,
+                        "HTTP/1.1 504 Gateway Timeout\r\nConnection: close\r\n"
+                        "Content-Type: text/plain; charset=utf-8\r\nContent-Length: %zu\r\n\r\n%s",
+                        sizeof page - 1, has_body ? page : "");
+    must(size > 0 && (size_t)size < sizeof text);
+    int fd = request->connection->fd;
+    if (send(fd, text, (size_t)size, MSG_NOSIGNAL | MSG_DONTWAIT) < 0)
+        log_debug("http", "a client could not be told that its request was given up");
+    shutdown(fd, SHUT_WR);
+}
+
+static void give_up(struct request *request)
+{
+    struct http *http = request->http;
+    const struct request_head *head = &request->head;
+    request->deserted = true;
+    http->deserted++;
+    bool refused = !request->ended && is_unanswered(request);
+    log_error("http", "%.*s %.*s: the application does not get on with it, %s",
+              (int)head->method.size, head->method.data, (int)head->target.size, head->target.data,
+              refused          ? "answered 504"
+              : request->ended ? "nobody waits for it any more"
+                               : "connection cut");
+    if (request->ended)
+        return;
+    http->deserted_connections++;
+    if (refused)
+        refuse(request);
+    else
+        shutdown(request->connection->fd, SHUT_RDWR);
+}
+
+int64_t http_give_up(struct http *http, int64_t since)
+{
+    int64_t oldest = 0;
+    for (struct request *request = http->running; request != NULL;
+         request = request->next_running) {
+        if (request->deserted || awaits_body(request))
+            continue;
+        if (request->offered <= since)
+            give_up(request);
+        else if (oldest == 0 || request->offered < oldest)
+            oldest = request->offered;
+    }
+    return oldest;
+}
+
+void http_desert_end(struct request *request)
+{
+    request->http->deserted_connections--;
+}
+
+void http_desert_settle(struct request *request)
+{
+    request->http->deserted--;
+    request->deserted = false;
+    if (request->ended)
+        return;
+    // What has come of the work at last is sent to nobody, which ends the connection.
+    request->http->deserted_connections--;
+    shutdown(request->connection->fd, SHUT_RDWR);
+}

@@ -1,0 +1,119 @@
+// worker_life.c - how a worker begins and how it ends: leaves the supervisor's ways behind, and
+// says BYE.
+#include "worker_priv.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <poll.h>
+#include <signal.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/prctl.h>
+#include <unistd.h>
+
+#include "crash.h"
+#include "ipc.h"
+#include "jail.h"
+#include "log.h"
+#include "reactor.h"
+#include "runtime.h"
+#include "signals.h"
+#include "title.h"
+
+// Standard input is the operator's: an application that reads it must not wait there, nor take from
+// the shell. A pipe that nobody writes to is at its end at once, and is there without a /dev.
+static int detach_input(struct err *err)
+{
+    int ends[2];
+    if (pipe2(ends, O_CLOEXEC) < 0)
+        return err_system(err, errno, "cannot make a pipe");
+    int result = dup2(ends[0], STDIN_FILENO);
+    close(ends[0]);
+    close(ends[1]);
+    return result >= 0 ? 0 : err_system(err, errno, "cannot detach standard input");
+}
+
+void worker_take_name(const struct inherit *inherit)
+{
+    char role[32];
+    bool serves = inherit->number != 0;
+    snprintf(role, sizeof role, serves ? "worker-%u" : "template", inherit->number);
+    log_set_role(role);
+    title_set(inherit->name, serves ? "worker" : "template", inherit->number);
+    crash_init();
+}
+
+int worker_follow(const struct inherit *inherit, struct err *err)
+{
+    prctl(PR_SET_PDEATHSIG, SIGTERM);
+    if (getppid() != inherit->supervisor)
+        return err_set(err, ERR_FAILED, "the supervisor has gone");
+    return 0;
+}
+
+int worker_enter(const struct inherit *inherit, struct err *err)
+{
+    signals_enter_worker();
+    worker_take_name(inherit);
+    // Before we follow: the kernel forgets that when the user id changes.
+    if (jail_enter(inherit->jail, err) < 0 || worker_follow(inherit, err) < 0)
+        return -1;
+    return detach_input(err);
+}
+
+int worker_fail(const struct inherit *inherit, const struct err *err)
+{
+    struct err ignored; // the supervisor has gone: the log is all there is
+    if (ipc_send(inherit->ipc, IPC_FAILED, err->text, &ignored) < 0)
+        log_error("worker", "%s", err->text);
+    return 1;
+}
+
+// Without our copy, clients are refused as soon as the last process stops, instead of waiting for
+// an answer.
+void worker_close_listeners(const struct inherit *inherit)
+{
+    for (size_t i = 0; i < inherit->listener_count; i++) {
+        if (inherit->listeners[i].fd >= 0)
+            close(inherit->listeners[i].fd);
+        inherit->listeners[i].fd = -1;
+    }
+}
+
+// Wait until the supervisor says how we are to end. True: as the last one; also false without it.
+static bool await_end(int ipc)
+{
+    struct pollfd poll_fd = {.fd = ipc, .events = POLLIN};
+    struct ipc_message message;
+    struct err err;
+    for (;;) {
+        if (ipc_receive(ipc, &message, &err) < 0 || message.type == IPC_CLOSED)
+            return false;
+        if (message.type == IPC_END)
+            return strcmp(message.text, "last") == 0;
+        if (message.type == IPC_NOTHING)
+            poll(&poll_fd, 1, -1);
+    }
+}
+
+// What the application has to do after the last request of all.
+static void end_with_others(const struct inherit *inherit)
+{
+    const struct runtime *runtime = inherit->runtime;
+    struct err err;
+    if (runtime->tell(RUNTIME_LAST_WANTED, &err) != 1)
+        return;
+    if (ipc_send(inherit->ipc, IPC_DONE, NULL, &err) < 0)
+        log_debug("worker", "%s", err.text);
+    else if (await_end(inherit->ipc) && runtime->tell(RUNTIME_LAST, &err) < 0)
+        log_error("worker", "%s", err.text);
+}
+
+void worker_end(const struct inherit *inherit)
+{
+    struct err err;
+    end_with_others(inherit);
+    inherit->runtime->stop();
+    if (ipc_send(inherit->ipc, IPC_BYE, NULL, &err) < 0)
+        log_debug("worker", "%s", err.text);
+}

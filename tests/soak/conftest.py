@@ -1,0 +1,51 @@
+"""Fixtures of the soak: how long, which binary, servers that are ended whatever happens, one line of figures each."""
+
+import os
+import pathlib
+import sys
+
+import pytest
+
+ROOT = pathlib.Path(__file__).resolve().parents[2]
+sys.path[:0] = [os.path.dirname(__file__), str(ROOT / "tests/e2e")]
+from subject import Subject  # noqa: E402
+
+
+def pytest_addoption(parser):
+    parser.addoption("--seconds", type=float, default=60, help="time for each scenario")
+
+
+def pytest_report_teststatus(report):
+    """No dots between the lines of figures."""
+    return ("passed", "", "PASSED") if report.when == "call" and report.passed else None
+
+
+@pytest.fixture
+def seconds(request):
+    return request.config.getoption("--seconds")
+
+
+@pytest.fixture
+def start(tmp_path):
+    """start(*options, **more) -> Subject"""
+    subjects = []
+
+    def start(*options, **more):
+        binary = pathlib.Path(os.environ.get("BINARY_UNDER_TEST", ROOT / "build/limpet")).resolve()
+        subjects.append(Subject(binary, tmp_path, *options, **more))
+        return subjects[-1]
+
+    yield start
+    for subject in subjects:
+        subject.end()
+
+
+@pytest.fixture
+def say(capsys):
+    """say(text): a line that is seen in any case."""
+
+    def say(text):
+        with capsys.disabled():
+            print(text, flush=True)
+
+    return say
