@@ -77,7 +77,7 @@ def test_stuck(start, path):
             stuck_answer(peer, path)
         said = server.wait_for(rf"error .* worker \d \(pid {stuck}\) has worked on GET {path} for (\d\.\d) s, replacing it")
         assert float(said[1]) >= 0.5
-        eventually(lambda: not os.path.exists(f"/proc/{stuck}"))
+        server.wait_for(rf"worker \d \(pid {stuck}\) (?:exited|killed)")
         eventually(lambda: len(server.workers()) == 2)
         count = len(client.bodies)
         client.wait_for(lambda bodies: len(bodies) > count + 10)
@@ -120,7 +120,7 @@ def test_several_stuck_requests_are_one_replacement(start):
         for peer in (one, two, three):
             peer.send(request("GET", "/sleep"))
         assert [peer.answer().status for peer in (one, two, three)] == [504] * 3
-    eventually(lambda: not os.path.exists(f"/proc/{pid}"))
+    server.wait_for(rf"worker 1 \(pid {pid}\) exited with status 0")
     assert server.log.count("replacing it") == 1 and len(server.workers()) == 1
 
 
@@ -137,6 +137,7 @@ def test_a_client_that_does_not_send_is_not_stuck(start):
         # By now the first has been here for longer than that.
         slow.send(b"body")
         assert slow.answer().body == f"{pid}body".encode()
+    server.stop()
     assert server.log.count("does not get on with it") == 1
 
 
