@@ -9,7 +9,7 @@ import signal
 import tempfile
 
 import pytest
-from server import eventually, is_sanitized
+from server import eventually
 from steady_client import SteadyClient
 
 pytestmark = pytest.mark.unvalidated(reason="what is tested here is around the application")
@@ -74,10 +74,9 @@ def test_loads_once(start, folder):
     assert {answer["pid"] for answer in answers} <= set(server.workers()) - {template}
 
 
+@pytest.mark.static  # the sanitizers' allocator writes everywhere
 def test_memory_is_shared(start):
     server = start()
-    if is_sanitized():
-        pytest.skip("its allocator writes everywhere")
     (template,) = named(server, "template")
     workers = named(server, "worker 1") + named(server, "worker 2")
     for _ in range(50):
