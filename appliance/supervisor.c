@@ -24,14 +24,13 @@
 
 enum {
     FILE_LIMIT_MAX = 65536, // descriptors a process; more only costs those who close them all
-    MESSAGES_A_TURN = 64,   // of one worker
     ADDRESSES_MAX = 1024,   // bytes of the addresses in the log; the rest of a long list is cut
 };
 
 // --- what child.c asks for ---
 
 // A number that was reaped may be another process's by now.
-static void send_signal(const struct slot *slot, int number)
+void supervisor_signal(const struct slot *slot, int number)
 {
     if (!slot->ended)
         kill(slot->child.pid, number);
@@ -40,7 +39,7 @@ static void send_signal(const struct slot *slot, int number)
 static void terminate(struct supervisor *supervisor, struct slot *slot)
 {
     (void)supervisor;
-    send_signal(slot, SIGTERM);
+    supervisor_signal(slot, SIGTERM);
 }
 
 static void ask_to_drain(struct supervisor *supervisor, struct slot *slot, enum ipc_type how)
@@ -75,12 +74,12 @@ static void ask_to_give_up(struct supervisor *supervisor, struct slot *slot)
 static void kill_now(struct supervisor *supervisor, struct slot *slot)
 {
     (void)supervisor;
-    send_signal(slot, SIGKILL);
+    supervisor_signal(slot, SIGKILL);
 }
 
 // --- all workers at once ---
 
-static void step_all(struct supervisor *supervisor, enum child_event event)
+void supervisor_step_all(struct supervisor *supervisor, enum child_event event)
 {
     for (size_t i = 0; i < supervisor->count; i++)
         supervisor_step(supervisor, supervisor->slots[i], event);
@@ -96,7 +95,7 @@ void supervisor_stop(struct supervisor *supervisor, enum child_event event)
     listener_set_close(&supervisor->listeners);
     reload_close(supervisor->reload);
     supervisor->reload = NULL;
-    step_all(supervisor, event);
+    supervisor_step_all(supervisor, event);
 }
 
 bool supervisor_stays(const struct supervisor *supervisor)
@@ -128,7 +127,7 @@ static bool all_serve(const struct supervisor *supervisor)
 
 // "serving shop:app (wsgi) on http://127.0.0.1:8000, unix:/run/shop.sock with 4 workers", once,
 // when all of them do; and when all of them do so after a change.
-static void announce(struct supervisor *supervisor)
+void supervisor_announce(struct supervisor *supervisor)
 {
     if (supervisor->announced == supervisor->generation || supervisor->stopping ||
         !all_serve(supervisor))
@@ -181,140 +180,6 @@ void supervisor_perform(struct supervisor *supervisor, struct slot *slot, unsign
 void supervisor_step(struct supervisor *supervisor, struct slot *slot, enum child_event event)
 {
     supervisor_perform(supervisor, slot, child_step(&slot->child, event, clock_milliseconds()));
-}
-
-// Only the kernel's word counts on who that is.
-static void take_born(struct supervisor *supervisor, struct slot *slot,
-                      const struct ipc_message *message)
-{
-    if (!slot->unborn || message->sender <= 0)
-        return;
-    slot->unborn = false;
-    slot->child.pid = message->sender;
-    log_debug("supervisor", "worker %u has pid %d", slot->child.number, (int)message->sender);
-    supervisor_step(supervisor, slot, CHILD_EVENT_SPAWNED);
-}
-
-// The first of the workers goes ahead here, too: it may fail on its own.
-static void send_ahead(struct supervisor *supervisor)
-{
-    struct slot *slot = supervisor_find_number(supervisor, 1);
-    if (slot == NULL)
-        return;
-    if (slot->child.state == CHILD_BACKING_OFF)
-        supervisor_step(supervisor, slot,
-                        slot->child.patient ? CHILD_EVENT_START : CHILD_EVENT_TRY);
-    else if (slot->generation != supervisor->generation)
-        supervisor_step(supervisor, slot, CHILD_EVENT_REPLACE);
-}
-
-static void take_template_ready(struct supervisor *supervisor, struct slot *slot)
-{
-    supervisor_take_template(supervisor);
-    supervisor_relieve(supervisor, slot);
-    if (!supervisor->proven)
-        send_ahead(supervisor);
-}
-
-static void take_ready(struct supervisor *supervisor, struct slot *slot,
-                       const struct ipc_message *message)
-{
-    snprintf(supervisor->description, sizeof supervisor->description, "%s", message->text);
-    supervisor_step(supervisor, slot, CHILD_EVENT_READY);
-    if (slot->child.state != CHILD_SERVING)
-        return; // it was told to end before it could say so
-    if (supervisor_is_template(slot)) {
-        take_template_ready(supervisor, slot);
-        return;
-    }
-    if (!supervisor->proven) {
-        supervisor->proven = true;
-        step_all(supervisor, CHILD_EVENT_START);
-    }
-    supervisor_watch_limits(supervisor, slot);
-    supervisor_relieve(supervisor, slot);
-    announce(supervisor);
-}
-
-static void take_failed(struct supervisor *supervisor, struct slot *slot,
-                        const struct ipc_message *message)
-{
-    err_set(&supervisor->failure, ERR_FAILED, "%s", message->text);
-    if (supervisor_stays(supervisor))
-        log_error("supervisor", "worker %u cannot start: %s", slot->child.number, message->text);
-    supervisor_step(supervisor, slot, CHILD_EVENT_FAILED);
-}
-
-static void take_worn(struct supervisor *supervisor, struct slot *slot,
-                      const struct ipc_message *message)
-{
-    char why[IPC_TEXT_MAX + 32];
-    snprintf(why, sizeof why, "has answered %.32s requests", message->text);
-    if (slot->child.state == CHILD_SERVING && !slot->child.worn)
-        supervisor_tell_worn(slot, why);
-    supervisor_step(supervisor, slot, CHILD_EVENT_WORN);
-}
-
-static void take_done(struct supervisor *supervisor, struct slot *slot,
-                      const struct ipc_message *message)
-{
-    (void)message;
-    slot->waits = true;
-    supervisor_step(supervisor, slot, CHILD_EVENT_DONE);
-}
-
-static void take_bye(struct supervisor *supervisor, struct slot *slot,
-                     const struct ipc_message *message)
-{
-    (void)message;
-    supervisor_step(supervisor, slot, CHILD_EVENT_BYE);
-}
-
-static void take_end(struct supervisor *supervisor, struct slot *slot,
-                     const struct ipc_message *message)
-{
-    (void)message;
-    supervisor_close_ipc(slot); // its process may live on: only waitpid says when it has ended
-    if (!slot->unborn) {
-        supervisor_step(supervisor, slot, CHILD_EVENT_CLOSED);
-        return;
-    }
-    slot->unborn = false;
-    err_set(&supervisor->failure, ERR_FAILED, "the preloaded application forks no workers");
-    supervisor_step(supervisor, slot, CHILD_EVENT_UNBORN);
-}
-
-// A worker that speaks nonsense has had its memory overwritten, or worse: no reason to keep it.
-static void reject(struct slot *slot, const char *why)
-{
-    log_error("supervisor", "worker %u (pid %d), killing it: %s", slot->child.number,
-              (int)slot->child.pid, why);
-    supervisor_close_ipc(slot);
-    send_signal(slot, SIGKILL);
-}
-
-void supervisor_take_messages(struct supervisor *supervisor, struct slot *slot)
-{
-    static void (*const takers[IPC_TYPE_COUNT])(struct supervisor *, struct slot *,
-                                                const struct ipc_message *) = {
-        [IPC_BORN] = take_born,     [IPC_CLOSED] = take_end, [IPC_READY] = take_ready,
-        [IPC_FAILED] = take_failed, [IPC_DONE] = take_done,  [IPC_WORN] = take_worn,
-        [IPC_BYE] = take_bye,
-    };
-    struct ipc_message message = {.type = IPC_NOTHING};
-    struct err err;
-    // One that never ends to speak must not keep us from the others; its last words are all read.
-    for (unsigned i = 0; slot->ipc >= 0 && (i < MESSAGES_A_TURN || slot->ended); i++) {
-        if (ipc_receive(slot->ipc, &message, &err) < 0) {
-            reject(slot, err.text);
-        } else if (message.type == IPC_NOTHING) {
-            return;
-        } else if (takers[message.type] != NULL) {
-            takers[message.type](supervisor, slot, &message);
-        } else {
-            reject(slot, "a message that only supervisors send");
-        }
-    }
 }
 
 // What is to be said of a deadline that has come.
@@ -441,7 +306,7 @@ static void loop(struct supervisor *supervisor)
         feed_watchdog(supervisor);
         supervisor_end_waiting(supervisor);
         supervisor_sweep_slots(supervisor);
-        announce(supervisor); // the one that was waited for may have gone
+        supervisor_announce(supervisor); // the one that was waited for may have gone
     }
 }
 

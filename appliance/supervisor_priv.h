@@ -83,26 +83,28 @@ void supervisor_step(struct supervisor *supervisor, struct slot *slot, enum chil
 // What an event has asked for, a set of enum child_action.
 void supervisor_perform(struct supervisor *supervisor, struct slot *slot, unsigned actions);
 
-// A failed start is no end of the server.
-bool supervisor_stays(const struct supervisor *supervisor);
+void supervisor_step_all(struct supervisor *supervisor, enum child_event event);
+void supervisor_signal(const struct slot *slot, int number); // unless its process was reaped
+void supervisor_announce(struct supervisor *supervisor);     // that all serve, once they do
+bool supervisor_stays(const struct supervisor *supervisor);  // in spite of a failed start
 
 // Tell all workers to end, and the clients to come that nobody serves.
 void supervisor_stop(struct supervisor *supervisor, enum child_event event);
 
-// All that a worker has said.
+// --- supervisor_messages.c ---
+
+// What a worker has said.
 void supervisor_take_messages(struct supervisor *supervisor, struct slot *slot);
 
 // --- supervisor_spawn.c ---
 
-// What child.c asks for: CHILD_ACTION_SPAWN.
-void supervisor_spawn(struct supervisor *supervisor, struct slot *slot);
+void supervisor_spawn(struct supervisor *supervisor, struct slot *slot); // CHILD_ACTION_SPAWN
 
 // A scoreboard and a socket pair for a process to come; theirs: its end of that.
 int supervisor_prepare_slot(struct supervisor *supervisor, struct slot *slot, int *theirs,
                             struct err *err);
 
-// The supervisor's end of the socket pair.
-void supervisor_close_ipc(struct slot *slot);
+void supervisor_close_ipc(struct slot *slot); // our end of the socket pair
 
 void supervisor_reap(struct supervisor *supervisor, int number); // SIGCHLD
 
@@ -154,10 +156,8 @@ struct child_limits supervisor_template_limits(const struct config *config);
 void supervisor_watch_limits(struct supervisor *supervisor, struct slot *slot);
 // Look at those whose time has come: memory, requests that they are stuck in.
 void supervisor_check_limits(struct supervisor *supervisor);
-// Log that it is replaced, and why.
-void supervisor_tell_worn(const struct slot *slot, const char *why);
-// Bytes that a process has in memory, -1: not known.
-int64_t supervisor_resident(pid_t pid);
+void supervisor_tell_worn(const struct slot *slot, const char *why); // that it is replaced
+int64_t supervisor_resident(pid_t pid); // bytes in memory, -1: not known
 
 // --- supervisor_slots.c ---
 

@@ -244,6 +244,8 @@ def test_head_is_get_without_its_body(path, connection):
         headers = {name: value for name, value in response.getheaders() if name not in changing}
         answers.append((response.status, headers))
     (status, wanted), (head_status, headers) = answers
+    if path.startswith("/stream"):
+        wanted.pop("Content-Length", None)  # known only when all pieces came within a moment
     assert (head_status, body) == (status, b"")
     assert {name: headers.get(name) for name in wanted} == wanted
 
