@@ -36,6 +36,11 @@ const char *child_state_name(enum child_state state)
     return state_names[state];
 }
 
+bool child_has_process(const struct child *child)
+{
+    return child->state != CHILD_BACKING_OFF && child->state != CHILD_DEAD;
+}
+
 // The only place where a child's state changes. A state has its own deadline or none.
 static void set_state(struct child *child, enum child_state state, int64_t deadline)
 {

@@ -100,6 +100,9 @@ unsigned child_step(struct child *child, enum child_event event, int64_t now);
 
 const char *child_state_name(enum child_state state);
 
+// Whether child->pid is a process of it, as far as is known.
+bool child_has_process(const struct child *child);
+
 // What is known of a process besides.
 struct child_record {
     uint64_t requests;   // that it has answered

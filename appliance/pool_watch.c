@@ -1,12 +1,12 @@
 // pool_watch.c - why a thread takes long: it works or waits for something, or another process has
 // the processor, in which case nobody would be quicker in its place.
-#include <fcntl.h>
 #include <stdio.h>
 #include <string.h>
 #include <unistd.h>
 
 #include "clock.h"
 #include "pool_priv.h"
+#include "text_file.h"
 
 enum {
     STAT_MAX = 512,     // bytes of a thread's stat that are read: its state is among the first
@@ -25,12 +25,8 @@ static char state_of(pid_t tid)
 {
     char path[48], text[STAT_MAX];
     snprintf(path, sizeof path, "/proc/self/task/%d/stat", (int)tid);
-    int fd = open(path, O_RDONLY | O_CLOEXEC);
-    if (fd < 0)
+    if (text_file_read(path, text, sizeof text) < 0)
         return '?';
-    ssize_t size = read(fd, text, sizeof text - 1);
-    close(fd);
-    text[size > 0 ? size : 0] = '\0';
     const char *end = strrchr(text, ')');
     return end != NULL && end[1] == ' ' ? end[2] : '?';
 }

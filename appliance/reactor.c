@@ -222,8 +222,10 @@ static unsigned take_events(struct reactor *reactor)
 // from then on.
 static void drain_idle(struct reactor *reactor)
 {
+    if (reactor->drain_next == 0)
+        return;
     int64_t now = clock_milliseconds();
-    if (reactor->drain_next == 0 || now < reactor->drain_next)
+    if (now < reactor->drain_next)
         return;
     reactor->drain_next = reactor->patient ? now + DRAIN_IDLE : 0;
     http_drain(reactor->http, reactor->patient ? HTTP_DRAIN_PATIENT : HTTP_DRAIN_ALL);
@@ -231,8 +233,10 @@ static void drain_idle(struct reactor *reactor)
 
 static void give_up_overdue(struct reactor *reactor)
 {
+    if (reactor->give_up_after == 0)
+        return;
     int64_t now = clock_milliseconds();
-    if (reactor->give_up_after == 0 || now < reactor->give_up_next)
+    if (now < reactor->give_up_next)
         return;
     int64_t oldest = http_give_up(reactor->http, now - reactor->give_up_after);
     reactor->give_up_next = (oldest > 0 ? oldest : now) + reactor->give_up_after;

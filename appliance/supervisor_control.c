@@ -53,7 +53,7 @@ static void draw_worker(const struct slot *slot, struct status_worker *out, stru
                         int64_t now)
 {
     const struct child *child = &slot->child;
-    bool has_process = child->state != CHILD_BACKING_OFF && child->state != CHILD_DEAD;
+    bool has_process = child_has_process(child);
     *out = (struct status_worker){
         .number = child->number,
         .pid = has_process ? child->pid : 0,

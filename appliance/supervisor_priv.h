@@ -51,7 +51,6 @@ struct supervisor {
     int64_t upgrade_deadline; // CHILD_NEVER: none
     bool upgrade_refused;     // it is not to take over any more
     bool upgrade_silent;      // it has hung up, and how it ends is waited for
-    bool upgrade_exited;      // its process was reaped
     bool leaving;             // to a successor: stopping, but without haste
     int64_t watchdog_at;      // when systemd wants to hear of us; CHILD_NEVER: not
     struct child_limits limits;

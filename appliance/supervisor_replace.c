@@ -1,12 +1,12 @@
 // supervisor_replace.c - one process takes the place of another while both live: how a worker is
-// replaced warm, how a new generation goes through all of them, and how
-// they become more or fewer.
+// replaced warm, how a new generation goes through all of them, and how they become more or fewer.
 #include "supervisor_priv.h"
 
-#include "clock.h"
-#include "log.h"
+#include <inttypes.h>
 
-enum { WORKERS_MAX = 512 }; // as --workers
+#include "clock.h"
+#include "config_option.h"
+#include "log.h"
 
 // Until an outdated worker whose successor has failed is tried again (milliseconds).
 enum { GO_ON_FIRST = 1000, GO_ON_LONGEST = 60000 };
@@ -153,15 +153,10 @@ void supervisor_renew(struct supervisor *supervisor, const char *change)
 
 // --- the last one ---
 
-static bool has_process(const struct slot *slot)
-{
-    return slot->child.state != CHILD_BACKING_OFF && slot->child.state != CHILD_DEAD;
-}
-
 static bool others_live(const struct supervisor *supervisor, const struct slot *ours)
 {
     for (size_t i = 0; i < supervisor->count; i++) {
-        if (supervisor->slots[i] != ours && has_process(supervisor->slots[i]))
+        if (supervisor->slots[i] != ours && child_has_process(&supervisor->slots[i]->child))
             return true;
     }
     return false;
@@ -232,10 +227,12 @@ static void remove_worker(struct supervisor *supervisor, struct slot *slot)
 
 void supervisor_scale(struct supervisor *supervisor, int64_t workers)
 {
-    unsigned wanted = workers < 1 ? 1 : workers > WORKERS_MAX ? WORKERS_MAX : (unsigned)workers;
+    const struct config_option *range = &config_options[CONFIG_OPTION_workers];
+    workers = workers < range->minimum ? range->minimum : workers;
+    unsigned wanted = (unsigned)(workers < range->maximum ? workers : range->maximum);
     if (wanted == supervisor->wanted) {
-        log_warning("supervisor", "%u worker%s, as before: 1 to %d are possible", wanted,
-                    wanted == 1 ? "" : "s", WORKERS_MAX);
+        log_warning("supervisor", "%u worker%s, as before: %" PRId64 " to %" PRId64 " are possible",
+                    wanted, wanted == 1 ? "" : "s", range->minimum, range->maximum);
         return;
     }
     log_info("supervisor", "%u workers instead of %u", wanted, supervisor->wanted);

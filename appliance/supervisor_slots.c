@@ -59,9 +59,7 @@ struct slot *supervisor_find_process(const struct supervisor *supervisor, pid_t 
 {
     for (size_t i = 0; i < supervisor->count; i++) {
         struct slot *slot = supervisor->slots[i];
-        bool has_process =
-            slot->child.state != CHILD_BACKING_OFF && slot->child.state != CHILD_DEAD;
-        if (has_process && slot->child.pid == pid)
+        if (child_has_process(&slot->child) && slot->child.pid == pid)
             return slot;
     }
     return NULL;

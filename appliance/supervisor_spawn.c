@@ -206,7 +206,6 @@ static void note_upgrade(struct supervisor *supervisor, pid_t pid, int status)
     if (supervisor->upgrade == NULL || upgrade_pid(supervisor->upgrade) != pid)
         return; // as process 1 of a container we are given orphans to bury, too
     upgrade_exited(supervisor->upgrade, status);
-    supervisor->upgrade_exited = true;
 }
 
 // One that the template has forked may have ended before we have read who it is.

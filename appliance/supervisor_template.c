@@ -67,8 +67,8 @@ void supervisor_give_up_birth(struct supervisor *supervisor, struct slot *slot)
             "not forked after %.1f s (give it more with --workers-start-timeout)",
             (double)supervisor->limits.start / 1000.0);
     log_error("supervisor", "worker %u: %s", slot->child.number, supervisor->failure.text);
-    if (template != NULL && !template->ended)
-        kill(template->child.pid, SIGKILL); // it hangs: another is loaded
+    if (template != NULL)
+        supervisor_signal(template, SIGKILL); // it hangs: another is loaded
     slot->unborn = false;
     supervisor_close_ipc(slot);
     supervisor_step(supervisor, slot, CHILD_EVENT_UNBORN);

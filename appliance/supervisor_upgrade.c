@@ -65,7 +65,7 @@ static void forget(struct supervisor *supervisor)
     upgrade_free(supervisor->upgrade);
     supervisor->upgrade = NULL;
     supervisor->upgrade_deadline = CHILD_NEVER;
-    supervisor->upgrade_refused = supervisor->upgrade_silent = supervisor->upgrade_exited = false;
+    supervisor->upgrade_refused = supervisor->upgrade_silent = false;
 }
 
 static void leave(struct supervisor *supervisor)
@@ -125,7 +125,7 @@ void supervisor_take_upgrade(struct supervisor *supervisor)
         await_end(supervisor);
     if (state == UPGRADE_FAILED && !supervisor->upgrade_refused)
         refuse(supervisor, err.text);
-    if (supervisor->upgrade_exited)
+    if (upgrade_has_exited(supervisor->upgrade))
         forget(supervisor);
     else
         take_deadline(supervisor, state == UPGRADE_SILENT ? err.text : NULL);

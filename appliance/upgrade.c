@@ -330,6 +330,11 @@ void upgrade_exited(struct upgrade *upgrade, int status)
     upgrade->status = status;
 }
 
+bool upgrade_has_exited(const struct upgrade *upgrade)
+{
+    return upgrade->exited;
+}
+
 void upgrade_abort(const struct upgrade *upgrade, int signal)
 {
     if (!upgrade->exited)

@@ -45,6 +45,7 @@ pid_t upgrade_pid(const struct upgrade *upgrade);
 
 // It was reaped with this status (waitpid); upgrade_take says what it means.
 void upgrade_exited(struct upgrade *upgrade, int status);
+bool upgrade_has_exited(const struct upgrade *upgrade);
 
 // Send it a signal, unless it was reaped.
 void upgrade_abort(const struct upgrade *upgrade, int signal);

@@ -4,29 +4,22 @@
 #include "worker_priv.h"
 
 #include <errno.h>
-#include <fcntl.h>
 #include <inttypes.h>
-#include <poll.h>
 #include <signal.h>
 #include <stdio.h>
-#include <string.h>
 #include <sys/epoll.h>
 #include <sys/eventfd.h>
-#include <sys/prctl.h>
 #include <time.h>
 #include <unistd.h>
 
 #include "cleanup.h"
 #include "config.h"
-#include "crash.h"
 #include "ipc.h"
-#include "jail.h"
 #include "log.h"
 #include "reactor.h"
 #include "runtime.h"
 #include "signals.h"
 #include "spool.h"
-#include "title.h"
 
 struct worker {
     const struct inherit *inherit;

@@ -12,6 +12,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "apart.h"
 #include "config.h"
 #include "unit.h"
 
@@ -43,20 +44,6 @@ static int prepare_arguments(int argc, char **argv)
         CHECK(PREPARE(__VA_ARGS__) < 0); \
         CHECK_STR(err.text, expected);   \
     } while (0)
-
-// Failed checks in it fail the case.
-static void run_apart(void (*run)(void))
-{
-    int status = -1;
-    fflush(NULL);
-    pid_t pid = fork();
-    if (pid == 0) {
-        run();
-        fflush(NULL);
-        _exit(unit_failures != 0);
-    }
-    CHECK(pid > 0 && waitpid(pid, &status, 0) == pid && status == 0);
-}
 
 static void run_apart_as_root(void (*run)(void))
 {

@@ -9,7 +9,7 @@
 #include <unistd.h>
 
 #include "ipc.h"
-#include "played_server.h"
+#include "played_main.h"
 #include "unit.h"
 
 // --- serving ---
@@ -419,8 +419,5 @@ static const struct unit_case cases[] = {
 
 int main(void)
 {
-    starts = mmap(NULL, sizeof *starts, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
-    if (starts == MAP_FAILED)
-        return 1;
-    return unit_main("supervisor", cases, UNIT_COUNT(cases));
+    return played_main("supervisor", cases, UNIT_COUNT(cases));
 }

@@ -8,14 +8,8 @@
 #include <sys/mman.h>
 #include <unistd.h>
 
-#include "played_server.h"
+#include "played_main.h"
 #include "unit.h"
-
-static void stop_server(void)
-{
-    tell(server.pid, SIGTERM);
-    CHECK(exited_with(0));
-}
 
 // --- limits ---
 
@@ -270,8 +264,5 @@ static const struct unit_case cases[] = {
 
 int main(void)
 {
-    starts = mmap(NULL, sizeof *starts, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
-    if (starts == MAP_FAILED)
-        return 1;
-    return unit_main("supervisor limits", cases, UNIT_COUNT(cases));
+    return played_main("supervisor limits", cases, UNIT_COUNT(cases));
 }

@@ -8,25 +8,12 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "apart.h"
 #include "text_file.h"
 #include "unit.h"
 
 static int real_argc;
 static char **real_argv;
-
-// Failed checks in it fail the case.
-static void run_apart(void (*run)(void))
-{
-    int status = -1;
-    fflush(NULL);
-    pid_t pid = fork();
-    if (pid == 0) {
-        run();
-        fflush(NULL);
-        _exit(unit_failures != 0);
-    }
-    CHECK(pid > 0 && waitpid(pid, &status, 0) == pid && status == 0);
-}
 
 // "limpet serve shop" and two variables, as the kernel lays them out.
 static char memory[] = "limpet\0serve\0shop\0A=first\0B=second\0beyond";
