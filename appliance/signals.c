@@ -92,13 +92,25 @@ int signals_read(int fd)
     return size == (ssize_t)sizeof info ? (int)info.ssi_signo : 0;
 }
 
+static void unblock_all(void)
+{
+    sigset_t none;
+    sigemptyset(&none);
+    sigprocmask(SIG_SETMASK, &none, NULL);
+}
+
 void signals_enter_worker(void)
 {
     for (size_t i = 0; i < ROW_COUNT; i++)
         set_treatment(rows[i].number, rows[i].worker);
-    sigset_t none;
-    sigemptyset(&none);
-    sigprocmask(SIG_SETMASK, &none, NULL);
+    unblock_all();
+}
+
+void signals_reset(void)
+{
+    for (int number = 1; number < NSIG; number++)
+        set_handler(number, SIG_DFL); // some cannot be set
+    unblock_all();
 }
 
 // A process has one handler of SIGTERM; what it forks must not act in its name.

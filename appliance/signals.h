@@ -1,5 +1,5 @@
-// signals.h - what each signal does to the supervisor and to a worker; nobody else touches
-// dispositions or masks.
+// signals.h - what each signal does to the supervisor and to a worker; nobody else but crash.c
+// touches dispositions or masks.
 #pragma once
 
 #include <stddef.h>
@@ -22,6 +22,10 @@ void signals_enter_worker(void);
 // Worker: from now on SIGTERM calls handler, which must be async-signal-safe. Overrules what the
 // application set. Processes that the application forks still end by it.
 void signals_on_terminate(void (*handler)(void));
+
+// In a process about to execute another program: as if nobody had done anything to it. What is
+// ignored stays so when a program is executed, and what is blocked, too.
+void signals_reset(void);
 
 // "SIGSEGV"; for numbers without a name, "signal 40", written into buffer.
 const char *signals_name(int number, char *buffer, size_t size);

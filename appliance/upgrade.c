@@ -158,17 +158,6 @@ static _Noreturn void give_up(int fd, const char *path, const char *problem)
     _exit(EXECUTE_FAILED);
 }
 
-// As a process that nobody has done anything to. What is ignored stays so when a program is
-// executed, and what is blocked, too.
-static void reset_signals(void)
-{
-    sigset_t none;
-    for (int number = 1; number < NSIG; number++)
-        signal(number, SIG_DFL); // some cannot be set
-    sigemptyset(&none);
-    sigprocmask(SIG_SETMASK, &none, NULL);
-}
-
 static void close_from(int first)
 {
     struct rlimit limit = {.rlim_cur = 1 << 16};
@@ -212,7 +201,7 @@ static _Noreturn void become_program(struct plan *plan, int pipe)
     if (place_descriptors(plan, &pipe) < 0)
         give_up(pipe, setup->path, "no descriptors for");
     snprintf(plan->listen_pid, NUMBER_MAX, "LISTEN_PID=%d", (int)getpid());
-    reset_signals();
+    signals_reset();
     execve(setup->path, setup->argv, plan->environment);
     give_up(pipe, setup->path, "cannot execute");
 }

@@ -162,10 +162,6 @@ static void handle(void *owner, struct request *request)
         request_fail(request, 404);
 }
 
-// CPython's, for faulthandler: in a header that is for CPython alone.
-extern const char *_Py_DumpTracebackThreads(int fd, PyInterpreterState *interpreter,
-                                            PyThreadState *current);
-
 // The collector writes to every object that it looks at, which would take it out of what processes
 // share: those that are there now are not looked at any more.
 static int freeze_objects(struct err *err)
@@ -198,8 +194,7 @@ static int tell(enum runtime_event event, struct err *err)
 {
     switch (event) {
     case RUNTIME_STUCK:
-        // As faulthandler does from its watchdog: the lock may be kept by the one that is stuck.
-        _Py_DumpTracebackThreads(STDERR_FILENO, NULL, NULL);
+        traceback_dump_all(STDERR_FILENO);
         return 0;
     case RUNTIME_DRAIN:
         return hooks_run_in_thread("on_worker_stop", err);

@@ -13,3 +13,8 @@ void traceback_dump(int fd)
     if (thread != NULL)
         _Py_DumpTraceback(fd, thread);
 }
+
+void traceback_dump_all(int fd)
+{
+    _Py_DumpTracebackThreads(fd, NULL, NULL);
+}
