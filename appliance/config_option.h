@@ -42,6 +42,7 @@ enum {
 
 struct config_option {
     const char *name;
+    const char *alias;                       // what other servers call it; NULL: none
     enum config_kind kind;
     size_t offset;                           // of the field in struct config
     char letter;                             // 'o' for -o; 0: none
@@ -57,6 +58,7 @@ struct config_option {
     unsigned scopes;      // enum config_scope
     unsigned places;      // enum config_place; 0: everywhere
     enum config_reload reload;
+    bool secret;         // the value is not to be printed
     const char *metavar; // the value in help; NULL for KIND_FLAG and KIND_CHOICE
     const char *help;    // one phrase, no full stop
 };

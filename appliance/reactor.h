@@ -13,9 +13,22 @@ struct reactor;        // opaque
 struct scoreboard_map; // scoreboard.h
 struct spool_limits;   // spool.h
 
+// What is spoken on a listening socket.
+enum listener_kind {
+    LISTENER_PLAIN,
+    LISTENER_TLS,
+    LISTENER_REDIRECT, // plain, and sends every client on to HTTPS
+};
+
+// Whether clients are asked for a certificate (--tls-client-verify's values in that order).
+enum client_verify { CLIENT_VERIFY_OFF, CLIENT_VERIFY_OPTIONAL, CLIENT_VERIFY_REQUIRE };
+
 // A listening socket and what to tell applications of it. The descriptor stays the caller's.
 struct listener {
     int fd;
+    enum listener_kind kind;
+    enum client_verify client_verify; // of LISTENER_TLS
+    uint16_t redirect_port;           // of LISTENER_REDIRECT: where HTTPS is
     struct endpoint endpoint;
 };
 

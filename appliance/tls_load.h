@@ -1,0 +1,42 @@
+// tls_load.h - reads certificates, keys, staples, client authorities and revocation lists from the
+// files that the settings name, and checks that they fit together. For the supervisor and for
+// "check", which have the right to read them; everything is refused as a whole or is good.
+#pragma once
+
+#include <stddef.h>
+#include <stdint.h>
+
+#include "buf.h"
+#include "err.h"
+#include "tls_bundle.h"
+
+struct config;
+
+// What an operator wants to know of a certificate.
+struct tls_certificate_facts {
+    char *file;        // that it was read from
+    char *names;       // "example.org, *.example.org"
+    char *serial;      // hexadecimal, as openssl prints it: "0A1B"
+    const char *kind;  // "ECDSA P-256", "RSA 2048"
+    int64_t not_before; // Unix time in seconds
+    int64_t not_after;
+};
+
+struct tls_loaded {
+    struct tls_material material; // owned; ticket_keys are not filled in
+    struct tls_certificate_facts *facts; // of the same index as material.identities
+    char **paths; // every file and folder that was looked at, for whoever watches them for changes
+    size_t path_count;
+    struct buf warnings; // a line each: an expired staple, a certificate without a name, ...
+};
+
+// Read all that --tls-certificate, --tls-key, --tls-key-password(-file), --tls-ocsp,
+// --tls-client-ca and --tls-crl name. now: Unix time in seconds, which dates are compared with.
+// Errors name the file and the way out: a file that cannot be read, is no PEM, a key that fits no
+// certificate, a certificate without a key, a chain that is out of order or broken, a certificate
+// that has expired or is not valid yet, an unknown or weak kind of key, a wrong password, a staple
+// that is for none of the certificates. On error nothing is left to release.
+int tls_load(struct tls_loaded *out, const struct config *config, int64_t now, struct err *err);
+
+// Wipes what is secret.
+void tls_loaded_fini(struct tls_loaded *loaded);
