@@ -63,8 +63,8 @@ void listener_append(struct listener_set *set, int fd, const char *address, uint
         reallocarray(set->origins, set->count + 1, sizeof *set->origins);
     must(origins != NULL);
     set->origins = origins;
-    listeners[set->count] =
-        (struct listener){fd, {.scheme = "http", .address = address, .port = port}};
+    listeners[set->count] = (struct listener){
+        .fd = fd, .endpoint = {.scheme = "http", .address = address, .port = port}};
     files[set->count] = (struct unix_socket_file){.path = NULL};
     origins[set->count] = (struct listener_origin){.name = NULL};
     set->count++;

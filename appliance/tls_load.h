@@ -14,16 +14,16 @@ struct config;
 
 // What an operator wants to know of a certificate.
 struct tls_certificate_facts {
-    char *file;        // that it was read from
-    char *names;       // "example.org, *.example.org"
-    char *serial;      // hexadecimal, as openssl prints it: "0A1B"
-    const char *kind;  // "ECDSA P-256", "RSA 2048"
+    char *file;         // that it was read from
+    char *names;        // "example.org, *.example.org"
+    char *serial;       // hexadecimal, as openssl prints it: "0A1B"
+    const char *kind;   // "ECDSA P-256", "RSA 2048"
     int64_t not_before; // Unix time in seconds
     int64_t not_after;
 };
 
 struct tls_loaded {
-    struct tls_material material; // owned; ticket_keys are not filled in
+    struct tls_material material;        // owned; ticket_keys are not filled in
     struct tls_certificate_facts *facts; // of the same index as material.identities
     char **paths; // every file and folder that was looked at, for whoever watches them for changes
     size_t path_count;

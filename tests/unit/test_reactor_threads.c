@@ -61,7 +61,7 @@ static void server_listen(int number, const struct sockaddr *address, socklen_t 
     must(bind(fd, address, size) == 0 && listen(fd, 128) == 0);
     server.sizes[number] = sizeof server.addresses[number];
     must(getsockname(fd, (struct sockaddr *)&server.addresses[number], &server.sizes[number]) == 0);
-    server.listeners[number] = (struct listener){fd, {"http", "here", 0}};
+    server.listeners[number] = (struct listener){.fd = fd, .endpoint = {"http", "here", 0}};
 }
 
 static void *server_thread(void *limit)
