@@ -18,7 +18,7 @@
 #include "upgrade.h"
 
 // Where in the poll set.
-enum { POLL_SIGNALS, POLL_RELOAD, POLL_UPGRADE, POLL_SLOTS };
+enum { POLL_SIGNALS, POLL_RELOAD, POLL_TLS, POLL_UPGRADE, POLL_SLOTS };
 
 // One child. Several may have one number: that which serves, its successor, and those that it has
 // itself replaced and that still answer what they had begun.
@@ -43,6 +43,7 @@ struct supervisor {
     struct listener_set listeners;
     int signals;
     struct reload *reload; // NULL: none
+    struct tls_store *tls; // NULL: none
     struct jail jail;
     struct control *control; // NULL: none
     size_t control_polls;    // behind those of the slots
@@ -119,9 +120,14 @@ int supervisor_open_control(struct supervisor *supervisor, struct err *err);
 void supervisor_take_signals(struct supervisor *supervisor);
 
 // What the operator may ask for, by signal or over the control socket.
-void supervisor_reread(struct supervisor *supervisor);
 void supervisor_restart(struct supervisor *supervisor);
 void supervisor_stop_gracefully(struct supervisor *supervisor, const char *why);
+
+// --- supervisor_tls.c ---
+
+int supervisor_open_tls(struct supervisor *supervisor, struct err *err);
+void supervisor_reread(struct supervisor *supervisor);   // SIGHUP, or over the control socket
+void supervisor_turn_tls(struct supervisor *supervisor); // do what is due
 
 // --- supervisor_upgrade.c ---
 

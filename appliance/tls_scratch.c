@@ -3,6 +3,7 @@
 #include "tls_scratch.h"
 
 #include <stdlib.h>
+#include <string.h>
 
 struct tls_scratch *tls_scratch_new(void)
 {
@@ -13,31 +14,28 @@ void tls_scratch_free(struct tls_scratch *scratch)
 {
     if (scratch == NULL)
         return;
-    for (size_t i = 0; i < scratch->buffer_count; i++)
-        free(scratch->buffers[i]);
+    while (scratch->buffer_count > 0)
+        free(scratch->buffers[--scratch->buffer_count]);
     explicit_bzero(scratch, sizeof *scratch);
     free(scratch);
 }
 
+// All are of one size, so that either direction can take what the other has left.
 void *tls_scratch_take(void *owner, size_t size)
 {
     struct tls_scratch *scratch = owner;
-    if (scratch->buffer_count > 0 && size <= scratch->buffer_size)
+    if (size > TLS_BUFFER_SIZE)
+        return NULL;
+    if (scratch->buffer_count > 0)
         return scratch->buffers[--scratch->buffer_count];
-    // One size for both directions, so that each can take what the other has left.
-    if (scratch->buffer_size < size) {
-        while (scratch->buffer_count > 0)
-            free(scratch->buffers[--scratch->buffer_count]);
-        scratch->buffer_size = size;
-    }
-    return malloc(scratch->buffer_size);
+    return malloc(TLS_BUFFER_SIZE);
 }
 
 void tls_scratch_give(void *owner, void *buffer, size_t size)
 {
     struct tls_scratch *scratch = owner;
-    // One from before the size grew would be too small for the next who takes it.
-    if (scratch->buffer_count < TLS_BUFFERS_KEPT && size == scratch->buffer_size)
+    (void)size;
+    if (scratch->buffer_count < TLS_BUFFERS_KEPT)
         scratch->buffers[scratch->buffer_count++] = buffer;
     else
         free(buffer);
