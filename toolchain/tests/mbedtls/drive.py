@@ -8,9 +8,10 @@ import traceback
 from pathlib import Path
 
 import test_buffers
+import test_ocsp
 from peer import make_certificates
 
-MODULES = [test_buffers]
+MODULES = [test_buffers, test_ocsp]
 
 
 def tests() -> list[tuple[str, object]]:

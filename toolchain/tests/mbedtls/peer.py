@@ -11,6 +11,12 @@ from pathlib import Path
 DEADLINE = 60  # seconds, for anything that is waited for
 
 
+def both(function):
+    """A test that is run with either version of the protocol."""
+    function.versions = ("1.2", "1.3")
+    return function
+
+
 def openssl(*arguments: str, folder: Path, data: bytes = b"") -> bytes:
     done = subprocess.run(["openssl", *arguments], cwd=folder, input=data, capture_output=True, check=False)
     if done.returncode != 0:

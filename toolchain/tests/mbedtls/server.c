@@ -276,7 +276,6 @@ static unsigned char *load(const char *path, size_t *size) {
     return data;
 }
 
-#ifdef WITH_OCSP
 static int staple(void *context, mbedtls_ssl_context *ssl, const mbedtls_x509_crt *own,
                   const unsigned char **response, size_t *size) {
     (void)context;
@@ -290,7 +289,6 @@ static int staple(void *context, mbedtls_ssl_context *ssl, const mbedtls_x509_cr
     }
     return -1;
 }
-#endif
 
 static void set_up_tickets(void) {
     mbedtls_ssl_ticket_init(&ticket_context);
@@ -323,9 +321,7 @@ static void set_up_certificates(void) {
         if (options.staple[i] != NULL) staples[i] = load(options.staple[i], &staple_size[i]);
     }
     if (options.cert_cb) mbedtls_ssl_conf_cert_cb(&config, add_certificate);
-#ifdef WITH_OCSP
     mbedtls_ssl_conf_ocsp_cb(&config, staple, NULL);
-#endif
     mbedtls_x509_crt_init(&client_ca);
     if (options.client_ca != NULL) {
         check(options.client_ca, mbedtls_x509_crt_parse_file(&client_ca, options.client_ca));

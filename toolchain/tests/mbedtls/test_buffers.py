@@ -2,15 +2,10 @@
 
 from pathlib import Path
 
-from peer import Client, Server
+from peer import Client, Server, both
 
 # an idle connection may hold this much of the library's memory, without the client's certificates
 IDLE_BYTES = 6000
-
-
-def both(function):
-    function.versions = ("1.2", "1.3")
-    return function
 
 
 def start(binary: Path, folder: Path, *arguments: str) -> Server:
