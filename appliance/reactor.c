@@ -14,6 +14,8 @@
 #include "clock.h"
 #include "http.h"
 #include "log.h"
+#include "tls_context.h"
+#include "tls_handshakes.h"
 
 enum {
     // So that a flood of new connections does not starve the ones that are here, and the other

@@ -71,18 +71,28 @@ static size_t der_size(struct str bytes)
     return size < bytes.size - head ? head + size : bytes.size;
 }
 
-// parse: mbedtls_x509_crt_parse_der or mbedtls_x509_crl_parse_der.
-#define PARSE_ALL(parse, out, bytes)                                                         \
-    ({                                                                                       \
-        struct str rest = (bytes);                                                           \
-        int result = 0;                                                                      \
-        while (result == 0 && rest.size > 0) {                                               \
-            size_t size = der_size(rest);                                                    \
-            result = parse((out), (const unsigned char *)rest.data, size);                   \
-            rest = (struct str){rest.data + size, rest.size - size};                         \
-        }                                                                                    \
-        result;                                                                              \
-    })
+static int parse_certificate(void *out, const unsigned char *der, size_t size)
+{
+    return mbedtls_x509_crt_parse_der(out, der, size);
+}
+
+static int parse_list(void *out, const unsigned char *der, size_t size)
+{
+    return mbedtls_x509_crl_parse_der(out, der, size);
+}
+
+// 0 or an error of the library's.
+static int parse_all(int (*parse)(void *, const unsigned char *, size_t), void *out,
+                     struct str bytes)
+{
+    int result = 0;
+    while (result == 0 && bytes.size > 0) {
+        size_t size = der_size(bytes);
+        result = parse(out, (const unsigned char *)bytes.data, size);
+        bytes = (struct str){bytes.data + size, bytes.size - size};
+    }
+    return result;
+}
 
 static bool is_slow(const mbedtls_pk_context *key)
 {
@@ -93,7 +103,7 @@ static bool is_slow(const mbedtls_pk_context *key)
 static int take_certificate(struct certificate *certificate, const struct tls_identity *identity,
                             struct tls_secrets *secrets, struct err *err)
 {
-    int result = PARSE_ALL(mbedtls_x509_crt_parse_der, &certificate->chain, identity->chain);
+    int result = parse_all(parse_certificate, &certificate->chain, identity->chain);
     if (result != 0)
         return refuse(err, "a certificate cannot be read", result);
     tls_secrets_begin(secrets);
@@ -361,9 +371,9 @@ static int take_authorities(struct tls_context *context, const struct tls_materi
                             struct err *err)
 {
     int result =
-        PARSE_ALL(mbedtls_x509_crt_parse_der, &context->client_ca, material->client_ca);
+        parse_all(parse_certificate, &context->client_ca, material->client_ca);
     if (result == 0)
-        result = PARSE_ALL(mbedtls_x509_crl_parse_der, &context->client_crl, material->client_crl);
+        result = parse_all(parse_list, &context->client_crl, material->client_crl);
     if (result != 0)
         return refuse(err, "client authorities", result);
     mbedtls_ssl_conf_authmode(&context->verifying, MBEDTLS_SSL_VERIFY_REQUIRED);

@@ -13,6 +13,7 @@
 #include <unistd.h>
 
 #include "check.h"
+#include "cleanup.h"
 #include "clock.h"
 #include "config.h"
 #include "log.h"
@@ -181,15 +182,6 @@ static void say_warnings(const struct buf *warnings)
     }
 }
 
-static void free_facts(struct tls_store *store)
-{
-    for (size_t i = 0; i < store->count; i++)
-        tls_certificate_facts_fini(&store->facts[i]);
-    free(store->facts);
-    store->facts = NULL;
-    store->count = 0;
-}
-
 static void watch_files(struct tls_store *store, const struct tls_loaded *loaded)
 {
     struct watch_setup setup = {.files = (const char *const *)loaded->paths,
@@ -212,7 +204,7 @@ static int take(struct tls_store *store, struct tls_loaded *loaded, struct err *
         return -1;
     tls_bundle_write(&loaded->material, next.bytes);
     replace(store, &next);
-    free_facts(store);
+    tls_certificate_facts_free(store->facts, store->count);
     store->facts = steal_ptr(&loaded->facts);
     store->count = loaded->material.identity_count;
     say_warnings(&loaded->warnings);
@@ -226,10 +218,9 @@ int tls_store_reload(struct tls_store *store, struct err *err)
     struct tls_loaded loaded;
     if (store == NULL)
         return 0;
-    struct tls_clock clock = {tls_library_time(), tls_library_clock_is_set()};
-    if (tls_load(&loaded, store->config, &clock, err) < 0)
-        return -1;
-    int result = take(store, &loaded, err);
+    int result = tls_load(&loaded, store->config, tls_load_clock(), err);
+    if (result == 0)
+        result = take(store, &loaded, err);
     tls_loaded_fini(&loaded);
     return result;
 }
@@ -239,9 +230,6 @@ int tls_store_open(struct tls_store **out, const struct config *config, struct e
     *out = NULL;
     if (config->tls_certificate.count == 0)
         return 0;
-    if (!tls_library_clock_is_set())
-        log_warning("tls", "this machine's clock stands before the day that limpet was built: that "
-                           "day is taken for today where certificates are concerned");
     struct tls_store *store = calloc(1, sizeof *store);
     must(store != NULL);
     *store = (struct tls_store){.config = config,
@@ -265,7 +253,7 @@ static void close_all(struct tls_store *store, void (*end)(struct bundle *bundle
         end(&store->retired[i]);
     store->retired_count = 0;
     watch_close(store->watch);
-    free_facts(store);
+    tls_certificate_facts_free(store->facts, store->count);
     explicit_bzero(store->ticket_keys, sizeof store->ticket_keys);
     free(store);
 }
