@@ -144,14 +144,17 @@ static bool is_signed_by(struct tls_chain *chain, size_t index, size_t issuer)
 static int refuse_order(struct tls_chain *chain, size_t index, struct err *err)
 {
     char name[COMMON_NAME_SIZE], other[COMMON_NAME_SIZE];
-    describe(chain, index, name);
-    for (size_t i = 0; i < chain->count; i++) {
-        if (i != index && is_signed_by(chain, index, i))
-            return err_set(err, ERR_FAILED,
-                           "%s: certificates are out of order: %s is signed by %s, which has to "
-                           "stand behind it (the server's own first, then each one's issuer)",
-                           chain->file, name, describe(chain, i, other));
-    }
+    size_t child = index, issuer = 0;
+    while (issuer < chain->count && (issuer == child || !is_signed_by(chain, child, issuer)))
+        issuer++;
+    if (issuer == chain->count && is_signed_by(chain, index + 1, index))
+        child = index + 1, issuer = index;
+    describe(chain, child, name);
+    if (issuer < chain->count)
+        return err_set(err, ERR_FAILED,
+                       "%s: certificates are out of order: %s is signed by %s, which has to stand "
+                       "behind it (the server's own first, then each one's issuer)",
+                       chain->file, name, describe(chain, issuer, other));
     describe(chain, index + 1, other);
     if (is_self_issued(&chain->certificates[index]))
         return err_set(err, ERR_FAILED,

@@ -53,7 +53,8 @@ static void warn_of(struct clients *clients, const mbedtls_x509_crt *authority, 
                       "%s: authority %d has expired on %s: clients' certificates from it are "
                       "refused",
                       clients->file, number, date);
-    if (authority->version == MBEDTLS_X509_CRT_VERSION_1 + 2 && !authority->ca_istrue)
+    // A certificate of version 1 does not say.
+    if (authority->version == 3 && !authority->ca_istrue)
         tls_load_warn(clients->loading,
                       "%s: certificate %d is not an authority's: it is good for nothing but itself",
                       clients->file, number);
