@@ -376,7 +376,8 @@ static int take_authorities(struct tls_context *context, const struct tls_materi
         result = parse_all(parse_list, &context->client_crl, material->client_crl);
     if (result != 0)
         return refuse(err, "client authorities", result);
-    mbedtls_ssl_conf_authmode(&context->verifying, MBEDTLS_SSL_VERIFY_REQUIRED);
+    // The session judges (tls_session.c).
+    mbedtls_ssl_conf_authmode(&context->verifying, MBEDTLS_SSL_VERIFY_OPTIONAL);
     mbedtls_ssl_conf_ca_chain(&context->verifying, &context->client_ca,
                               material->client_crl.size > 0 ? &context->client_crl : NULL);
     // A ticket of TLS 1.3 has no room for the client's certificate: whoever has to show one shows

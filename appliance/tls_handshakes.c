@@ -18,6 +18,7 @@ enum { COMPLAINT_PAUSE = 60000 }; // milliseconds between two words of the same
 enum state {
     STATE_WAITS, // for the socket
     STATE_AWAY,  // in the thread's hands
+    STATE_FAILED, // the client is still to read why
     STATE_DEAD,  // to be freed at the end of the turn: events may name it
 };
 
@@ -138,13 +139,40 @@ static void refuse_http(int fd)
     (void)ignored;
 }
 
+// Watch for what it waits for: level-triggered, and nothing while it is away.
+static bool watch(struct tls_handshakes *handshakes, struct handshake *handshake, uint32_t events)
+{
+    struct epoll_event event = {.events = events, .data.u64 = (uintptr_t)handshake | 1};
+    if (events == handshake->events)
+        return true;
+    int operation = handshake->events == 0 ? EPOLL_CTL_ADD
+                    : events == 0          ? EPOLL_CTL_DEL
+                                           : EPOLL_CTL_MOD;
+    handshake->events = events;
+    return epoll_ctl(handshakes->setup.epoll_fd, operation, handshake->accepted.fd, &event) == 0;
+}
+
 static void fail(struct tls_handshakes *handshakes, struct handshake *handshake)
 {
     const struct tls_session *session = handshake->accepted.session;
+    int fd = handshake->accepted.fd;
     log_debug("tls", "a handshake fails: %s", tls_session_failure(session));
     if (tls_session_is_http(session))
-        refuse_http(handshake->accepted.fd);
-    end(handshakes, handshake);
+        refuse_http(fd);
+    tls_session_free(handshake->accepted.session);
+    handshake->accepted.session = NULL;
+    handshake->state = STATE_FAILED;
+    // A close would be a reset, with which an alert is lost, as long as something is unread.
+    if (shutdown(fd, SHUT_WR) < 0 || !watch(handshakes, handshake, EPOLLIN | EPOLLRDHUP))
+        end(handshakes, handshake);
+}
+
+static void read_rest(struct tls_handshakes *handshakes, struct handshake *handshake)
+{
+    char rest[4096];
+    ssize_t size = recv(handshake->accepted.fd, rest, sizeof rest, MSG_DONTWAIT);
+    if (size == 0 || (size < 0 && errno != EAGAIN && errno != EINTR))
+        end(handshakes, handshake);
 }
 
 // --- the thread ---
@@ -197,19 +225,6 @@ static void send_away(struct tls_handshakes *handshakes, struct handshake *hands
 }
 
 // --- progress ---
-
-// Watch for what it waits for: level-triggered, and nothing while it is away.
-static bool watch(struct tls_handshakes *handshakes, struct handshake *handshake, uint32_t events)
-{
-    struct epoll_event event = {.events = events, .data.u64 = (uintptr_t)handshake | 1};
-    if (events == handshake->events)
-        return true;
-    int operation = handshake->events == 0 ? EPOLL_CTL_ADD
-                    : events == 0          ? EPOLL_CTL_DEL
-                                           : EPOLL_CTL_MOD;
-    handshake->events = events;
-    return epoll_ctl(handshakes->setup.epoll_fd, operation, handshake->accepted.fd, &event) == 0;
-}
 
 static void establish(struct tls_handshakes *handshakes, struct handshake *handshake)
 {
@@ -301,6 +316,8 @@ void tls_handshakes_take(struct tls_handshakes *handshakes, const void *data)
 {
     struct handshake *handshake = (struct handshake *)((uintptr_t)data & ~(uintptr_t)1);
     struct tls_accepted *accepted = &handshake->accepted;
+    if (handshake->state == STATE_FAILED)
+        read_rest(handshakes, handshake);
     if (handshake->state != STATE_WAITS)
         return;
     if (accepted->session == NULL)

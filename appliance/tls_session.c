@@ -226,8 +226,6 @@ void tls_session_choose(struct tls_session *session)
 {
     take_server_name(session);
     session->slow = tls_context_choose(session->context, &session->ssl, session->server_name);
-    if (session->verify == TLS_VERIFY_OPTIONAL)
-        mbedtls_ssl_set_hs_authmode(&session->ssl, MBEDTLS_SSL_VERIFY_OPTIONAL);
 }
 
 static enum tls_progress fail(struct tls_session *session, int error)
@@ -239,21 +237,50 @@ static enum tls_progress fail(struct tls_session *session, int error)
     return TLS_FAILED;
 }
 
-// A certificate that was shown of free will has to be good as well.
+static int refuse_client(struct tls_session *session, unsigned char alert, int error)
+{
+    mbedtls_ssl_send_alert_message(&session->ssl, MBEDTLS_SSL_ALERT_LEVEL_FATAL, alert);
+    return error;
+}
+
+// What a client is told of a certificate with these faults (RFC 8446 section 6.2).
+static unsigned char alert_for(uint32_t flags)
+{
+    static const struct {
+        uint32_t flag;
+        unsigned char alert;
+    } table[] = {
+        {MBEDTLS_X509_BADCERT_NOT_TRUSTED, MBEDTLS_SSL_ALERT_MSG_UNKNOWN_CA},
+        {MBEDTLS_X509_BADCERT_REVOKED, MBEDTLS_SSL_ALERT_MSG_CERT_REVOKED},
+        {MBEDTLS_X509_BADCERT_EXPIRED, MBEDTLS_SSL_ALERT_MSG_CERT_EXPIRED},
+    };
+    for (size_t i = 0; i < sizeof table / sizeof table[0]; i++) {
+        if ((flags & table[i].flag) != 0)
+            return table[i].alert;
+    }
+    return MBEDTLS_SSL_ALERT_MSG_BAD_CERT;
+}
+
+// Judged here and not by the library, which would have to tell the client in the middle of the
+// handshake: in TLS 1.3 with keys that it does not use any more, in TLS 1.2 not at all. A
+// certificate that was shown of free will has to be good as well.
 static int take_client(struct tls_session *session)
 {
     if (session->verify == TLS_VERIFY_OFF)
         return 0;
     uint32_t flags = mbedtls_ssl_get_verify_result(&session->ssl);
     const mbedtls_x509_crt *chain = mbedtls_ssl_get_peer_cert(&session->ssl);
+    bool is_tls13 =
+        mbedtls_ssl_get_version_number(&session->ssl) == MBEDTLS_SSL_VERSION_TLS1_3;
+    if (chain == NULL && session->verify == TLS_VERIFY_OPTIONAL)
+        return 0;
     if (chain == NULL)
-        return session->verify == TLS_VERIFY_OPTIONAL ? 0
-                                                      : MBEDTLS_ERR_SSL_NO_CLIENT_CERTIFICATE;
-    if (flags != 0) {
-        mbedtls_ssl_send_alert_message(&session->ssl, MBEDTLS_SSL_ALERT_LEVEL_FATAL,
-                                       MBEDTLS_SSL_ALERT_MSG_BAD_CERT);
-        return MBEDTLS_ERR_X509_CERT_VERIFY_FAILED;
-    }
+        return refuse_client(session,
+                             is_tls13 ? MBEDTLS_SSL_ALERT_MSG_CERT_REQUIRED
+                                      : MBEDTLS_SSL_ALERT_MSG_HANDSHAKE_FAILURE,
+                             MBEDTLS_ERR_SSL_NO_CLIENT_CERTIFICATE);
+    if (flags != 0)
+        return refuse_client(session, alert_for(flags), MBEDTLS_ERR_X509_CERT_VERIFY_FAILED);
     session->client = tls_client_new(chain);
     return session->client != NULL ? 0 : MBEDTLS_ERR_SSL_ALLOC_FAILED;
 }
