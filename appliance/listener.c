@@ -121,11 +121,6 @@ int listener_set_open(struct listener_set *set, const struct config *config,
     int result = take_addresses(set, config, err);
     for (size_t i = 0; result == 0 && i < set->address_count; i++)
         result = listener_set_add(set, &set->addresses[i], (int)config->backlog, err);
-    for (size_t i = 0; result == 0 && config->tls_certificate.count > 0 && i < set->count; i++) { // TEMPORARY
-        set->listeners[i].kind = LISTENER_TLS;
-        set->listeners[i].client_verify = (enum client_verify)config->tls_client_verify.index;
-        set->listeners[i].endpoint.scheme = "https";
-    }
     set->inherited = NULL;
     if (result < 0)
         listener_set_fini(set);
