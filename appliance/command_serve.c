@@ -111,7 +111,8 @@ int command_check(const struct program *program, const struct command *command, 
 {
     struct config config;
     int result = command_configure(program, command, argc, argv, &config, err);
-    if (result == 0 && (result = require_target(program, command, &config, err)) == 0)
+    if (result == 0 && (result = require_target(program, command, &config, err)) == 0 &&
+        (result = command_check_certificates(program, &config, err)) == 0)
         result = check_application(program, &config, err);
     config_fini(&config);
     return result < 0 ? -1 : 0;

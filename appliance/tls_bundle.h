@@ -31,7 +31,8 @@ struct tls_identity {
 };
 
 struct tls_material {
-    struct tls_identity *identities; // the first is for clients that name no host, or an unknown one
+    struct tls_identity
+        *identities; // the first is for clients that name no host, or an unknown one
     size_t identity_count;
     struct str client_ca;  // DER certificates one behind the other; empty: none
     struct str client_crl; // DER lists one behind the other; empty: none

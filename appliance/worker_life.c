@@ -60,6 +60,9 @@ int worker_enter(const struct inherit *inherit, struct err *err)
     // Before we follow: the kernel forgets that when the user id changes.
     if (jail_enter(inherit->jail, err) < 0 || worker_follow(inherit, err) < 0)
         return -1;
+    // It has keys in its memory: nobody of the same user may trace it or dump it.
+    if (inherit->tls >= 0)
+        prctl(PR_SET_DUMPABLE, 0);
     return detach_input(err);
 }
 
