@@ -1,5 +1,5 @@
-// tls_load.c - the order in which everything is read, and the result: one allocation a slice, so that
-// a key is in memory as often as needed and is wiped.
+// tls_load.c - the order in which everything is read, and the result: one allocation a slice, so
+// that a key is in memory as often as needed and is wiped.
 #include "tls_load.h"
 
 #include <stdarg.h>
