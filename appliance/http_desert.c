@@ -7,6 +7,7 @@
 #include "check.h"
 #include "http_priv.h"
 #include "log.h"
+#include "tls_session.h"
 
 // Nothing of an answer has been sent, and nothing was before it: a connection is suspended only
 // once what it had to send has left.
@@ -22,6 +23,16 @@ static bool awaits_body(const struct request *request)
     return expectation == EXPECT_ASKED || expectation == EXPECT_COMING;
 }
 
+static ssize_t send_at_once(struct connection *connection, char *text, size_t size)
+{
+    struct iovec piece = {text, size};
+    if (connection->session == NULL)
+        return send(connection->fd, text, size, MSG_NOSIGNAL | MSG_DONTWAIT);
+    ssize_t result = tls_session_write(connection->session, &piece, 1);
+    tls_session_shutdown(connection->session);
+    return result;
+}
+
 // Straight to the socket, which takes so little at once, and closed for writing: whatever the
 // application answers later goes nowhere.
 static void refuse(const struct request *request)
@@ -34,10 +45,9 @@ static void refuse(const struct request *request)
                         "Content-Type: text/plain; charset=utf-8\r\nContent-Length: %zu\r\n\r\n%s",
                         sizeof page - 1, has_body ? page : "");
     must(size > 0 && (size_t)size < sizeof text);
-    int fd = request->connection->fd;
-    if (send(fd, text, (size_t)size, MSG_NOSIGNAL | MSG_DONTWAIT) < 0)
+    if (send_at_once(request->connection, text, (size_t)size) < 0)
         log_debug("http", "a client could not be told that its request was given up");
-    shutdown(fd, SHUT_WR);
+    shutdown(request->connection->fd, SHUT_WR);
 }
 
 static void give_up(struct request *request)

@@ -22,6 +22,7 @@ struct connection {
     struct connection *next, *previous; // all of them, in no order
     struct http *http;
     const struct listener *listener;
+    struct tls_session *session; // NULL: plain
     int fd;
     uint16_t peer_port;
     bool served; // a request, at least
@@ -131,6 +132,9 @@ void http_request_free_all(struct http *http);
 void http_request_offer(struct request *request, enum work work);
 // With no work under way: release what it still has, then free it.
 void http_request_finish(struct request *request);
+
+// http_tls.c: its object is a tls_session.
+extern const struct MHD_Transport http_tls_transport;
 
 // http_desert.c: the end of a request, or of its work, that was given up before.
 void http_desert_end(struct request *request);

@@ -10,6 +10,7 @@
 #include "clock.h"
 #include "log.h"
 #include "scoreboard.h"
+#include "tls_session.h"
 
 enum {
     LINE_SIZE_MAX = CONNECTION_MEMORY,
@@ -322,6 +323,7 @@ static enum MHD_Result announce(struct request *request, const char *method, con
         .peer_address = str_of(connection->peer_address),
         .peer_port = connection->peer_port,
         .endpoint = &connection->listener->endpoint,
+        .tls = connection->session != NULL ? tls_session_facts(connection->session) : NULL,
         .decoded_length = -1,
     };
     if (take_line(request, method) < 0)

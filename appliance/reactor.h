@@ -45,6 +45,8 @@ struct reactor_setup {
     uint64_t request_limit; // at the end of that many, worn is called once; 0: never
     void (*worn)(void *owner);
     bool keep_alive; // else every answer closes its connection
+    int tls;         // a bundle (tls_bundle.h) for LISTENER_TLS, the caller's to close; -1: none
+    bool only_tls13; // no older version is spoken
     int control_fd;  // readable: control is called in reactor_next. -1: none
     void (*control)(void *owner);
     // Called when nothing is left of a drain but work that was given up: it may never end.
@@ -76,6 +78,10 @@ void reactor_flush(struct reactor *reactor, struct request *request);
 
 // Any thread, without the baton: have the request settled by whoever holds it.
 void reactor_post(struct reactor *reactor, struct request *request);
+
+// With the baton. Connections to come have the certificates and keys of that bundle. On error all
+// stays as it was.
+int reactor_set_tls(struct reactor *reactor, int bundle, struct err *err);
 
 // With the baton. Stop accepting, and answer what is under way with "Connection: close". Idle
 // connections are closed; patient: they stay for some seconds, since their client may be about to

@@ -3,18 +3,21 @@
 // has begun with while new ones take what came after (a reload).
 #pragma once
 
-#include <stdint.h>
+#include <stdbool.h>
 
 #include "err.h"
+#include "tls_scratch.h"
 
 struct tls_context; // opaque
 
 struct tls_settings {
-    int minimum; // TLS version: 0x0303 (1.2) or 0x0304 (1.3)
+    bool only_tls13;
+    bool verifies; // some listener asks clients for a certificate
 };
 
-// The descriptor is that of a bundle (tls_bundle.h); the caller's to close.
+// The descriptor is that of a bundle (tls_bundle.h); the caller's to close. scratch must outlive it.
 struct tls_context *tls_context_new(int bundle, const struct tls_settings *settings,
-                                    struct err *err);
+                                    struct tls_scratch *scratch, struct err *err);
 struct tls_context *tls_context_hold(struct tls_context *context);
+// NULL: nothing.
 void tls_context_drop(struct tls_context *context);

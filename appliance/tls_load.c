@@ -5,23 +5,19 @@
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
-#include <time.h>
 
 #include <mbedtls/platform_util.h>
 
 #include "check.h"
 #include "cleanup.h"
+#include "tls_library.h"
 #include "tls_load_priv.h"
 
 enum { WARNINGS_MAX = 1 << 16 }; // bytes
 
-// No clock that is right says less than this: 2026-01-01.
-static const int64_t earliest = 1767225600;
-
 int64_t tls_load_clock(void)
 {
-    int64_t now = time(NULL);
-    return now >= earliest ? now : 0;
+    return tls_library_clock_is_set() ? tls_library_time() : 0;
 }
 
 void tls_load_looked_at(struct tls_loading *loading, const char *path)
@@ -196,7 +192,9 @@ int tls_load(struct tls_loaded *out, const struct config *config, int64_t now, s
     *out = (struct tls_loaded){.warnings = BUF_INIT(WARNINGS_MAX)};
     if (now == 0 && config->tls_certificate.count > 0)
         tls_load_warn(&loading, "the clock here is not set: no certificate's dates are looked at");
-    int result = check_settings(config, err);
+    int result = tls_library_start(err);
+    if (result == 0)
+        result = check_settings(config, err);
     if (result == 0 && (result = load_servers(&loading, err)) == 0 &&
         (result = tls_load_clients(&loading, err)) == 0)
         fill(out, loading.chains);
@@ -210,16 +208,22 @@ int tls_load(struct tls_loaded *out, const struct config *config, int64_t now, s
     return result;
 }
 
+void tls_certificate_facts_free(struct tls_certificate_facts *facts, size_t count)
+{
+    for (size_t i = 0; facts != NULL && i < count; i++) {
+        free(facts[i].file);
+        free(facts[i].names);
+        free(facts[i].serial);
+    }
+    free(facts);
+}
+
 void tls_loaded_fini(struct tls_loaded *loaded)
 {
-    for (size_t i = 0; i < loaded->material.identity_count; i++) {
+    for (size_t i = 0; i < loaded->material.identity_count; i++)
         free_identity(&loaded->material.identities[i]);
-        free(loaded->facts[i].file);
-        free(loaded->facts[i].names);
-        free(loaded->facts[i].serial);
-    }
+    tls_certificate_facts_free(loaded->facts, loaded->material.identity_count);
     free(loaded->material.identities);
-    free(loaded->facts);
     free_slice(&loaded->material.client_ca);
     free_slice(&loaded->material.client_crl);
     for (size_t i = 0; i < loaded->path_count; i++)

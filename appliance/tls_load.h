@@ -45,5 +45,8 @@ int64_t tls_load_clock(void);
 // paths in out. End it with tls_loaded_fini, also after an error.
 int tls_load(struct tls_loaded *out, const struct config *config, int64_t now, struct err *err);
 
+// As many as there are identities; NULL: nothing.
+void tls_certificate_facts_free(struct tls_certificate_facts *facts, size_t count);
+
 // Wipes what is secret.
 void tls_loaded_fini(struct tls_loaded *loaded);

@@ -7,6 +7,7 @@
 #include <inttypes.h>
 #include <signal.h>
 #include <stdio.h>
+#include <string.h>
 #include <sys/epoll.h>
 #include <sys/eventfd.h>
 #include <time.h>
@@ -111,6 +112,14 @@ static void give_up(struct worker *worker)
     inherit->runtime->tell(RUNTIME_STUCK, &err);
 }
 
+static void take_tls(struct worker *worker, int bundle)
+{
+    struct err err;
+    if (reactor_set_tls(worker->reactor, bundle, &err) < 0)
+        log_error("worker", "keeps its certificates: %s", err.text);
+    close(bundle);
+}
+
 static void take_message(struct worker *worker, const struct ipc_message *message)
 {
     switch (message->type) {
@@ -120,6 +129,9 @@ static void take_message(struct worker *worker, const struct ipc_message *messag
     case IPC_RETIRE:
         worker->retires = true;
         drain(worker, true);
+        break;
+    case IPC_TLS:
+        take_tls(worker, message->fds[0]);
         break;
     case IPC_GIVE_UP:
         give_up(worker);
@@ -203,6 +215,8 @@ static int serve(struct worker *worker, const char *description, struct err *err
         .connection_limit = (unsigned)config->backpressure,
         .expectation_limit = (unsigned)config->blocking_threads / 2,
         .keep_alive = config->http1_keep_alive,
+        .tls = inherit->tls,
+        .only_tls13 = strcmp(config->tls_min.name, "1.3") == 0,
         .board = inherit->board,
         .request_limit = worker->request_limit,
         .worn = tell_worn,
@@ -213,6 +227,9 @@ static int serve(struct worker *worker, const char *description, struct err *err
         .owner = worker,
     };
     worker->reactor = reactor_new(&setup, err);
+    // The application has no business with it.
+    if (inherit->tls >= 0)
+        close(inherit->tls);
     if (worker->reactor == NULL)
         return -1;
     int result = watch_termination(worker, err);

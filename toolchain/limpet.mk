@@ -50,7 +50,9 @@ $(OUT)/gen/parts: toolchain/sources.lock VERSION toolchain/limpet.mk
 	   echo "$(notdir $(PIP_WHEEL))" | awk -F- '{ print $$1, $$2, "MIT" }'; } >$@
 
 $(OUT)/gen/version.h: $(OUT)/gen/parts
-	@{ echo "#pragma once"; echo "#define LIMPET_VERSION \"$$(cat VERSION)\""; \
+	@{ echo "#pragma once"; echo "#include <stdint.h>"; \
+	   echo "#define LIMPET_BUILD_TIME INT64_C($${SOURCE_DATE_EPOCH:-$$(git log -1 --format=%ct 2>/dev/null || date +%s)})"; \
+	   echo "#define LIMPET_VERSION \"$$(cat VERSION)\""; \
 	   echo "#define LIMPET_PARTS \\"; sed 's/.*/    "&\\n" \\/' $<; echo; } >$@
 
 OWN_PYTHON := limpet=embed/py/__init__.py \

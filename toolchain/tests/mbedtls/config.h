@@ -1,0 +1,2 @@
+/* What the tests add to the configuration of the library: memory that can be counted. */
+#define MBEDTLS_PLATFORM_MEMORY
