@@ -1,5 +1,5 @@
-// watched_folder.h - a real folder, what is done in it, and what counts as a change of it. inotify's
-// calls are passed on from here, so that its limits can be played.
+// watched_folder.h - a real folder, what is done in it, and what counts as a change of it.
+// inotify's calls are passed on from here, so that its limits can be played.
 #pragma once
 
 #include "watch.h"
