@@ -7,8 +7,8 @@
 """
 
 import os
+import pathlib
 import re
-import select
 import socket
 import ssl
 import subprocess
@@ -58,9 +58,12 @@ def client_context(pki, version=None, leaf=None, ciphers=None, protocols=None):
 class TlsPeer(Peer):
     """A connection over TLS, established."""
 
-    def __init__(self, server, context, name="localhost", session=None, receive_buffer=None):
-        """session: of an earlier one with the same context, to be resumed."""
-        super().__init__(server, TIMEOUT_S, receive_buffer)
+    def __init__(self, server, context, name="localhost", session=None, receive_buffer=None, connected=None):
+        """session: of an earlier one with the same context, to be resumed; connected: a Peer to take the socket of."""
+        if connected is None:
+            super().__init__(server, TIMEOUT_S, receive_buffer)
+        else:
+            self.socket, self._received = connected.socket, b""
         try:
             self.socket = context.wrap_socket(self.socket, server_hostname=name, session=session)
         except OSError:
@@ -72,9 +75,9 @@ class TlsPeer(Peer):
         return self.socket.getpeercert()["serialNumber"]
 
 
-def handshake(server, context, name="localhost", session=None):
+def handshake(server, context, name="localhost", session=None, connected=None):
     """A connection that has had an answer: with TLS 1.3 only that tells of a client's certificate, and brings tickets."""
-    peer = TlsPeer(server, context, name, session)
+    peer = TlsPeer(server, context, name, session, connected=connected)
     answer = peer.ask(b"GET / HTTP/1.1\r\nHost: localhost\r\n\r\n")
     assert answer.status == 200, answer
     return peer, answer.body
@@ -117,8 +120,25 @@ def alerts(out):
     return [int(number) for number in re.findall(r"SSL alert number (\d+)", out)]
 
 
-def has_ended(peer, timeout):
-    """Whether the server ends the connection within so many seconds, without more data."""
-    if not select.select([peer.socket], [], [], timeout)[0]:
-        return False
-    return peer.ended()
+def workers_of(server):
+    """Pids of its workers, without a template."""
+    return [pid for pid in server.workers() if b": worker " in _read(pid, "cmdline")]
+
+
+def ask_all(server, workers, ask):
+    """Make connections, many at once, until each of these workers has answered. ask(connected): goes on with a Peer that
+    has said nothing yet, and returns the pid that answers."""
+    missing, count = set(workers), 0
+    while missing:
+        crowd = [Peer(server, TIMEOUT_S) for _ in range(4 * len(workers))]
+        missing -= {ask(connected) for connected in crowd}
+        count += len(crowd)
+        assert count < 2000, f"{missing} never answer"
+
+
+def _read(pid, name):
+    """A file of a process; empty where that has ended."""
+    try:
+        return pathlib.Path(f"/proc/{pid}/{name}").read_bytes()
+    except (FileNotFoundError, ProcessLookupError):
+        return b""
