@@ -79,6 +79,7 @@ static int start_in_child(void *owner, struct buf *out, struct err *err)
 {
     const struct check *check = owner;
     char description[DESCRIPTION_MAX] = "";
+    config_forget_secrets();
     struct runtime_setup setup =
         worker_runtime_setup(check->program->name, check->config, check->program->archive);
     if (check->program->runtime->start(&setup, description, sizeof description, err) < 0)

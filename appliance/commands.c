@@ -11,6 +11,7 @@
 #include "config_parse.h"
 #include "errand.h"
 #include "near.h"
+#include "title.h"
 #include "version.h"
 
 enum { OUTPUT_MAX = 16 << 20 }; // bytes of help, or of a printed configuration
@@ -333,6 +334,7 @@ int command_configure(const struct program *program, const struct command *comma
         .read_file = read_file,
         .owner = (void *)(uintptr_t)program,
     };
+    config_each_secret(title_hide);
     int result = config_read(config, &request, err);
     command_print_warnings(program, &config->warnings);
     if (result < 0)

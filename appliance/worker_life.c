@@ -11,6 +11,7 @@
 #include <sys/prctl.h>
 #include <unistd.h>
 
+#include "config.h"
 #include "crash.h"
 #include "ipc.h"
 #include "jail.h"
@@ -54,6 +55,7 @@ int worker_follow(const struct inherit *inherit, struct err *err)
 int worker_enter(const struct inherit *inherit, struct err *err)
 {
     signals_enter_worker();
+    config_forget_secrets();
     worker_take_name(inherit);
     // Before we follow: the kernel forgets that when the user id changes.
     if (jail_enter(inherit->jail, err) < 0 || worker_follow(inherit, err) < 0)
