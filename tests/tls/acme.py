@@ -69,7 +69,8 @@ class Acme:
         """The path of the certificate that all it issues goes back to."""
         context = ssl.create_default_context(cafile=self._authority.certificate)
         path = self.folder / "issuing-root.pem"
-        with urllib.request.urlopen(f"https://localhost:{self._management}/roots/0", context=context, timeout=30) as answer:
+        address = f"https://localhost:{self._management}/roots/0"
+        with urllib.request.urlopen(address, context=context, timeout=30) as answer:
             path.write_bytes(answer.read())
         return path
 

@@ -35,8 +35,8 @@ EXPECTED = {
 
 def issue(authority, kind):
     """A certificate that says where its state is to be asked for, and that the answer to that is stapled."""
-    return authority.issue("localhost", kind=kind, names=["localhost", "127.0.0.1"],
-                           extensions="authorityInfoAccess = OCSP;URI:http://127.0.0.1:9/\ntlsfeature = status_request\n")
+    status = "authorityInfoAccess = OCSP;URI:http://127.0.0.1:9/\ntlsfeature = status_request\n"
+    return authority.issue("localhost", kind=kind, names=["localhost", "127.0.0.1"], extensions=status)
 
 
 def options_of(authority, leaf):
