@@ -45,11 +45,9 @@ case $verb in
     build | check | clean) [ $# -eq 0 ] || die "$verb takes no $1" ;;
 esac
 case $verb in
-<<<<<<< HEAD
-    build | run | test | test-cpython | test-fresh | test-tls | check | fuzz | bench | soak | clean) "verb_${verb/-/_}" "$@" ;;
-=======
-    build | run | test | test-cpython | test-dependencies | test-fresh | check | fuzz | bench | soak | clean) "verb_${verb/-/_}" "$@" ;;
->>>>>>> tls
+    build | run | test | test-cpython | test-dependencies | test-fresh | test-tls | check | fuzz | bench | soak | clean)
+        "verb_${verb/-/_}" "$@"
+        ;;
     help | --help | -h) usage ;;
     *) usage >&2; die "unknown verb: $verb" ;;
 esac
