@@ -105,7 +105,8 @@ class Connection:
         self.tally.connections += 1
         tls = self.clients.tls
         secure = {"ssl": tls, "server_hostname": "localhost", "ssl_shutdown_timeout": PATIENCE} if tls else {}
-        self.reader, self.writer = await asyncio.open_connection("127.0.0.1", self.clients.port, limit=1 << 18, **secure)
+        self.reader, self.writer = await asyncio.open_connection("127.0.0.1", self.clients.port, limit=1 << 18,
+                                                                 **secure)
         return self
 
     async def __aexit__(self, *_):

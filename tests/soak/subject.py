@@ -26,7 +26,7 @@ class Cost:
 
 
 class Subject:
-    """A running server with a pid file and a control socket in a folder. tls: what clients go by, None for plain HTTP."""
+    """A running server with a pid file and a control socket in a folder. tls: what clients go by; None: plain HTTP."""
 
     def __init__(self, limpet, folder, *options, target="application:app", working_dir=FOLDER, tls=None):
         self.tls = tls
