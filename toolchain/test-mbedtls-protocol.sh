@@ -29,9 +29,12 @@ build_library() {
     mv "$source.part" "$source"
 }
 
-build_server() {
-    gcc "${flags[@]}" -I "$source/include" "$tests/server.c" -o "$folder/server" \
-        "$source/library/libmbedtls.a" "$source/library/libmbedx509.a" "$source/library/libmbedcrypto.a"
+build_programs() {
+    local name
+    for name in server client; do
+        gcc "${flags[@]}" -I "$source/include" -I "$source/library" "$tests/$name.c" -o "$folder/$name" \
+            "$source/library/libmbedtls.a" "$source/library/libmbedx509.a" "$source/library/libmbedcrypto.a"
+    done
 }
 
 mkdir -p "$folder"
@@ -41,5 +44,5 @@ if [ ! -d "$source" ]; then
     find "$folder" -mindepth 1 -maxdepth 1 -exec rm -rf {} +
     step "mbedtls with sanitizers" "$folder.log" build_library
 fi
-step "test server" "$folder.server.log" build_server
+step "test server and client" "$folder.programs.log" build_programs
 /usr/bin/python3 -B "$tests/drive.py" "$folder/server" "$@"

@@ -8,10 +8,11 @@ import traceback
 from pathlib import Path
 
 import test_buffers
+import test_key_update
 import test_ocsp
 from peer import make_certificates
 
-MODULES = [test_buffers, test_ocsp]
+MODULES = [test_buffers, test_ocsp, test_key_update]
 
 
 def tests() -> list[tuple[str, object]]:
