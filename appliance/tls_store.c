@@ -116,7 +116,8 @@ static void replace(struct tls_store *store, const struct bundle *next)
 static void wipe_retired(struct tls_store *store, int64_t now)
 {
     size_t count = 0;
-    while (count < store->retired_count && now - store->retired[count].retired >= store->retired_for)
+    while (count < store->retired_count &&
+           now - store->retired[count].retired >= store->retired_for)
         wipe(&store->retired[count++]);
     store->retired_count -= count;
     memmove(store->retired, store->retired + count, store->retired_count * sizeof *store->retired);
@@ -314,8 +315,9 @@ bool tls_store_turn(struct tls_store *store, int64_t now)
         return false;
     wipe_retired(store, now);
     if (files_have_changed(store, now))
-        renewed = do_logged(store, tls_store_reload, "certificates have changed and were read again",
-                            "certificates have changed, the old ones stay");
+        renewed =
+            do_logged(store, tls_store_reload, "certificates have changed and were read again",
+                      "certificates have changed, the old ones stay");
     if (now >= store->rotate_at) {
         store->rotate_at = now + ROTATION;
         renewed |= do_logged(store, rotate, "new keys for session tickets",
