@@ -251,17 +251,22 @@ static void take_shortage(struct reactor *reactor)
 
 static void add(struct reactor *reactor, const struct tls_accepted *accepted)
 {
-    if (accepted->listener->kind == LISTENER_TLS)
+    if (accepted->listener->kind == LISTENER_TLS) {
+        // Whoever connects once the supervisor has said that certificates were replaced, gets the
+        // new ones, though what tells us may stand behind this connection in our events.
+        if (reactor->setup->control_fd >= 0)
+            reactor->setup->control(reactor->setup->owner);
         tls_handshakes_add(reactor->handshakes, reactor->tls, accepted);
-    else
+    } else {
         http_add(reactor->http, accepted->listener, accepted->fd,
                  (const struct sockaddr *)&accepted->address, accepted->address_size, NULL);
+    }
     check_limit(reactor);
 }
 
 static void accept_some(struct reactor *reactor, const struct listener *listener)
 {
-    for (int i = 0; i < ACCEPTS_A_TURN && !reactor->paused; i++) {
+    for (int i = 0; i < ACCEPTS_A_TURN && !reactor->paused && !reactor->draining; i++) {
         struct tls_accepted accepted;
         accepted.listener = listener;
         accepted.address_size = sizeof accepted.address;

@@ -30,7 +30,7 @@ enum {
                                  // as long again
     LOOK = 24 * 3600 * 1000,     // milliseconds between words about certificates that expire
     WARN_BEFORE = 14 * 86400,    // seconds before that
-    RETIRED_MAX = 8,             // bundles that a worker may not have read yet
+    RETIRED_MAX = 64,            // bundles that a worker may not have read yet
     RETIRED_FOR = 60000,         // milliseconds until everybody has who was loaded in time
     QUIET = 1000,                // milliseconds after a change of a file: more may follow
 };

@@ -26,9 +26,10 @@ class Cost:
 
 
 class Subject:
-    """A running server with a pid file and a control socket in a folder."""
+    """A running server with a pid file and a control socket in a folder. tls: what clients go by; None: plain HTTP."""
 
-    def __init__(self, limpet, folder, *options, target="application:app", working_dir=FOLDER):
+    def __init__(self, limpet, folder, *options, target="application:app", working_dir=FOLDER, tls=None):
+        self.tls = tls
         self.pid_file, self.control = folder / "pid", folder / "control"
         self.server = Server([limpet, "serve", target, "--working-dir", working_dir, "--port", 0, "--pid-file",
                               self.pid_file, "--control-socket", self.control, *options])

@@ -26,7 +26,7 @@ class Run:
 
     def __init__(self, subject, workers, seconds):
         self.subject, self.workers, self.seconds = subject, workers, seconds
-        self.clients = Clients(subject.server.port)
+        self.clients = Clients(subject.server.port, subject.tls)
         self.killed = {}  # pid: when
         self.wrk = ""
         self.most = 0  # workers at once, those included that end
@@ -204,7 +204,7 @@ def restart_until(subject, count):
 def ask_until(subject, count):
     """Requests, each on a connection of its own."""
     while subject.ended() < count:
-        with subject.server.get() as response:
+        with subject.server.get(context=subject.tls) as response:
             assert response.read() == b"Hello, World!"
 
 
