@@ -37,10 +37,10 @@ struct reactor {
     struct tls_scratch *scratch;       // NULL: no TLS
     struct tls_context *tls;           // for connections to come
     struct tls_handshakes *handshakes; // under way
-    int epoll_fd;    // http's
-    int wake_fd;     // an eventfd: a request was posted
-    int event_count; // from the last reactor_wait
-    bool in_turn;    // the events were taken, connections may be left to step
+    int epoll_fd;                      // http's
+    int wake_fd;                       // an eventfd: a request was posted
+    int event_count;                   // from the last reactor_wait
+    bool in_turn;                      // the events were taken, connections may be left to step
     struct epoll_event events[EVENTS_A_WAIT];
     _Atomic bool asleep; // in reactor_wait: who posts has to wake it
     // Connections at which no more are accepted: the limit, or what there were when descriptors or

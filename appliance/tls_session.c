@@ -11,10 +11,10 @@
 #include "tls_suites.h"
 
 enum {
-    HOST_MAX = 255,            // bytes of a host name
-    RECORD_OVERHEAD = 64,      // bytes that encryption adds to a record, and more
-    PENDING_MAX = 1 << 20,     // bytes that wait for the socket
-    PENDING_FIRST = 4 << 10,   // bytes, enough for a server's part of most handshakes
+    HOST_MAX = 255,          // bytes of a host name
+    RECORD_OVERHEAD = 64,    // bytes that encryption adds to a record, and more
+    PENDING_MAX = 1 << 20,   // bytes that wait for the socket
+    PENDING_FIRST = 4 << 10, // bytes, enough for a server's part of most handshakes
 };
 
 // Encrypted bytes that the socket has not taken.
@@ -30,14 +30,14 @@ struct tls_session {
     struct tls_scratch *scratch;
     int fd;
     enum tls_verify verify;
-    bool slow;        // the next steps are: a certificate was chosen that takes long to sign with
-    bool away;        // in another thread, which has no scratch
-    bool collecting;  // what is written goes into the scratch's output
+    bool slow;       // the next steps are: a certificate was chosen that takes long to sign with
+    bool away;       // in another thread, which has no scratch
+    bool collecting; // what is written goes into the scratch's output
     bool established;
-    bool drained;     // the socket has nothing more to read
-    bool ended;       // nor will it have
-    bool started;     // something was read
-    bool said_end;    // by tls_session_shutdown
+    bool drained;               // the socket has nothing more to read
+    bool ended;                 // nor will it have
+    bool started;               // something was read
+    bool said_end;              // by tls_session_shutdown
     unsigned char first;        // byte that was read
     const unsigned char *input; // that was read and not decrypted: in the scratch, or in stash
     size_t input_size;
@@ -270,8 +270,7 @@ static int take_client(struct tls_session *session)
         return 0;
     uint32_t flags = mbedtls_ssl_get_verify_result(&session->ssl);
     const mbedtls_x509_crt *chain = mbedtls_ssl_get_peer_cert(&session->ssl);
-    bool is_tls13 =
-        mbedtls_ssl_get_version_number(&session->ssl) == MBEDTLS_SSL_VERSION_TLS1_3;
+    bool is_tls13 = mbedtls_ssl_get_version_number(&session->ssl) == MBEDTLS_SSL_VERSION_TLS1_3;
     if (chain == NULL && session->verify == TLS_VERIFY_OPTIONAL)
         return 0;
     if (chain == NULL)
@@ -469,8 +468,8 @@ static ssize_t collect(struct tls_session *session, struct cursor *cursor, size_
     while (cursor->piece < cursor->end &&
            session->collected + TLS_RECORD_SIZE + RECORD_OVERHEAD <= sizeof scratch->output) {
         struct str record = next_record(cursor, scratch);
-        int count = mbedtls_ssl_write(&session->ssl, (const unsigned char *)record.data,
-                                      record.size);
+        int count =
+            mbedtls_ssl_write(&session->ssl, (const unsigned char *)record.data, record.size);
         if (count <= 0) {
             session->collecting = false;
             return count == MBEDTLS_ERR_SSL_ALLOC_FAILED ? -ENOMEM : -EPROTO;

@@ -6,6 +6,7 @@ NEEDS="musl"
 # What is on: threads; the allocator and the clock can be set at run time (libc's until then); the fast arithmetic of the
 # patches; tables of AES that no thread has to compute; a key store that grows with the handshakes in progress.
 wanted="THREADING_C THREADING_PTHREAD PLATFORM_MEMORY PLATFORM_TIME_ALT ECP_CURVE25519_EVEREST ECP_P256_64BIT
+    SHA256_USE_X86_SHA_IF_PRESENT
     AES_ROM_TABLES PSA_KEY_STORE_DYNAMIC"
 
 # DTLS and renegotiation; key exchanges without forward secrecy, with shared keys alone or over finite fields; ciphers

@@ -11,7 +11,7 @@ toolchain=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
 . "$toolchain/lib.sh"
 
 tests=$toolchain/tests/mbedtls
-flags=(-O1 -g -Wall -Wextra -fsanitize=address,undefined -fno-sanitize-recover=undefined -fno-omit-frame-pointer
+flags=(-O1 -g -Wall -Wextra "-fsanitize=address,undefined" -fno-sanitize-recover=undefined -fno-omit-frame-pointer
     "-DMBEDTLS_USER_CONFIG_FILE=\"$tests/config.h\"")
 
 key=$({
