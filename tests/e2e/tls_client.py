@@ -23,6 +23,7 @@ WARNING, FATAL = 1, 2
 CLOSE_NOTIFY, NO_RENEGOTIATION, USER_CANCELED = 0, 100, 90
 SUITES = (0x1301, 0x1302, 0x1303, 0xc02b, 0xc02f, 0xc02c, 0xc030, 0xcca9, 0xcca8)
 GROUP_X25519 = 0x001d
+TIMEOUT = 8  # seconds
 
 
 # --- bytes ---
@@ -154,7 +155,7 @@ def keys_tls12(cipher, master, client_random, server_random):
 
 # --- connections ---
 
-def connect(port, host="127.0.0.1", source=None, receive_buffer=None, timeout=60):
+def connect(port, host="127.0.0.1", source=None, receive_buffer=None, timeout=TIMEOUT):
     """A connected socket. source: an address of ours."""
     plain = socket.socket()
     if receive_buffer is not None:
@@ -218,10 +219,10 @@ class Client:
         self._incoming, self._outgoing = ssl.MemoryBIO(), ssl.MemoryBIO()
         self.tls = self.context.wrap_bio(self._incoming, self._outgoing, server_hostname="localhost", session=session)
         self.is_tls13 = version == ssl.TLSVersion.TLSv1_3
-        self.sent = self.received = b""  # in the handshake
+        self.sent = self.received = b""  # until data is sent
         self.socket = connect(port, **options)
         self._plain = b""
-        self._keys = None
+        self._keys = self.failure = None
         if start:
             self.shake()
 
@@ -249,7 +250,8 @@ class Client:
     def feed(self, size=1 << 16):
         """Give OpenSSL what has come. False at the end."""
         data = self.socket.recv(size)
-        self.received += data
+        if self._keys is None:
+            self.received += data
         if data:
             self._incoming.write(data)
         return bool(data)
@@ -305,19 +307,20 @@ class Client:
                                     hashlib.new(_digest_of(cipher)).digest_size)
         self._keys = keys_tls13(cipher, self._secret)
 
-    def read(self):
-        """Some of the server's data, b"" at the end (also one without close_notify)."""
+    def read(self, size=1 << 16):
+        """Some of the server's data, b"" at the end, however that came."""
         while True:
             try:
                 return self.tls.read(1 << 16)
             except ssl.SSLWantReadError:
                 try:
-                    more = self.feed()
+                    more = self.feed(size)
                 except ConnectionError:
                     more = False
                 if not more:
                     return b""
-            except (ssl.SSLZeroReturnError, ssl.SSLEOFError):
+            except ssl.SSLError as error:
+                self.failure = error  # the end, an alert, or what cannot be read
                 return b""
 
     def until(self, mark):
@@ -333,13 +336,19 @@ class Client:
         """(status, body) of the next answer."""
         lines = self.until(b"\r\n\r\n").split(b"\r\n")
         size = [int(line.split(b":")[1]) for line in lines if line.lower().startswith(b"content-length:")][0]
-        while len(self._plain) < size:
-            data = self.read()
-            if not data:
-                raise EOFError("the server closed in a body")
-            self._plain += data
-        body, self._plain = self._plain[:size], self._plain[size:]
-        return int(lines[0].split()[1]), body
+        return int(lines[0].split()[1]), self.take(size)
+
+    def take(self, count, size=1 << 16):
+        """That many bytes, of which so many are taken from the socket at once."""
+        parts, missing = [self._plain], count - len(self._plain)
+        while missing > 0:
+            parts.append(self.read(size))
+            if not parts[-1]:
+                raise EOFError(f"the server closed {missing} bytes too early")
+            missing -= len(parts[-1])
+        data = b"".join(parts)
+        self._plain = data[count:]
+        return data[:count]
 
     def send(self, data):
         self.socket.sendall(self.seal(DATA, data))
@@ -351,6 +360,4 @@ class Client:
     def rest(self):
         """All data until the server closes."""
         data, self._plain = self._plain, b""
-        while part := self.read():
-            data += part
-        return data
+        return b"".join([data, *iter(self.read, b"")])
