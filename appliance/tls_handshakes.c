@@ -30,7 +30,7 @@ struct handshake {
     int64_t deadline; // milliseconds
     enum state state;
     uint32_t events; // that the socket is watched for
-    bool doomed;     // to be ended once the thread has done with it
+    bool doomed;     // to be ended once the thread has done with it; with the lock
     enum tls_progress progress; // what the thread has come to
 };
 
@@ -111,7 +111,9 @@ static void forget(struct tls_handshakes *handshakes, struct handshake *handshak
 static void end(struct tls_handshakes *handshakes, struct handshake *handshake)
 {
     if (handshake->state == STATE_AWAY) {
+        pthread_mutex_lock(&handshakes->lock);
         handshake->doomed = true;
+        pthread_mutex_unlock(&handshakes->lock);
         return;
     }
     if (handshake->accepted.session != NULL)
@@ -177,6 +179,16 @@ static void read_rest(struct tls_handshakes *handshakes, struct handshake *hands
 
 // --- the thread ---
 
+// With the lock. Nothing is done for those that nobody waits for any more.
+static void labour_for(struct tls_handshakes *handshakes, struct handshake *handshake)
+{
+    if (handshake->doomed)
+        return;
+    pthread_mutex_unlock(&handshakes->lock);
+    handshake->progress = tls_session_labour(handshake->accepted.session);
+    pthread_mutex_lock(&handshakes->lock);
+}
+
 static void *labour(void *owner)
 {
     struct tls_handshakes *handshakes = owner;
@@ -188,9 +200,7 @@ static void *labour(void *owner)
             pthread_cond_wait(&handshakes->changed, &handshakes->lock);
             continue;
         }
-        pthread_mutex_unlock(&handshakes->lock);
-        handshake->progress = tls_session_labour(handshake->accepted.session);
-        pthread_mutex_lock(&handshakes->lock);
+        labour_for(handshakes, handshake);
         bool first = handshakes->finished == NULL;
         handshake->next = handshakes->finished;
         handshakes->finished = handshake;
@@ -349,6 +359,16 @@ static void take_finished(struct tls_handshakes *handshakes)
         else
             settle(handshakes, handshake, handshake->progress);
     }
+}
+
+bool tls_handshakes_have_finished(struct tls_handshakes *handshakes)
+{
+    if (!handshakes->has_thread)
+        return false;
+    pthread_mutex_lock(&handshakes->lock);
+    bool finished = handshakes->finished != NULL;
+    pthread_mutex_unlock(&handshakes->lock);
+    return finished;
 }
 
 void tls_handshakes_turn(struct tls_handshakes *handshakes, int64_t now)
