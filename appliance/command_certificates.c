@@ -1,5 +1,5 @@
-// command_certificates.c - the part of "check" that looks at certificates, keys and all that belongs
-// to them.
+// command_certificates.c - the part of "check" that looks at certificates, keys and all that
+// belongs to them.
 #include <inttypes.h>
 #include <stdio.h>
 #include <time.h>

@@ -39,11 +39,13 @@ static void refuse(const struct request *request)
 {
     static const char page[] = "504 Gateway Timeout\n";
     bool has_body = request_takes_body(request, 504);
-    char text[256];
+    const char *hsts = http_response_hsts(request);
+    char text[384];
     int size = snprintf(text, sizeof text,
-                        "HTTP/1.1 504 Gateway Timeout\r\nConnection: close\r\n"
+                        "HTTP/1.1 504 Gateway Timeout\r\nConnection: close\r\n%s%s%s"
                         "Content-Type: text/plain; charset=utf-8\r\nContent-Length: %zu\r\n\r\n%s",
-                        sizeof page - 1, has_body ? page : "");
+                        hsts != NULL ? "Strict-Transport-Security: " : "", hsts != NULL ? hsts : "",
+                        hsts != NULL ? "\r\n" : "", sizeof page - 1, has_body ? page : "");
     must(size > 0 && (size_t)size < sizeof text);
     if (send_at_once(request->connection, text, (size_t)size) < 0)
         log_debug("http", "a client could not be told that its request was given up");

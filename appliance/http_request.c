@@ -330,6 +330,9 @@ static enum MHD_Result announce(struct request *request, const char *method, con
         return MHD_NO;
     MHD_get_connection_values_n(request->transport, MHD_HEADER_KIND, take_header, request);
     unsigned status = judge_head(request, &expects);
+    // A body that is too large is none that would be received.
+    if (connection->listener->kind == LISTENER_REDIRECT && (status == 0 || status == 413))
+        return http_redirect_begin(request);
     if (status != 0) {
         request->head.header_count = 0;
         return http_respond_plain(request, status);
@@ -370,6 +373,8 @@ static void tell_expectation(struct request *request, enum expectation what)
 // The last call before an answer: all of the request is here.
 static enum MHD_Result complete(struct request *request)
 {
+    if (request->connection->listener->kind == LISTENER_REDIRECT)
+        return http_redirect_answer(request);
     if (request->expectation == EXPECT_COMING) {
         // Its handler runs already, and waits.
         MHD_suspend_connection(request->transport);

@@ -1,5 +1,5 @@
-// tls_load.c - the order in which everything is read, and the result: one allocation a slice, so that
-// a key is in memory as often as needed and is wiped.
+// tls_load.c - the order in which everything is read, and the result: one allocation a slice, so
+// that a key is in memory as often as needed and is wiped.
 #include "tls_load.h"
 
 #include <stdarg.h>
@@ -163,29 +163,6 @@ static int load_servers(struct tls_loading *loading, struct err *err)
     return 0;
 }
 
-// Settings that are good for nothing without another one.
-static int check_settings(const struct config *config, struct err *err)
-{
-    bool serves = config->tls_certificate.count > 0, knows = config->tls_client_ca.count > 0;
-    const struct {
-        bool alone;
-        const char *name, *needed;
-    } needs[] = {
-        {config->tls_key.count > 0 && !serves, "--tls-key", "--tls-certificate FILE"},
-        {config->tls_ocsp.count > 0 && !serves, "--tls-ocsp", "--tls-certificate FILE"},
-        {knows && !serves, "--tls-client-ca", "--tls-certificate FILE"},
-        {config->tls_crl.count > 0 && !knows, "--tls-crl", "--tls-client-ca FILE"},
-        {config->tls_client_verify.index > 0 && !knows, "--tls-client-verify",
-         "--tls-client-ca FILE"},
-    };
-    for (size_t i = 0; i < sizeof needs / sizeof needs[0]; i++) {
-        if (needs[i].alone)
-            return err_set(err, ERR_USAGE, "%s: of no use without %s", needs[i].name,
-                           needs[i].needed);
-    }
-    return 0;
-}
-
 int tls_load(struct tls_loaded *out, const struct config *config, int64_t now, struct err *err)
 {
     struct tls_loading loading = {.config = config, .now = now, .out = out};
@@ -193,8 +170,6 @@ int tls_load(struct tls_loaded *out, const struct config *config, int64_t now, s
     if (now == 0 && config->tls_certificate.count > 0)
         tls_load_warn(&loading, "the clock here is not set: no certificate's dates are looked at");
     int result = tls_library_start(err);
-    if (result == 0)
-        result = check_settings(config, err);
     if (result == 0 && (result = load_servers(&loading, err)) == 0 &&
         (result = tls_load_clients(&loading, err)) == 0)
         fill(out, loading.chains);

@@ -125,7 +125,7 @@ static int check_usage(const struct tls_chain *chain, struct err *err)
 
 // --- the chain ---
 
-// What is wrong with one being signed by the other (NULL: nobody in particular), as mbedTLS's flags.
+// What is wrong with one being signed by the other (NULL: nobody in particular): mbedTLS's flags.
 static uint32_t verify(struct tls_chain *chain, size_t index, mbedtls_x509_crt *issuer)
 {
     uint32_t flags = 0;

@@ -1,5 +1,5 @@
-// tls_load_client.c - the authorities that clients' certificates have to be from, and their lists of
-// what they have revoked (RFC 5280).
+// tls_load_client.c - the authorities that clients' certificates have to be from, and their lists
+// of what they have revoked (RFC 5280).
 #include <stdlib.h>
 
 // A list's signature is not in mbedTLS's public interface, but nothing there checks a list alone.

@@ -1,6 +1,6 @@
-// tls_load_ocsp.c - what an authority says of a certificate's health (RFC 6960 section 4.2.1), to be
-// stapled to it: for which certificate, is it good, and how long does that hold? The signature is
-// for clients to check; a staple that they refuse is as none.
+// tls_load_ocsp.c - what an authority says of a certificate's health (RFC 6960 section 4.2.1), to
+// be stapled to it: for which certificate, is it good, and how long does that hold? The signature
+// is for clients to check; a staple that they refuse is as none.
 #include <stdio.h>
 #include <stdlib.h>
 

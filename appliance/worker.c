@@ -208,6 +208,8 @@ static int serve(struct worker *worker, const char *description, struct err *err
     };
     if (spool_check(&body_limits, err) < 0)
         return -1;
+    char hsts[32];
+    snprintf(hsts, sizeof hsts, "max-age=%" PRId64, config->hsts / 1000);
     struct reactor_setup setup = {
         .body_limits = &body_limits,
         .listeners = inherit->listeners,
@@ -216,6 +218,8 @@ static int serve(struct worker *worker, const char *description, struct err *err
         .expectation_limit = (unsigned)config->blocking_threads / 2,
         .keep_alive = config->http1_keep_alive,
         .tls = inherit->tls,
+        .hsts = config->hsts > 0 ? hsts : NULL,
+        .challenge_folder = config->acme_webroot,
         .only_tls13 = strcmp(config->tls_min.name, "1.3") == 0,
         .board = inherit->board,
         .request_limit = worker->request_limit,

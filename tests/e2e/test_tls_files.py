@@ -299,14 +299,6 @@ def test_folders_without_certificates(check, leaf, tmp_path):
     check(0, "--tls-certificate", tmp_path, "--tls-key", leaf.key)
 
 
-def test_settings_that_need_others(check, leaf, root):
-    check(2, "--tls-key", leaf.key, err="--tls-key: of no use without --tls-certificate")
-    check(2, "--tls-ocsp", leaf.key, err="--tls-ocsp: of no use without --tls-certificate")
-    check(2, "--tls-client-ca", root.certificate, err="--tls-client-ca: of no use without --tls-certificate")
-    check(2, *pair(leaf), "--tls-crl", root.certificate, err="--tls-crl: of no use without --tls-client-ca")
-    check(2, *pair(leaf), "--tls-client-verify", "require", err="--tls-client-verify: of no use without --tls-client-ca")
-
-
 # --- what is warned of ---
 
 
@@ -363,17 +355,18 @@ def test_staple_that_is_refused(check, root, intermediate, leaf, tmp_path):
 
 
 def test_client_authorities(check, root, leaf, tmp_path):
+    arguments = [*pair(leaf), "--tls-client-verify", "optional", "--tls-client-ca"]
     other = Authority(tmp_path, "Other")
     both = write(tmp_path / "both.pem", root.certificate.read_bytes(), other.certificate.read_bytes())
-    check(0, *pair(leaf), "--tls-client-ca", both, "--tls-client-ca", root.certificate, "--tls-client-verify", "optional")
-    check(0, *pair(leaf), "--tls-client-ca", leaf.certificate, err="warning: .*certificate 1 is not an authority's")
-    check(1, *pair(leaf), "--tls-client-ca", leaf.key, err="no certificate in PEM in it")
+    check(0, *arguments, both, "--tls-client-ca", root.certificate)
+    check(0, *arguments, leaf.certificate, err="warning: .*certificate 1 is not an authority's")
+    check(1, *arguments, leaf.key, err="no certificate in PEM in it")
     old = Authority(tmp_path, "Old", since=-30, days=-2)
-    check(0, *pair(leaf), "--tls-client-ca", old.certificate, err=rf"warning: {old.certificate}: authority 1 has expired on")
+    check(0, *arguments, old.certificate, err=rf"warning: {old.certificate}: authority 1 has expired on")
 
 
 def test_lists_of_revoked_certificates(check, root, leaf, tmp_path):
-    arguments = [*pair(leaf), "--tls-client-ca", root.certificate, "--tls-crl"]
+    arguments = [*pair(leaf), "--tls-client-verify", "require", "--tls-client-ca", root.certificate, "--tls-crl"]
     pem = root.crl()
     check(0, *arguments, pem)
     check(0, *arguments, write(tmp_path / "list.der", openssl("crl", "-in", pem, "-outform", "DER")))
