@@ -13,7 +13,10 @@
 #include "clock.h"
 #include "log.h"
 
-enum { COMPLAINT_PAUSE = 60000 }; // milliseconds between two words of the same
+enum {
+    COMPLAINT_PAUSE = 60000, // milliseconds between two words of the same
+    REST_MAX = 256 << 10,    // bytes that are read of who is to close, until he reads why
+};
 
 enum state {
     STATE_WAITS, // for the socket
@@ -30,6 +33,7 @@ struct handshake {
     int64_t deadline; // milliseconds
     enum state state;
     uint32_t events; // that the socket is watched for
+    size_t rest;     // bytes that came after it had failed
     bool doomed;     // to be ended once the thread has done with it; with the lock
     enum tls_progress progress; // what the thread has come to
 };
@@ -173,7 +177,9 @@ static void read_rest(struct tls_handshakes *handshakes, struct handshake *hands
 {
     char rest[4096];
     ssize_t size = recv(handshake->accepted.fd, rest, sizeof rest, MSG_DONTWAIT);
-    if (size == 0 || (size < 0 && errno != EAGAIN && errno != EINTR))
+    if (size > 0)
+        handshake->rest += (size_t)size;
+    if (size == 0 || (size < 0 && errno != EAGAIN && errno != EINTR) || handshake->rest > REST_MAX)
         end(handshakes, handshake);
 }
 
