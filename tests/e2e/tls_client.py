@@ -23,7 +23,7 @@ WARNING, FATAL = 1, 2
 CLOSE_NOTIFY, NO_RENEGOTIATION, USER_CANCELED = 0, 100, 90
 SUITES = (0x1301, 0x1302, 0x1303, 0xc02b, 0xc02f, 0xc02c, 0xc030, 0xcca9, 0xcca8)
 GROUP_X25519 = 0x001d
-TIMEOUT = 8  # seconds
+TIMEOUT = 60  # seconds
 
 
 # --- bytes ---
