@@ -20,6 +20,7 @@ enum {
     // warnings and what else says nothing without an end, and no other connection has its turn.
     HANDSHAKE_MAX = 256 << 10,
     NOTHING_MAX = 4 * TLS_INPUT_SIZE,
+    ENCRYPTED_ALERT = 5 + 2 + 1 + 16, // bytes: header, alert, its type, tag (RFC 8446 section 5.2)
 };
 
 // Encrypted bytes that the socket has not taken.
@@ -44,6 +45,7 @@ struct tls_session {
     bool ended;                 // nor will it have
     bool started;               // something was read
     bool said_end;              // by tls_session_shutdown
+    bool said_alert;            // what was written last was one, in the handshake
     unsigned char first;        // byte that was read
     const unsigned char *input; // that was read and not decrypted: in the scratch, or in stash
     size_t input_size;
@@ -94,11 +96,19 @@ static bool add_pending(struct tls_session *session, const unsigned char *data, 
     return true;
 }
 
+// Whether a record is an alert. An encrypted one is told by its size: nothing else is so small.
+static bool is_alert(const unsigned char *record, size_t size)
+{
+    return record[0] == MBEDTLS_SSL_MSG_ALERT ||
+           (record[0] == MBEDTLS_SSL_MSG_APPLICATION_DATA && size == ENCRYPTED_ALERT);
+}
+
 // Nothing is sent here: a flight of a handshake, or several records, leave together.
 static int take_output(void *owner, const unsigned char *data, size_t size)
 {
     struct tls_session *session = owner;
     struct tls_scratch *scratch = session->scratch;
+    session->said_alert = !session->established && size > 0 && is_alert(data, size);
     if (!session->collecting)
         return add_pending(session, data, size) ? (int)size : MBEDTLS_ERR_SSL_ALLOC_FAILED;
     must(size <= sizeof scratch->output - session->collected);
@@ -242,12 +252,26 @@ void tls_session_choose(struct tls_session *session)
     session->slow = tls_context_choose(session->context, &session->ssl, session->server_name);
 }
 
+// The library says nothing of some errors: a client that offers no group of ours, say.
+static void say_why(struct tls_session *session, int error)
+{
+    bool heard = error == MBEDTLS_ERR_SSL_CONN_EOF || error == MBEDTLS_ERR_SSL_PEER_CLOSE_NOTIFY ||
+                 error == MBEDTLS_ERR_SSL_FATAL_ALERT_MESSAGE;
+    if (!session->said_alert && !heard)
+        mbedtls_ssl_send_alert_message(&session->ssl, MBEDTLS_SSL_ALERT_LEVEL_FATAL,
+                                       error == MBEDTLS_ERR_SSL_ALLOC_FAILED
+                                           ? MBEDTLS_SSL_ALERT_MSG_INTERNAL_ERROR
+                                           : MBEDTLS_SSL_ALERT_MSG_HANDSHAKE_FAILURE);
+}
+
 static enum tls_progress fail(struct tls_session *session, int error)
 {
     session->failure = error;
     // An alert, unless the other side could not read it.
-    if (!tls_session_is_http(session))
+    if (!tls_session_is_http(session)) {
+        say_why(session, error);
         flush_pending(session);
+    }
     return TLS_FAILED;
 }
 
@@ -267,6 +291,8 @@ static unsigned char alert_for(uint32_t flags)
         {MBEDTLS_X509_BADCERT_NOT_TRUSTED, MBEDTLS_SSL_ALERT_MSG_UNKNOWN_CA},
         {MBEDTLS_X509_BADCERT_REVOKED, MBEDTLS_SSL_ALERT_MSG_CERT_REVOKED},
         {MBEDTLS_X509_BADCERT_EXPIRED, MBEDTLS_SSL_ALERT_MSG_CERT_EXPIRED},
+        {MBEDTLS_X509_BADCERT_KEY_USAGE, MBEDTLS_SSL_ALERT_MSG_UNSUPPORTED_CERT},
+        {MBEDTLS_X509_BADCERT_EXT_KEY_USAGE, MBEDTLS_SSL_ALERT_MSG_UNSUPPORTED_CERT},
     };
     for (size_t i = 0; i < sizeof table / sizeof table[0]; i++) {
         if ((flags & table[i].flag) != 0)
