@@ -158,6 +158,11 @@ static size_t handshake_count(const struct reactor *reactor)
     return reactor->handshakes != NULL ? tls_handshakes_count(reactor->handshakes) : 0;
 }
 
+static bool have_finished_handshakes(const struct reactor *reactor)
+{
+    return handshake_count(reactor) > 0 && tls_handshakes_have_finished(reactor->handshakes);
+}
+
 // Of all kinds.
 static size_t connection_count(const struct reactor *reactor)
 {
@@ -372,9 +377,9 @@ void reactor_wait(struct reactor *reactor)
     int64_t own = own_timeout(reactor);
     if (own >= 0 && (timeout < 0 || timeout > own))
         timeout = own;
-    // Posted before it is seen asleep: not waited for. After: it is woken.
+    // Posted or finished before it is seen asleep: not waited for. After: it is woken.
     reactor->asleep = true;
-    if (http_has_posted(reactor->http))
+    if (http_has_posted(reactor->http) || have_finished_handshakes(reactor))
         timeout = 0;
     int limit = timeout > INT32_MAX ? INT32_MAX : (int)timeout;
     reactor->event_count = epoll_wait(reactor->epoll_fd, reactor->events, EVENTS_A_WAIT, limit);

@@ -2,6 +2,7 @@
 // kept, and what it does not have yet is asked for again.
 #include <ctype.h>
 #include <errno.h>
+#include <poll.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
@@ -13,8 +14,13 @@
 enum {
     HOST_MAX = 255,          // bytes of a host name
     RECORD_OVERHEAD = 64,    // bytes that encryption adds to a record, and more
-    PENDING_MAX = 1 << 20,   // bytes that wait for the socket
+    PENDING_MAX = 128 << 10, // bytes that wait for the socket
     PENDING_FIRST = 4 << 10, // bytes, enough for a server's part of most handshakes
+    // Bytes that a whole handshake may bring, and one read before there is data: the library skips
+    // warnings and what else says nothing without an end, and no other connection has its turn.
+    HANDSHAKE_MAX = 256 << 10,
+    NOTHING_MAX = 4 * TLS_INPUT_SIZE,
+    ENCRYPTED_ALERT = 5 + 2 + 1 + 16, // bytes: header, alert, its type, tag (RFC 8446 section 5.2)
 };
 
 // Encrypted bytes that the socket has not taken.
@@ -35,13 +41,16 @@ struct tls_session {
     bool collecting; // what is written goes into the scratch's output
     bool established;
     bool drained;               // the socket has nothing more to read
+    bool blocked;               // it has said so itself
     bool ended;                 // nor will it have
     bool started;               // something was read
     bool said_end;              // by tls_session_shutdown
+    bool said_alert;            // what was written last was one, in the handshake
     unsigned char first;        // byte that was read
     const unsigned char *input; // that was read and not decrypted: in the scratch, or in stash
     size_t input_size;
     unsigned char *stash;
+    size_t taken;     // bytes from the socket, in this handshake or this read
     size_t collected; // bytes in the scratch's output
     struct pending pending;
     size_t withheld; // bytes of data that are in pending, and for which nobody was told so
@@ -87,11 +96,19 @@ static bool add_pending(struct tls_session *session, const unsigned char *data, 
     return true;
 }
 
+// Whether a record is an alert. An encrypted one is told by its size: nothing else is so small.
+static bool is_alert(const unsigned char *record, size_t size)
+{
+    return record[0] == MBEDTLS_SSL_MSG_ALERT ||
+           (record[0] == MBEDTLS_SSL_MSG_APPLICATION_DATA && size == ENCRYPTED_ALERT);
+}
+
 // Nothing is sent here: a flight of a handshake, or several records, leave together.
 static int take_output(void *owner, const unsigned char *data, size_t size)
 {
     struct tls_session *session = owner;
     struct tls_scratch *scratch = session->scratch;
+    session->said_alert = !session->established && size > 0 && is_alert(data, size);
     if (!session->collecting)
         return add_pending(session, data, size) ? (int)size : MBEDTLS_ERR_SSL_ALLOC_FAILED;
     must(size <= sizeof scratch->output - session->collected);
@@ -110,14 +127,18 @@ static int read_socket(struct tls_session *session, unsigned char *out, size_t s
 {
     if (session->drained)
         return no_input(session);
+    if (session->taken > (session->established ? NOTHING_MAX : HANDSHAKE_MAX))
+        return MBEDTLS_ERR_SSL_UNEXPECTED_MESSAGE;
     ssize_t count = recv(session->fd, out, size, 0);
     session->drained = count < (ssize_t)size;
     if (count > 0) {
         if (!session->started)
             session->first = out[0];
         session->started = true;
+        session->taken += (size_t)count;
         return (int)count;
     }
+    session->blocked = true;
     session->ended = count == 0 || (errno != EAGAIN && errno != EINTR);
     return no_input(session);
 }
@@ -132,10 +153,13 @@ static int give_input(void *owner, unsigned char *out, size_t size)
 {
     struct tls_session *session = owner;
     struct tls_scratch *scratch = session->scratch;
-    // Whoever waits for an answer gets the question first.
+    // Whoever waits for an answer gets the question first. After the handshake nobody waits: what
+    // is pending leaves with the next data.
     int flushed = flush_pending(session);
-    if (flushed < 0)
-        return flushed == -EAGAIN ? MBEDTLS_ERR_SSL_WANT_WRITE : MBEDTLS_ERR_SSL_CONN_EOF;
+    if (flushed < 0 && flushed != -EAGAIN)
+        return MBEDTLS_ERR_SSL_CONN_EOF;
+    if (flushed < 0 && !session->established)
+        return MBEDTLS_ERR_SSL_WANT_WRITE;
     if (session->input_size == 0 && session->away)
         return read_socket(session, out, size);
     if (session->input_size == 0) {
@@ -228,12 +252,26 @@ void tls_session_choose(struct tls_session *session)
     session->slow = tls_context_choose(session->context, &session->ssl, session->server_name);
 }
 
+// The library says nothing of some errors: a client that offers no group of ours, say.
+static void say_why(struct tls_session *session, int error)
+{
+    bool heard = error == MBEDTLS_ERR_SSL_CONN_EOF || error == MBEDTLS_ERR_SSL_PEER_CLOSE_NOTIFY ||
+                 error == MBEDTLS_ERR_SSL_FATAL_ALERT_MESSAGE;
+    if (!session->said_alert && !heard)
+        mbedtls_ssl_send_alert_message(&session->ssl, MBEDTLS_SSL_ALERT_LEVEL_FATAL,
+                                       error == MBEDTLS_ERR_SSL_ALLOC_FAILED
+                                           ? MBEDTLS_SSL_ALERT_MSG_INTERNAL_ERROR
+                                           : MBEDTLS_SSL_ALERT_MSG_HANDSHAKE_FAILURE);
+}
+
 static enum tls_progress fail(struct tls_session *session, int error)
 {
     session->failure = error;
     // An alert, unless the other side could not read it.
-    if (!tls_session_is_http(session))
+    if (!tls_session_is_http(session)) {
+        say_why(session, error);
         flush_pending(session);
+    }
     return TLS_FAILED;
 }
 
@@ -253,6 +291,8 @@ static unsigned char alert_for(uint32_t flags)
         {MBEDTLS_X509_BADCERT_NOT_TRUSTED, MBEDTLS_SSL_ALERT_MSG_UNKNOWN_CA},
         {MBEDTLS_X509_BADCERT_REVOKED, MBEDTLS_SSL_ALERT_MSG_CERT_REVOKED},
         {MBEDTLS_X509_BADCERT_EXPIRED, MBEDTLS_SSL_ALERT_MSG_CERT_EXPIRED},
+        {MBEDTLS_X509_BADCERT_KEY_USAGE, MBEDTLS_SSL_ALERT_MSG_UNSUPPORTED_CERT},
+        {MBEDTLS_X509_BADCERT_EXT_KEY_USAGE, MBEDTLS_SSL_ALERT_MSG_UNSUPPORTED_CERT},
     };
     for (size_t i = 0; i < sizeof table / sizeof table[0]; i++) {
         if ((flags & table[i].flag) != 0)
@@ -343,8 +383,18 @@ enum tls_progress tls_session_handshake(struct tls_session *session)
     return go_on(session);
 }
 
+// Its client will not finish the handshake, whether it has reset the connection or only closed its
+// side.
+static bool has_gone(const struct tls_session *session)
+{
+    struct pollfd socket = {.fd = session->fd, .events = POLLRDHUP};
+    return poll(&socket, 1, 0) > 0;
+}
+
 enum tls_progress tls_session_labour(struct tls_session *session)
 {
+    if (has_gone(session))
+        return fail(session, MBEDTLS_ERR_SSL_CONN_EOF);
     session->away = true;
     enum tls_progress progress = go_on(session);
     session->away = false;
@@ -402,11 +452,25 @@ static ssize_t no_data(struct tls_session *session, int error)
     return error == MBEDTLS_ERR_SSL_ALLOC_FAILED ? -ENOMEM : -EPROTO;
 }
 
+// Until there is data, or an event has to be waited for: what the socket has no event for any more
+// is the end behind a part of a record, and records that were read with one that says nothing. As
+// the library does.
+static int read_data(struct tls_session *session, void *out, size_t size)
+{
+    int count;
+    session->taken = 0;
+    session->blocked = false;
+    do {
+        session->drained = false;
+        count = mbedtls_ssl_read(&session->ssl, out, size);
+    } while (!session->blocked && (count == 0 || count == MBEDTLS_ERR_SSL_WANT_READ));
+    return count;
+}
+
 ssize_t tls_session_read(struct tls_session *session, void *out, size_t size, int *more)
 {
     *more = 0;
-    session->drained = false;
-    int count = mbedtls_ssl_read(&session->ssl, out, size);
+    int count = read_data(session, out, size);
     if (!leave_scratch(session))
         return -ENOMEM;
     flush_pending(session); // an alert
