@@ -184,7 +184,7 @@ static void say_hello(struct tls_peer peers[static WAITING])
 {
     for (int i = 0; i < WAITING; i++) {
         int fd = add();
-        must(ioctl(fd, FIONBIO, &(int){1}) == 0);
+        tls_peer_unblock(fd);
         tls_peer_open(&peers[i], fd, "example.org", MBEDTLS_SSL_VERSION_TLS1_3);
         CHECK(tls_peer_shake(&peers[i]) == MBEDTLS_ERR_SSL_WANT_READ);
     }
@@ -348,7 +348,7 @@ static void test_endless_rest(void)
     static char much[64 << 10];
     begin(ec, 1);
     int fd = add();
-    must(ioctl(fd, FIONBIO, &(int){1}) == 0);
+    tls_peer_unblock(fd);
     must(send(fd, "nothing", 7, MSG_NOSIGNAL) == 7);
     turn(1000);
     size_t sent = 0;

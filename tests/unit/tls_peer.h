@@ -16,6 +16,7 @@
 #include "tls_context.h"
 #include "tls_identities.h"
 #include "tls_library.h"
+#include "tls_session.h"
 
 #define TLS_IDENTITY(kind, host_names)                                          \
     {                                                                           \
@@ -46,12 +47,16 @@ static inline struct tls_context *tls_peer_context(struct tls_identity *identiti
     return context;
 }
 
+static inline void tls_peer_unblock(int fd)
+{
+    must(ioctl(fd, FIONBIO, &(int){1}) == 0);
+}
+
 // A pair of connected sockets; the first does not block.
 static inline void tls_peer_pair(int fds[static 2])
 {
     must(socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, fds) == 0);
-    int other = fds[1];
-    must(ioctl(fds[0], FIONBIO, &(int){1}) == 0 && other >= 0);
+    tls_peer_unblock(fds[0]);
 }
 
 struct tls_peer {
@@ -120,4 +125,30 @@ static inline int tls_peer_read(struct tls_peer *peer, void *out, size_t size)
         count = mbedtls_ssl_read(&peer->ssl, out, size);
     } while (count == MBEDTLS_ERR_SSL_RECEIVED_NEW_SESSION_TICKET);
     return count == MBEDTLS_ERR_SSL_PEER_CLOSE_NOTIFY ? 0 : count;
+}
+
+// A session of the context and a peer over a pair of sockets that do not block. The session's
+// descriptor is fd, to be closed after it. NULL: the handshake fails.
+static inline struct tls_session *tls_peer_meet(struct tls_peer *peer, struct tls_context *context,
+                                                int fd)
+{
+    struct tls_session *session = tls_session_new(context, fd, TLS_VERIFY_OFF);
+    enum tls_progress progress = TLS_WANTS_READ;
+    int shaken = MBEDTLS_ERR_SSL_WANT_READ;
+    must(session != NULL);
+    while (progress != TLS_DONE || shaken != 0) {
+        if (shaken != 0)
+            shaken = tls_peer_shake(peer);
+        if (progress == TLS_SLOW)
+            progress = tls_session_labour(session);
+        else if (progress != TLS_DONE)
+            progress = tls_session_handshake(session);
+        if (progress == TLS_FAILED ||
+            (shaken != 0 && shaken != MBEDTLS_ERR_SSL_WANT_READ &&
+             shaken != MBEDTLS_ERR_SSL_WANT_WRITE)) {
+            tls_session_free(session);
+            return NULL;
+        }
+    }
+    return session;
 }
