@@ -11,8 +11,8 @@ import subprocess
 import pytest
 import tls_attacker as tls
 from certificates import Authority
-from conftest import serving
 from server import is_sanitized
+from serving import serving
 
 APPLICATION = """
 import os

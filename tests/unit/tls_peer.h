@@ -143,9 +143,8 @@ static inline struct tls_session *tls_peer_meet(struct tls_peer *peer, struct tl
             progress = tls_session_labour(session);
         else if (progress != TLS_DONE)
             progress = tls_session_handshake(session);
-        if (progress == TLS_FAILED ||
-            (shaken != 0 && shaken != MBEDTLS_ERR_SSL_WANT_READ &&
-             shaken != MBEDTLS_ERR_SSL_WANT_WRITE)) {
+        if (progress == TLS_FAILED || (shaken != 0 && shaken != MBEDTLS_ERR_SSL_WANT_READ &&
+                                       shaken != MBEDTLS_ERR_SSL_WANT_WRITE)) {
             tls_session_free(session);
             return NULL;
         }
