@@ -158,6 +158,11 @@ static size_t handshake_count(const struct reactor *reactor)
     return reactor->handshakes != NULL ? tls_handshakes_count(reactor->handshakes) : 0;
 }
 
+static bool have_finished_handshakes(const struct reactor *reactor)
+{
+    return handshake_count(reactor) > 0 && tls_handshakes_have_finished(reactor->handshakes);
+}
+
 // Of all kinds.
 static size_t connection_count(const struct reactor *reactor)
 {
@@ -251,17 +256,22 @@ static void take_shortage(struct reactor *reactor)
 
 static void add(struct reactor *reactor, const struct tls_accepted *accepted)
 {
-    if (accepted->listener->kind == LISTENER_TLS)
+    if (accepted->listener->kind == LISTENER_TLS) {
+        // Whoever connects once the supervisor has said that certificates were replaced, gets the
+        // new ones, though what tells us may stand behind this connection in our events.
+        if (reactor->setup->control_fd >= 0)
+            reactor->setup->control(reactor->setup->owner);
         tls_handshakes_add(reactor->handshakes, reactor->tls, accepted);
-    else
+    } else {
         http_add(reactor->http, accepted->listener, accepted->fd,
                  (const struct sockaddr *)&accepted->address, accepted->address_size, NULL);
+    }
     check_limit(reactor);
 }
 
 static void accept_some(struct reactor *reactor, const struct listener *listener)
 {
-    for (int i = 0; i < ACCEPTS_A_TURN && !reactor->paused; i++) {
+    for (int i = 0; i < ACCEPTS_A_TURN && !reactor->paused && !reactor->draining; i++) {
         struct tls_accepted accepted;
         accepted.listener = listener;
         accepted.address_size = sizeof accepted.address;
@@ -367,9 +377,9 @@ void reactor_wait(struct reactor *reactor)
     int64_t own = own_timeout(reactor);
     if (own >= 0 && (timeout < 0 || timeout > own))
         timeout = own;
-    // Posted before it is seen asleep: not waited for. After: it is woken.
+    // Posted or finished before it is seen asleep: not waited for. After: it is woken.
     reactor->asleep = true;
-    if (http_has_posted(reactor->http))
+    if (http_has_posted(reactor->http) || have_finished_handshakes(reactor))
         timeout = 0;
     int limit = timeout > INT32_MAX ? INT32_MAX : (int)timeout;
     reactor->event_count = epoll_wait(reactor->epoll_fd, reactor->events, EVENTS_A_WAIT, limit);

@@ -13,7 +13,10 @@
 #include "clock.h"
 #include "log.h"
 
-enum { COMPLAINT_PAUSE = 60000 }; // milliseconds between two words of the same
+enum {
+    COMPLAINT_PAUSE = 60000, // milliseconds between two words of the same
+    REST_MAX = 256 << 10,    // bytes that are read of who is to close, until he reads why
+};
 
 enum state {
     STATE_WAITS,  // for the socket
@@ -30,7 +33,8 @@ struct handshake {
     int64_t deadline; // milliseconds
     enum state state;
     uint32_t events;            // that the socket is watched for
-    bool doomed;                // to be ended once the thread has done with it
+    size_t rest;                // bytes that came after it had failed
+    bool doomed;                // to be ended once the thread has done with it; with the lock
     enum tls_progress progress; // what the thread has come to
 };
 
@@ -108,7 +112,9 @@ static void forget(struct tls_handshakes *handshakes, struct handshake *handshak
 static void end(struct tls_handshakes *handshakes, struct handshake *handshake)
 {
     if (handshake->state == STATE_AWAY) {
+        pthread_mutex_lock(&handshakes->lock);
         handshake->doomed = true;
+        pthread_mutex_unlock(&handshakes->lock);
         return;
     }
     if (handshake->accepted.session != NULL)
@@ -168,11 +174,23 @@ static void read_rest(struct tls_handshakes *handshakes, struct handshake *hands
 {
     char rest[4096];
     ssize_t size = recv(handshake->accepted.fd, rest, sizeof rest, MSG_DONTWAIT);
-    if (size == 0 || (size < 0 && errno != EAGAIN && errno != EINTR))
+    if (size > 0)
+        handshake->rest += (size_t)size;
+    if (size == 0 || (size < 0 && errno != EAGAIN && errno != EINTR) || handshake->rest > REST_MAX)
         end(handshakes, handshake);
 }
 
 // --- the thread ---
+
+// With the lock. Nothing is done for those that nobody waits for any more.
+static void labour_for(struct tls_handshakes *handshakes, struct handshake *handshake)
+{
+    if (handshake->doomed)
+        return;
+    pthread_mutex_unlock(&handshakes->lock);
+    handshake->progress = tls_session_labour(handshake->accepted.session);
+    pthread_mutex_lock(&handshakes->lock);
+}
 
 static void *labour(void *owner)
 {
@@ -185,9 +203,7 @@ static void *labour(void *owner)
             pthread_cond_wait(&handshakes->changed, &handshakes->lock);
             continue;
         }
-        pthread_mutex_unlock(&handshakes->lock);
-        handshake->progress = tls_session_labour(handshake->accepted.session);
-        pthread_mutex_lock(&handshakes->lock);
+        labour_for(handshakes, handshake);
         bool first = handshakes->finished == NULL;
         handshake->next = handshakes->finished;
         handshakes->finished = handshake;
@@ -345,6 +361,16 @@ static void take_finished(struct tls_handshakes *handshakes)
         else
             settle(handshakes, handshake, handshake->progress);
     }
+}
+
+bool tls_handshakes_have_finished(struct tls_handshakes *handshakes)
+{
+    if (!handshakes->has_thread)
+        return false;
+    pthread_mutex_lock(&handshakes->lock);
+    bool finished = handshakes->finished != NULL;
+    pthread_mutex_unlock(&handshakes->lock);
+    return finished;
 }
 
 void tls_handshakes_turn(struct tls_handshakes *handshakes, int64_t now)

@@ -50,6 +50,8 @@ void tls_handshakes_take(struct tls_handshakes *handshakes, const void *data);
 
 // Once in a turn, behind all events: what the thread has done, what has had its time.
 void tls_handshakes_turn(struct tls_handshakes *handshakes, int64_t now);
+// Whether the thread has done something since then: whoever sleeps until it wakes him looks first.
+bool tls_handshakes_have_finished(struct tls_handshakes *handshakes);
 // When there is something to do at the latest (clock_milliseconds); INT64_MAX: no such moment.
 int64_t tls_handshakes_deadline(const struct tls_handshakes *handshakes);
 

@@ -2,6 +2,7 @@
 // kept, and what it does not have yet is asked for again.
 #include <ctype.h>
 #include <errno.h>
+#include <poll.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
@@ -11,10 +12,14 @@
 #include "tls_suites.h"
 
 enum {
-    HOST_MAX = 255,                   // bytes of a host name
-    RECORD_OVERHEAD = 64,             // bytes that encryption adds to a record, and more
-    PENDING_MAX = 1 << 20,            // bytes that wait for the socket
-    PENDING_FIRST = 4 << 10,          // bytes, enough for a server's part of most handshakes
+    HOST_MAX = 255,          // bytes of a host name
+    RECORD_OVERHEAD = 64,    // bytes that encryption adds to a record, and more
+    PENDING_MAX = 128 << 10, // bytes that wait for the socket
+    PENDING_FIRST = 4 << 10, // bytes, enough for a server's part of most handshakes
+    // Bytes that a whole handshake may bring, and one read before there is data: the library skips
+    // warnings and what else says nothing without an end, and no other connection has its turn.
+    HANDSHAKE_MAX = 256 << 10,
+    NOTHING_MAX = 4 * TLS_INPUT_SIZE,
     ENCRYPTED_ALERT = 5 + 2 + 1 + 16, // bytes: header, alert, its type, tag (RFC 8446 section 5.2)
 };
 
@@ -36,6 +41,7 @@ struct tls_session {
     bool collecting; // what is written goes into the scratch's output
     bool established;
     bool drained;               // the socket has nothing more to read
+    bool blocked;               // it has said so itself
     bool ended;                 // nor will it have
     bool started;               // something was read
     bool said_end;              // by tls_session_shutdown
@@ -44,6 +50,7 @@ struct tls_session {
     const unsigned char *input; // that was read and not decrypted: in the scratch, or in stash
     size_t input_size;
     unsigned char *stash;
+    size_t taken;     // bytes from the socket, in this handshake or this read
     size_t collected; // bytes in the scratch's output
     struct pending pending;
     size_t withheld; // bytes of data that are in pending, and for which nobody was told so
@@ -120,14 +127,18 @@ static int read_socket(struct tls_session *session, unsigned char *out, size_t s
 {
     if (session->drained)
         return no_input(session);
+    if (session->taken > (session->established ? NOTHING_MAX : HANDSHAKE_MAX))
+        return MBEDTLS_ERR_SSL_UNEXPECTED_MESSAGE;
     ssize_t count = recv(session->fd, out, size, 0);
     session->drained = count < (ssize_t)size;
     if (count > 0) {
         if (!session->started)
             session->first = out[0];
         session->started = true;
+        session->taken += (size_t)count;
         return (int)count;
     }
+    session->blocked = true;
     session->ended = count == 0 || (errno != EAGAIN && errno != EINTR);
     return no_input(session);
 }
@@ -142,10 +153,13 @@ static int give_input(void *owner, unsigned char *out, size_t size)
 {
     struct tls_session *session = owner;
     struct tls_scratch *scratch = session->scratch;
-    // Whoever waits for an answer gets the question first.
+    // Whoever waits for an answer gets the question first. After the handshake nobody waits: what
+    // is pending leaves with the next data.
     int flushed = flush_pending(session);
-    if (flushed < 0)
-        return flushed == -EAGAIN ? MBEDTLS_ERR_SSL_WANT_WRITE : MBEDTLS_ERR_SSL_CONN_EOF;
+    if (flushed < 0 && flushed != -EAGAIN)
+        return MBEDTLS_ERR_SSL_CONN_EOF;
+    if (flushed < 0 && !session->established)
+        return MBEDTLS_ERR_SSL_WANT_WRITE;
     if (session->input_size == 0 && session->away)
         return read_socket(session, out, size);
     if (session->input_size == 0) {
@@ -369,8 +383,18 @@ enum tls_progress tls_session_handshake(struct tls_session *session)
     return go_on(session);
 }
 
+// Its client will not finish the handshake, whether it has reset the connection or only closed its
+// side.
+static bool has_gone(const struct tls_session *session)
+{
+    struct pollfd socket = {.fd = session->fd, .events = POLLRDHUP};
+    return poll(&socket, 1, 0) > 0;
+}
+
 enum tls_progress tls_session_labour(struct tls_session *session)
 {
+    if (has_gone(session))
+        return fail(session, MBEDTLS_ERR_SSL_CONN_EOF);
     session->away = true;
     enum tls_progress progress = go_on(session);
     session->away = false;
@@ -428,11 +452,25 @@ static ssize_t no_data(struct tls_session *session, int error)
     return error == MBEDTLS_ERR_SSL_ALLOC_FAILED ? -ENOMEM : -EPROTO;
 }
 
+// Until there is data, or an event has to be waited for: what the socket has no event for any more
+// is the end behind a part of a record, and records that were read with one that says nothing. As
+// the library does.
+static int read_data(struct tls_session *session, void *out, size_t size)
+{
+    int count;
+    session->taken = 0;
+    session->blocked = false;
+    do {
+        session->drained = false;
+        count = mbedtls_ssl_read(&session->ssl, out, size);
+    } while (!session->blocked && (count == 0 || count == MBEDTLS_ERR_SSL_WANT_READ));
+    return count;
+}
+
 ssize_t tls_session_read(struct tls_session *session, void *out, size_t size, int *more)
 {
     *more = 0;
-    session->drained = false;
-    int count = mbedtls_ssl_read(&session->ssl, out, size);
+    int count = read_data(session, out, size);
     if (!leave_scratch(session))
         return -ENOMEM;
     flush_pending(session); // an alert

@@ -3,8 +3,7 @@
  * One process, one poll loop, many connections. Clients send lines and get lines:
  *   ping WORD    pong WORD
  *   big N        N letters x and a line feed
- *   about        version, cipher suite, protocol of ALPN, whether the client has a certificate
- *   idle         (a hint) nothing; the driver asks for "stats" behind it
+ *   about        version, cipher suite, protocol of ALPN, certificate of the client, verification
  * The driver talks on the standard input: "stats" gives the bytes that mbedTLS holds, the record
  * buffers among them, and connections; "fail N" lets N allocations of buffers fail; the end of the
  * input ends the process, which fails if anything is left allocated.
@@ -38,7 +37,7 @@ enum { CONNECTIONS = 64, CERTIFICATES = 4, LINE_MAX_ = 20000, HEAD = 16, FILL = 
 
 struct options {
     const char *cert[CERTIFICATES], *key[CERTIFICATES], *staple[CERTIFICATES];
-    int certificates, tls12, tls13, cert_cb, byte_by_byte, keep_buffers, tickets;
+    int certificates, tls12, tls13, cert_cb, byte_by_byte, keep_buffers, tickets, required;
     const char *client_ca, *ticket_key, *alpn;
 };
 
@@ -378,7 +377,8 @@ static void set_up_certificates(void)
     if (options.client_ca != NULL) {
         check(options.client_ca, mbedtls_x509_crt_parse_file(&client_ca, options.client_ca));
         mbedtls_ssl_conf_ca_chain(&config, &client_ca, NULL);
-        mbedtls_ssl_conf_authmode(&config, MBEDTLS_SSL_VERIFY_OPTIONAL);
+        mbedtls_ssl_conf_authmode(&config, options.required ? MBEDTLS_SSL_VERIFY_REQUIRED
+                                                            : MBEDTLS_SSL_VERIFY_OPTIONAL);
     }
 }
 
@@ -480,6 +480,8 @@ static void parse(int argc, char **argv)
             options.cert_cb = 1;
         else if (strcmp(name, "--byte-by-byte") == 0)
             options.byte_by_byte = 1;
+        else if (strcmp(name, "--required") == 0)
+            options.required = 1;
         else if (strcmp(name, "--keep-buffers") == 0)
             options.keep_buffers = 1;
         else if (strcmp(name, "--cert") == 0)
