@@ -59,29 +59,23 @@ class Site:
         assert len(lines) == count + 1
         return lines[-1]
 
-    def serial(self, connected=None):
-        return self.ask(connected)[1]
+    def serial(self):
+        return self.ask()[1]
 
-    def ask(self, connected=None):
+    def ask(self):
         """(pid, serial) of a new connection."""
-        peer, body = handshake(self.server, client_context(self.pki), connected=connected)
+        peer, body = handshake(self.server, client_context(self.pki))
         with peer:
             return json.loads(body)["pid"], peer.serial()
 
     def all_show(self, leaf):
-        """Every worker does, or will in a moment: what a connection that had come before is shown may be older."""
+        """Every worker does, or will in a moment."""
 
-        def shown(connected):
-            pid, serial = self.ask(connected)
-            seen.setdefault(pid, serial)
-            if serial == leaf.serial():
-                seen[pid] = serial
-            return pid
+        def shown():
+            eventually(lambda: self.serial() == leaf.serial())
+            return self.ask()[0]
 
-        seen = {}
-        workers = workers_of(self.server)
-        ask_all(self.server, workers, shown)
-        eventually(lambda: ask_all(self.server, workers, shown) or {seen[pid] for pid in workers} == {leaf.serial()})
+        ask_all(self.server, workers_of(self.server), shown)
 
 
 @pytest.fixture(scope="module")
@@ -113,7 +107,7 @@ def test_hangup(site, options):
         with peer:
             assert peer.ask(request("POST", "/echo", b"x" * 50_000)).body == b"x" * 50_000
     assert server.workers() == before and started.leaf.serial() != first.serial()
-    assert not re.search(r"warning|error", server.log), server.log
+    assert not re.search(r"error|warning (?!.* was stopped by SIGSTOP)", server.log), server.log
 
 
 def test_successors_of_a_template_have_the_new_one(site):
@@ -125,11 +119,11 @@ def test_successors_of_a_template_have_the_new_one(site):
         os.kill(pid, signal.SIGTERM)
         started.server.wait_for(rf"\(pid {pid}\) exited")
     eventually(lambda: len(workers_of(started.server)) == 2 and not set(before) & set(workers_of(started.server)))
-    ask_all(started.server, workers_of(started.server), lambda connected: shows(started, connected))
+    ask_all(started.server, workers_of(started.server), lambda: shows(started))
 
 
-def shows(started, connected):
-    pid, serial = started.ask(connected)
+def shows(started):
+    pid, serial = started.ask()
     assert serial == started.leaf.serial()
     return pid
 
@@ -390,10 +384,10 @@ def test_nothing_grows(site):
         started.hangup()
         started.all_show(started.leaf)
 
-    reload(10)
+    reload(70)  # some of those that were before are kept for whoever starts: 64
     before = [(started.server.descriptors(pid), resident(pid)) for pid in pids]
-    reload(200)
+    reload(130)
     for pid, (descriptors, kilobytes) in zip(pids, before):
-        assert started.server.descriptors(pid) <= descriptors
+        eventually(lambda: started.server.descriptors(pid) <= descriptors)
         assert is_sanitized() or resident(pid) < kilobytes * 1.03 + 256
     assert [started.server.process.pid, *workers_of(started.server)] == pids
