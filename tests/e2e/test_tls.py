@@ -40,7 +40,8 @@ def server(pki, rsa, serve_once):
 
 @pytest.fixture
 def start(serve):
-    return lambda *options, **more: serve("over_tls:app", "--workers", 1, "--working-dir", APPLICATIONS, *options, **more)
+    return lambda *options, **more: serve("over_tls:app", "--workers", 1, "--working-dir", APPLICATIONS, *options,
+                                          **more)
 
 
 def facts(server, context, name="localhost"):
@@ -68,7 +69,8 @@ def test_curl(server, pki, version):
 
 
 def test_curl_asks_for_http2_and_gets_the_first(server, pki):
-    assert curl(server, pki, "--http2", "-o", "/dev/null", "-w", "%{http_version} %{ssl_verify_result}") == (0, "1.1 0", "")
+    told = curl(server, pki, "--http2", "-o", "/dev/null", "-w", "%{http_version} %{ssl_verify_result}")
+    assert told == (0, "1.1 0", "")
 
 
 def test_wget(server, pki):
@@ -249,8 +251,8 @@ def test_plain_http(server):
 
 def test_plain_http_with_a_long_body(server):
     """The answer arrives although not all was read."""
-    done = subprocess.run(["curl", "-sS", "--max-time", "30", "--data-binary", "@-", "-o", "/dev/null", "-w", "%{http_code}",
-                           f"http://127.0.0.1:{server.port}/"], input=b"x" * 300_000, capture_output=True, timeout=60)
+    done = subprocess.run(["curl", "-sS", "--max-time", "30", "--data-binary", "@-", "-o", "/dev/null", "-w",
+                           "%{http_code}", f"http://127.0.0.1:{server.port}/"], input=b"x" * 300_000, capture_output=True, timeout=60)
     assert done.stdout == b"400", done.stderr
 
 
@@ -375,8 +377,8 @@ def test_password_is_not_passed_on(serve, application, pki, tmp_path):
     (folder / "start.py").write_text(
         "import os\ndef app(environ, start_response):\n    start_response('200 OK', [])\n"
         "    return [repr([dict(os.environ), open('/proc/self/environ').read()]).encode()]\n")
-    server = serve("app:app", "--workers", 1, "--working-dir", folder, "--tls-certificate", pki.local.chain, "--tls-key", key,
-                   environment={**os.environ, "LIMPET_TLS_KEY_PASSWORD": PASSWORD, "MARK": "kept"})
+    server = serve("app:app", "--workers", 1, "--working-dir", folder, "--tls-certificate", pki.local.chain,
+                   "--tls-key", key, environment={**os.environ, "LIMPET_TLS_KEY_PASSWORD": PASSWORD, "MARK": "kept"})
     peer, body = handshake(server, client_context(pki))
     with peer:
         assert b"kept" in body and PASSWORD.encode() not in body

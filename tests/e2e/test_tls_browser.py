@@ -45,7 +45,8 @@ def browser(server, pki, tmp_path):
 def answers(browser):
     """Of all requests so far."""
     messages = [json.loads(entry["message"])["message"] for entry in browser.driver.get_log("performance")]
-    received = [message["params"]["response"] for message in messages if message["method"] == "Network.responseReceived"]
+    received = [message["params"]["response"] for message in messages
+                if message["method"] == "Network.responseReceived"]
     return [answer for answer in received if not answer["url"].startswith(("chrome:", "data:"))]
 
 

@@ -1,4 +1,5 @@
-"""Clients' certificates: who is let in, what the application is told of them, and with which alert others are refused."""
+"""Clients' certificates: who is let in, what the application is told of them, and with which alert others are
+refused."""
 
 import datetime
 import json
@@ -137,7 +138,8 @@ def test_without_the_intermediate(server, pki, leaves, version, tmp_path):
     assert alert_of(server, context) == "TLSV1_ALERT_UNKNOWN_CA"
 
 
-@pytest.mark.parametrize("version, alert", zip(VERSIONS, ["SSLV3_ALERT_HANDSHAKE_FAILURE", "TLSV13_ALERT_CERTIFICATE_REQUIRED"]))
+@pytest.mark.parametrize("version, alert", zip(
+    VERSIONS, ["SSLV3_ALERT_HANDSHAKE_FAILURE", "TLSV13_ALERT_CERTIFICATE_REQUIRED"]))
 def test_none_where_one_is_required(start, pki, clients, version, alert):
     server = start("--tls-client-ca", clients.certificate, "--tls-client-verify", "require")
     assert alert_of(server, client_context(pki, version)) == alert
@@ -179,11 +181,12 @@ def test_key_that_does_not_fit(server, pki, leaves):
 def test_distinguished_names(start, pki, clients, tmp_path):
     """RFC 4514: the last part first, and what would be taken for a separator is escaped."""
     key, request, certificate = tmp_path / "key.pem", tmp_path / "request.pem", tmp_path / "certificate.pem"
-    (tmp_path / "openssl.cnf").write_text("[req]\ndistinguished_name=none\nstring_mask=utf8only\nprompt=no\n[none]\nCN=x\n")
-    openssl("req", "-new", "-utf8", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes", "-keyout", key, "-config",
-            tmp_path / "openssl.cnf", "-out", request, "-subj", "/C=DE/O=Müller, Söhne + Co/OU=\\#1/CN=Zoë")
-    openssl("x509", "-req", "-in", request, "-CA", clients.certificate, "-CAkey", clients.key, "-set_serial", "0x00ff01",
-            "-days", "10", "-out", certificate)
+    (tmp_path / "openssl.cnf").write_text(
+        "[req]\ndistinguished_name=none\nstring_mask=utf8only\nprompt=no\n[none]\nCN=x\n")
+    openssl("req", "-new", "-utf8", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes", "-keyout", key,
+            "-config", tmp_path / "openssl.cnf", "-out", request, "-subj", "/C=DE/O=Müller, Söhne + Co/OU=\\#1/CN=Zoë")
+    openssl("x509", "-req", "-in", request, "-CA", clients.certificate, "-CAkey", clients.key, "-set_serial",
+            "0x00ff01", "-days", "10", "-out", certificate)
     server = start("--tls-client-ca", clients.certificate, "--tls-client-verify", "require")
     context = client_context(pki)
     context.load_cert_chain(certificate, key)
@@ -206,8 +209,8 @@ def test_names_do_not_split(start, pki, clients, tmp_path):
 
 
 def test_several_authorities(start, pki, clients, foreign, leaves):
-    server = start("--tls-client-ca", clients.certificate, "--tls-client-ca", foreign.certificate, "--tls-client-verify",
-                   "require")
+    server = start("--tls-client-ca", clients.certificate, "--tls-client-ca", foreign.certificate,
+                   "--tls-client-verify", "require")
     for name in ("good", "foreign", "below"):
         assert facts(server, pki, None, leaves[name])["SSL_CLIENT_S_DN_CN"] == leaves[name].name
 
@@ -217,8 +220,8 @@ def test_revoked_by_an_intermediate_authority(start, pki, clients):
     between = clients.intermediate("Client Intermediate")
     good, bad = (between.issue(name, names=[], usage="client") for name in ("Good", "Bad"))
     between.revoke(bad)
-    server = start("--tls-client-ca", clients.certificate, "--tls-client-ca", between.certificate, "--tls-client-verify",
-                   "require", "--tls-crl", between.crl(), "--tls-crl", clients.crl())
+    server = start("--tls-client-ca", clients.certificate, "--tls-client-ca", between.certificate,
+                   "--tls-client-verify", "require", "--tls-crl", between.crl(), "--tls-crl", clients.crl())
     for version in VERSIONS:
         assert facts(server, pki, version, good)["SSL_CLIENT_S_DN_CN"] == "Good"
         assert alert_of(server, client_context(pki, version, bad)) == "SSLV3_ALERT_CERTIFICATE_REVOKED"

@@ -13,7 +13,7 @@ import pytest
 from certificates import certbot_layout, renew
 from raw_client import request
 from server import eventually, is_sanitized
-from tls_client import Pki, ask_all, client_context, handshake, options_of, s_client, workers_of
+from tls_client import Pki, ask_all, client_context, handshake, s_client, workers_of
 
 pytestmark = pytest.mark.unvalidated(reason="what is tested here is around the application")
 
@@ -211,7 +211,8 @@ def test_watch(site):
 
 def test_watch_of_certbots_folder(serve, pki, tmp_path):
     live = certbot_layout(tmp_path, pki.local)
-    server = serve("over_tls:app", "--workers", 1, "--working-dir", APPLICATIONS, "--tls-certificate", live, "--tls-watch")
+    server = serve("over_tls:app", "--workers", 1, "--working-dir", APPLICATIONS, "--tls-certificate", live,
+                   "--tls-watch")
     for _ in range(2):
         leaf = pki.renewed()
         leaf.name = pki.local.name
@@ -345,7 +346,8 @@ def test_expiry_is_told_in_time(site):
     assert "expires in" not in started.server.log
     started.renew(days=13.5)
     started.hangup()
-    told = started.server.wait_for(r"warning supervisor\[\d+\] tls: (\S+) \((.*)\) expires in (\d+) days, on \S+ \S+ UTC\n")
+    told = started.server.wait_for(
+        r"warning supervisor\[\d+\] tls: (\S+) \((.*)\) expires in (\d+) days, on \S+ \S+ UTC\n")
     assert told[1] == str(started.chain) and told[2] == "localhost, 127.0.0.1" and told[3] == "13"
 
 

@@ -153,7 +153,8 @@ def test_many_pipelined_requests_over_records(peer):
     """More than a record takes, cut anywhere."""
     count = 600
     data = b"".join(request("POST", "/echo", b"%d" % number) for number in range(count))
-    sender = threading.Thread(target=lambda: [peer.socket.sendall(data[at:at + 1009]) for at in range(0, len(data), 1009)])
+    pieces = [data[at:at + 1009] for at in range(0, len(data), 1009)]
+    sender = threading.Thread(target=lambda: [peer.socket.sendall(piece) for piece in pieces])
     sender.start()
     assert [peer.answer("POST").body for _ in range(count)] == [b"%d" % number for number in range(count)]
     sender.join()

@@ -1,5 +1,5 @@
-"""Private keys stay where they are: nobody of the same user reads them out of a process, or finds them in what one leaves
-behind."""
+"""Private keys stay where they are: nobody of the same user reads them out of a process, or finds them in what one
+leaves behind."""
 
 import json
 import os
@@ -91,7 +91,8 @@ def start(serve, limpet, pki, folder):
         words = ["--tls-certificate", chain, "--tls-key", key] if tls else []
         user = [] if own else ["--user", NOBODY]
         return serve("serve", "over_tls:app", "--working-dir", folder, "--workers", 1, *words, *user, *options,
-                     binary=pathlib.Path(binary), prefix=AS_NOBODY if own else (), environment={**os.environ, "HOME": "/"})
+                     binary=pathlib.Path(binary), prefix=AS_NOBODY if own else (),
+                     environment={**os.environ, "HOME": "/"})
 
     return begin
 

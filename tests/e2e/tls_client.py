@@ -75,7 +75,8 @@ class TlsPeer(Peer):
 
 
 def handshake(server, context, name="localhost", session=None):
-    """A connection that has had an answer: with TLS 1.3 only that tells of a client's certificate, and brings tickets."""
+    """A connection that has had an answer: with TLS 1.3 only that tells of a client's certificate, and brings
+    tickets."""
     peer = TlsPeer(server, context, name, session)
     answer = peer.ask(b"GET / HTTP/1.1\r\nHost: localhost\r\n\r\n")
     assert answer.status == 200, answer

@@ -15,7 +15,8 @@ def pattern(size):
 
 def facts(environ, start_response):
     told = {key: value for key, value in environ.items()
-            if isinstance(value, str) and (key.startswith(("SSL_", "SERVER_", "wsgi.")) or key in ("HTTPS", "HTTP_HOST"))}
+            if isinstance(value, str)
+            and (key.startswith(("SSL_", "SERVER_", "wsgi.")) or key in ("HTTPS", "HTTP_HOST"))}
     return answer(start_response, json.dumps({"pid": os.getpid(), **told}).encode())
 
 
@@ -74,6 +75,6 @@ def forever(environ, start_response):
 
 
 def app(environ, start_response):
-    routes = {"/echo": echo, "/digest": digest, "/download": download, "/generate": generate, "/file": file, "/wait": wait,
-              "/forever": forever}
+    routes = {"/echo": echo, "/digest": digest, "/download": download, "/generate": generate, "/file": file,
+              "/wait": wait, "/forever": forever}
     return routes.get(environ["PATH_INFO"], facts)(environ, start_response)
