@@ -133,9 +133,8 @@ static void test_bad_bundles(void)
 }
 
 static const struct unit_case cases[] = {
-    UNIT_CASE(test_exact_names),   UNIT_CASE(test_wildcards),
-    UNIT_CASE(test_case_and_dot),  UNIT_CASE(test_unknown_names),
-    UNIT_CASE(test_two_kinds_of_keys), UNIT_CASE(test_bad_bundles),
+    UNIT_CASE(test_exact_names),   UNIT_CASE(test_wildcards),         UNIT_CASE(test_case_and_dot),
+    UNIT_CASE(test_unknown_names), UNIT_CASE(test_two_kinds_of_keys), UNIT_CASE(test_bad_bundles),
 };
 
 int main(void)

@@ -159,9 +159,12 @@ static void test_no_memory_may_be_locked(void)
 }
 
 static const struct unit_case cases[] = {
-    UNIT_CASE(test_where),          UNIT_CASE(test_wiped),
-    UNIT_CASE(test_empty_behind_a_fork), UNIT_CASE(test_in_any_order),
-    UNIT_CASE(test_more_than_fits), UNIT_CASE(test_too_much),
+    UNIT_CASE(test_where),
+    UNIT_CASE(test_wiped),
+    UNIT_CASE(test_empty_behind_a_fork),
+    UNIT_CASE(test_in_any_order),
+    UNIT_CASE(test_more_than_fits),
+    UNIT_CASE(test_too_much),
     UNIT_CASE(test_no_memory_may_be_locked),
 };
 

@@ -113,8 +113,7 @@ static void write_all(mbedtls_ssl_protocol_version version, unsigned seed)
         send_some(&pair, &transfer, &seed);
     CHECK(transfer.blocked > 0 && transfer.partial > 0);
     while (transfer.received < SIZE) {
-        int got =
-            tls_peer_read(&pair.peer, seen + transfer.received, SIZE - transfer.received);
+        int got = tls_peer_read(&pair.peer, seen + transfer.received, SIZE - transfer.received);
         must(got > 0);
         transfer.received += (size_t)got;
     }

@@ -18,11 +18,11 @@
 #include "tls_library.h"
 #include "tls_session.h"
 
-#define TLS_IDENTITY(kind, host_names)                                         \
-    {                                                                          \
-        .names = host_names,                                                   \
+#define TLS_IDENTITY(kind, host_names)                                          \
+    {                                                                           \
+        .names = host_names,                                                    \
         .chain = {(const char *)kind##_certificate, sizeof kind##_certificate}, \
-        .key = {(const char *)kind##_key, sizeof kind##_key},                  \
+        .key = {(const char *)kind##_key, sizeof kind##_key},                   \
     }
 
 // A context of these identities.
@@ -31,8 +31,9 @@ static inline struct tls_context *tls_peer_context(struct tls_identity *identiti
 {
     struct err err;
     const struct tls_settings settings = {.only_tls13 = false};
-    const struct tls_material material = {
-        .identities = identities, .identity_count = count, .ticket_keys = {{"now", "k"}, {"old", "l"}}};
+    const struct tls_material material = {.identities = identities,
+                                          .identity_count = count,
+                                          .ticket_keys = {{"now", "k"}, {"old", "l"}}};
     size_t size = tls_bundle_size(&material);
     int fd = memfd_create("bundle", MFD_CLOEXEC);
     must(fd >= 0 && ftruncate(fd, (off_t)size) == 0);
@@ -142,9 +143,8 @@ static inline struct tls_session *tls_peer_meet(struct tls_peer *peer, struct tl
             progress = tls_session_labour(session);
         else if (progress != TLS_DONE)
             progress = tls_session_handshake(session);
-        if (progress == TLS_FAILED ||
-            (shaken != 0 && shaken != MBEDTLS_ERR_SSL_WANT_READ &&
-             shaken != MBEDTLS_ERR_SSL_WANT_WRITE)) {
+        if (progress == TLS_FAILED || (shaken != 0 && shaken != MBEDTLS_ERR_SSL_WANT_READ &&
+                                       shaken != MBEDTLS_ERR_SSL_WANT_WRITE)) {
             tls_session_free(session);
             return NULL;
         }
