@@ -164,10 +164,9 @@ void http_add(struct http *http, const struct listener *listener, int fd,
 {
     http->accepting = listener;
     enum MHD_Result taken =
-        session != NULL
-            ? MHD_add_connection_transport(http->daemon, fd, address, address_size,
-                                           &http_tls_transport, session)
-            : MHD_add_connection(http->daemon, fd, address, address_size);
+        session != NULL ? MHD_add_connection_transport(http->daemon, fd, address, address_size,
+                                                       &http_tls_transport, session)
+                        : MHD_add_connection(http->daemon, fd, address, address_size);
     if (taken != MHD_YES)
         log_debug("http", "a connection was not taken");
     http->accepting = NULL;

@@ -29,8 +29,7 @@ int64_t http_timeout(struct http *http);
 // now, and the session, NULL where it is plain. To be called below the connection limit only: it is
 // closed at once otherwise.
 void http_add(struct http *http, const struct listener *listener, int fd,
-              const struct sockaddr *address, socklen_t address_size,
-              struct tls_session *session);
+              const struct sockaddr *address, socklen_t address_size, struct tls_session *session);
 
 // A turn: begin with the events of its connections, step until that is false, end. A step handles
 // one connection and never blocks.

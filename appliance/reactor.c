@@ -37,10 +37,10 @@ struct reactor {
     struct tls_scratch *scratch;       // NULL: no TLS
     struct tls_context *tls;           // for connections to come
     struct tls_handshakes *handshakes; // under way
-    int epoll_fd;    // http's
-    int wake_fd;     // an eventfd: a request was posted
-    int event_count; // from the last reactor_wait
-    bool in_turn;    // the events were taken, connections may be left to step
+    int epoll_fd;                      // http's
+    int wake_fd;                       // an eventfd: a request was posted
+    int event_count;                   // from the last reactor_wait
+    bool in_turn;                      // the events were taken, connections may be left to step
     struct epoll_event events[EVENTS_A_WAIT];
     _Atomic bool asleep; // in reactor_wait: who posts has to wake it
     // Connections at which no more are accepted: the limit, or what there were when descriptors or
@@ -256,17 +256,22 @@ static void take_shortage(struct reactor *reactor)
 
 static void add(struct reactor *reactor, const struct tls_accepted *accepted)
 {
-    if (accepted->listener->kind == LISTENER_TLS)
+    if (accepted->listener->kind == LISTENER_TLS) {
+        // Whoever connects once the supervisor has said that certificates were replaced, gets the
+        // new ones, though what tells us may stand behind this connection in our events.
+        if (reactor->setup->control_fd >= 0)
+            reactor->setup->control(reactor->setup->owner);
         tls_handshakes_add(reactor->handshakes, reactor->tls, accepted);
-    else
+    } else {
         http_add(reactor->http, accepted->listener, accepted->fd,
                  (const struct sockaddr *)&accepted->address, accepted->address_size, NULL);
+    }
     check_limit(reactor);
 }
 
 static void accept_some(struct reactor *reactor, const struct listener *listener)
 {
-    for (int i = 0; i < ACCEPTS_A_TURN && !reactor->paused; i++) {
+    for (int i = 0; i < ACCEPTS_A_TURN && !reactor->paused && !reactor->draining; i++) {
         struct tls_accepted accepted;
         accepted.listener = listener;
         accepted.address_size = sizeof accepted.address;

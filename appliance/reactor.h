@@ -49,10 +49,11 @@ struct reactor_setup {
     bool only_tls13; // no older version is spoken
     // The value of Strict-Transport-Security (RFC 6797) in answers over TLS; NULL: none.
     const char *hsts;
-    // Where LISTENER_REDIRECT finds the answers to ACME's challenges, as an absolute path; NULL: they
+    // Where LISTENER_REDIRECT finds the answers to ACME's challenges, an absolute path; NULL: they
     // are sent on as all else.
     const char *challenge_folder;
-    int control_fd; // readable: control is called in reactor_next. -1: none
+    int control_fd; // readable: control is called in reactor_next, which may call it at other times
+                    // as well. -1: none
     void (*control)(void *owner);
     // Called when nothing is left of a drain but work that was given up: it may never end.
     void (*desert)(void *owner);

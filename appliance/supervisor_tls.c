@@ -2,6 +2,7 @@
 // and given to all workers at once. None is started anew, and no connection ends for it.
 #include "supervisor_priv.h"
 
+#include <poll.h>
 #include <sys/prctl.h>
 
 #include "clock.h"
@@ -19,6 +20,13 @@ int supervisor_open_tls(struct supervisor *supervisor, struct err *err)
     return 0;
 }
 
+// Whether the worker at the other end has ended, or is about to.
+static bool has_gone(int ipc)
+{
+    struct pollfd end = {.fd = ipc};
+    return poll(&end, 1, 0) > 0 && (end.revents & (POLLHUP | POLLERR)) != 0;
+}
+
 // Workers to come inherit it.
 static void send_all(const struct supervisor *supervisor)
 {
@@ -26,7 +34,8 @@ static void send_all(const struct supervisor *supervisor)
     for (size_t i = 0; i < supervisor->count; i++) {
         const struct slot *slot = supervisor->slots[i];
         struct err err;
-        if (slot->ipc >= 0 && ipc_send_fds(slot->ipc, IPC_TLS, NULL, fds, &err) < 0)
+        if (slot->ipc >= 0 && ipc_send_fds(slot->ipc, IPC_TLS, NULL, fds, &err) < 0 &&
+            !has_gone(slot->ipc))
             log_error("supervisor", "worker %u keeps its certificates: %s", slot->child.number,
                       err.text);
     }

@@ -84,8 +84,7 @@ static char *pem_of(const mbedtls_x509_buf *raw)
     mbedtls_base64_encode(NULL, 0, &size, raw->p, raw->len);
     unsigned char *encoded = malloc(size + 1);
     struct buf out = BUF_INIT(size * 2 + 128);
-    if (encoded == NULL ||
-        mbedtls_base64_encode(encoded, size + 1, &size, raw->p, raw->len) != 0) {
+    if (encoded == NULL || mbedtls_base64_encode(encoded, size + 1, &size, raw->p, raw->len) != 0) {
         free(encoded);
         return NULL;
     }

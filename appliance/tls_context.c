@@ -13,24 +13,19 @@
 #include "tls_suites.h"
 
 enum {
-    TICKET_LIFETIME = 86400,    // seconds: two rotations of the keys
-    TICKETS_SET_FOR = 64800,    // seconds after which the keys would look old, if a clock jumped
-    HOST_MAX = 255,             // bytes of a host name
-    FAST_KEY_BITS = 256,        // of elliptic curves
+    TICKET_LIFETIME = 86400, // seconds: two rotations of the keys
+    TICKETS_SET_FOR = 64800, // seconds after which the keys would look old, if a clock jumped
+    HOST_MAX = 255,          // bytes of a host name
+    FAST_KEY_BITS = 256,     // of elliptic curves
 };
 
 // Best first. What a certificate's own signature is made with is the client's to judge.
 static const uint16_t signatures[] = {
-    MBEDTLS_TLS1_3_SIG_ECDSA_SECP256R1_SHA256,
-    MBEDTLS_TLS1_3_SIG_ECDSA_SECP384R1_SHA384,
-    MBEDTLS_TLS1_3_SIG_ECDSA_SECP521R1_SHA512,
-    MBEDTLS_TLS1_3_SIG_RSA_PSS_RSAE_SHA256,
-    MBEDTLS_TLS1_3_SIG_RSA_PSS_RSAE_SHA384,
-    MBEDTLS_TLS1_3_SIG_RSA_PSS_RSAE_SHA512,
-    MBEDTLS_TLS1_3_SIG_RSA_PKCS1_SHA256,
-    MBEDTLS_TLS1_3_SIG_RSA_PKCS1_SHA384,
-    MBEDTLS_TLS1_3_SIG_RSA_PKCS1_SHA512,
-    MBEDTLS_TLS1_3_SIG_NONE,
+    MBEDTLS_TLS1_3_SIG_ECDSA_SECP256R1_SHA256, MBEDTLS_TLS1_3_SIG_ECDSA_SECP384R1_SHA384,
+    MBEDTLS_TLS1_3_SIG_ECDSA_SECP521R1_SHA512, MBEDTLS_TLS1_3_SIG_RSA_PSS_RSAE_SHA256,
+    MBEDTLS_TLS1_3_SIG_RSA_PSS_RSAE_SHA384,    MBEDTLS_TLS1_3_SIG_RSA_PSS_RSAE_SHA512,
+    MBEDTLS_TLS1_3_SIG_RSA_PKCS1_SHA256,       MBEDTLS_TLS1_3_SIG_RSA_PKCS1_SHA384,
+    MBEDTLS_TLS1_3_SIG_RSA_PKCS1_SHA512,       MBEDTLS_TLS1_3_SIG_NONE,
 };
 
 static const uint16_t groups[] = {
@@ -96,8 +91,7 @@ static int parse_all(int (*parse)(void *, const unsigned char *, size_t), void *
 
 static bool is_slow(const mbedtls_pk_context *key)
 {
-    return mbedtls_pk_get_type(key) == MBEDTLS_PK_RSA ||
-           mbedtls_pk_get_bitlen(key) > FAST_KEY_BITS;
+    return mbedtls_pk_get_type(key) == MBEDTLS_PK_RSA || mbedtls_pk_get_bitlen(key) > FAST_KEY_BITS;
 }
 
 static int take_certificate(struct certificate *certificate, const struct tls_identity *identity,
@@ -275,8 +269,7 @@ static int write_ticket(void *owner, const mbedtls_ssl_session *session, unsigne
     struct tls_context *context = owner;
     pthread_mutex_lock(&context->ticket_lock);
     mind_the_clock(context);
-    int result =
-        mbedtls_ssl_ticket_write(&context->tickets, session, start, end, size, lifetime);
+    int result = mbedtls_ssl_ticket_write(&context->tickets, session, start, end, size, lifetime);
     pthread_mutex_unlock(&context->ticket_lock);
     return result;
 }
@@ -341,9 +334,8 @@ static int configure(struct tls_context *context, mbedtls_ssl_config *config,
                      const struct tls_settings *settings, struct tls_scratch *scratch,
                      struct err *err)
 {
-    int result = mbedtls_ssl_config_defaults(config, MBEDTLS_SSL_IS_SERVER,
-                                             MBEDTLS_SSL_TRANSPORT_STREAM,
-                                             MBEDTLS_SSL_PRESET_DEFAULT);
+    int result = mbedtls_ssl_config_defaults(
+        config, MBEDTLS_SSL_IS_SERVER, MBEDTLS_SSL_TRANSPORT_STREAM, MBEDTLS_SSL_PRESET_DEFAULT);
     if (result == 0)
         result = mbedtls_ssl_conf_alpn_protocols(config, protocols);
     if (result == 0)
@@ -370,8 +362,7 @@ static int configure(struct tls_context *context, mbedtls_ssl_config *config,
 static int take_authorities(struct tls_context *context, const struct tls_material *material,
                             struct err *err)
 {
-    int result =
-        parse_all(parse_certificate, &context->client_ca, material->client_ca);
+    int result = parse_all(parse_certificate, &context->client_ca, material->client_ca);
     if (result == 0)
         result = parse_all(parse_list, &context->client_crl, material->client_crl);
     if (result != 0)

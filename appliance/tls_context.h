@@ -15,7 +15,7 @@ struct tls_settings {
     bool verifies; // some listener asks clients for a certificate
 };
 
-// The descriptor is that of a bundle (tls_bundle.h); the caller's to close. scratch must outlive it.
+// The descriptor is that of a bundle (tls_bundle.h), the caller's to close; scratch outlives it.
 struct tls_context *tls_context_new(int bundle, const struct tls_settings *settings,
                                     struct tls_scratch *scratch, struct err *err);
 struct tls_context *tls_context_hold(struct tls_context *context);

@@ -15,10 +15,10 @@ struct tls_client {
 };
 
 struct tls_facts {
-    const char *protocol; // "TLSv1.3"
-    const char *cipher;   // as OpenSSL calls it: "TLS_AES_128_GCM_SHA256"
-    uint16_t version;     // 0x0304
-    uint16_t cipher_id;   // 0x1301 (IANA's "TLS Cipher Suites")
+    const char *protocol;            // "TLSv1.3"
+    const char *cipher;              // as OpenSSL calls it: "TLS_AES_128_GCM_SHA256"
+    uint16_t version;                // 0x0304
+    uint16_t cipher_id;              // 0x1301 (IANA's "TLS Cipher Suites")
     const char *server_name;         // that the client asked for (RFC 6066 section 3); "": none
     const struct tls_client *client; // NULL: none was asked for, or none was shown
 };

@@ -19,10 +19,10 @@ enum {
 };
 
 enum state {
-    STATE_WAITS, // for the socket
-    STATE_AWAY,  // in the thread's hands
+    STATE_WAITS,  // for the socket
+    STATE_AWAY,   // in the thread's hands
     STATE_FAILED, // the client is still to read why
-    STATE_DEAD,  // to be freed at the end of the turn: events may name it
+    STATE_DEAD,   // to be freed at the end of the turn: events may name it
 };
 
 struct handshake {
@@ -32,9 +32,9 @@ struct handshake {
     struct tls_context *context;
     int64_t deadline; // milliseconds
     enum state state;
-    uint32_t events; // that the socket is watched for
-    size_t rest;     // bytes that came after it had failed
-    bool doomed;     // to be ended once the thread has done with it; with the lock
+    uint32_t events;            // that the socket is watched for
+    size_t rest;                // bytes that came after it had failed
+    bool doomed;                // to be ended once the thread has done with it; with the lock
     enum tls_progress progress; // what the thread has come to
 };
 
@@ -81,8 +81,7 @@ static struct handshake *line_take(struct line *line)
     return handshake;
 }
 
-struct tls_handshakes *tls_handshakes_new(const struct tls_handshakes_setup *setup,
-                                          struct err *err)
+struct tls_handshakes *tls_handshakes_new(const struct tls_handshakes_setup *setup, struct err *err)
 {
     struct tls_handshakes *handshakes = calloc(1, sizeof *handshakes);
     if (handshakes == NULL) {
@@ -101,10 +100,8 @@ struct tls_handshakes *tls_handshakes_new(const struct tls_handshakes_setup *set
 // Out of the list; what it holds is the caller's. Its memory stays until the end of the turn.
 static void forget(struct tls_handshakes *handshakes, struct handshake *handshake)
 {
-    *(handshake->older != NULL ? &handshake->older->newer : &handshakes->oldest) =
-        handshake->newer;
-    *(handshake->newer != NULL ? &handshake->newer->older : &handshakes->newest) =
-        handshake->older;
+    *(handshake->older != NULL ? &handshake->older->newer : &handshakes->oldest) = handshake->newer;
+    *(handshake->newer != NULL ? &handshake->newer->older : &handshakes->newest) = handshake->older;
     handshakes->count--;
     tls_context_drop(handshake->context);
     handshake->state = STATE_DEAD;
@@ -337,9 +334,8 @@ void tls_handshakes_take(struct tls_handshakes *handshakes, const void *data)
     if (handshake->state != STATE_WAITS)
         return;
     if (accepted->session == NULL)
-        accepted->session =
-            tls_session_new(handshake->context, accepted->fd,
-                            (enum tls_verify)accepted->listener->client_verify);
+        accepted->session = tls_session_new(handshake->context, accepted->fd,
+                                            (enum tls_verify)accepted->listener->client_verify);
     if (accepted->session == NULL) {
         log_warning("tls", "out of memory for a handshake");
         end(handshakes, handshake);

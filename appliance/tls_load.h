@@ -41,8 +41,8 @@ int64_t tls_load_clock(void);
 // the way out: a file that cannot be read, is no PEM, a key that fits no certificate, a certificate
 // without a key, a chain that is out of order or broken, a certificate that has expired or is not
 // valid yet, an unknown or weak kind of key, a wrong password, a staple that is for none of the
-// certificates. On error there are only paths and warnings in out. End it with tls_loaded_fini, also
-// after an error.
+// certificates. On error there are only paths and warnings in out. End it with tls_loaded_fini,
+// also after an error.
 int tls_load(struct tls_loaded *out, const struct config *config, int64_t now, struct err *err);
 
 // As many as there are identities; NULL: nothing.

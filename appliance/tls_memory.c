@@ -1,6 +1,6 @@
 // tls_memory.c - the memory of mbedTLS: the heap, but for private keys, which are in pages of their
-// own. Every block says by a header of its own where it is from, since the library frees through one
-// function.
+// own. Every block says by a header of its own where it is from, since the library frees through
+// one function.
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>

@@ -42,7 +42,7 @@ struct tls_context {
     pthread_mutex_t ticket_lock; // tickets are also made in the thread of slow handshakes
     mbedtls_ssl_ticket_context tickets;
     struct tls_ticket_key *ticket_keys;
-    int64_t tickets_set; // when (tls_library_time)
+    int64_t tickets_set;          // when (tls_library_time)
     mbedtls_ssl_config quiet;     // asks clients for nothing
     mbedtls_ssl_config verifying; // for their certificate
 };

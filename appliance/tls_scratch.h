@@ -5,11 +5,11 @@
 #include <stddef.h>
 
 enum {
-    TLS_INPUT_SIZE = 18 << 10,   // bytes: a record of the greatest size, and some
-    TLS_OUTPUT_SIZE = 72 << 10,  // bytes: four records of the greatest size, encrypted
-    TLS_RECORD_SIZE = 16 << 10,  // bytes of data in a record, at most (RFC 8446 section 5.1)
-    TLS_BUFFER_SIZE = 17 << 10,  // bytes of a record and what mbedTLS needs beside it
-    TLS_BUFFERS_KEPT = 16,       // record buffers that nobody uses at the moment
+    TLS_INPUT_SIZE = 18 << 10,  // bytes: a record of the greatest size, and some
+    TLS_OUTPUT_SIZE = 72 << 10, // bytes: four records of the greatest size, encrypted
+    TLS_RECORD_SIZE = 16 << 10, // bytes of data in a record, at most (RFC 8446 section 5.1)
+    TLS_BUFFER_SIZE = 17 << 10, // bytes of a record and what mbedTLS needs beside it
+    TLS_BUFFERS_KEPT = 16,      // record buffers that nobody uses at the moment
 };
 
 struct tls_scratch {

@@ -12,14 +12,15 @@
 #include "tls_suites.h"
 
 enum {
-    HOST_MAX = 255,            // bytes of a host name
-    RECORD_OVERHEAD = 64,      // bytes that encryption adds to a record, and more
-    PENDING_MAX = 128 << 10,   // bytes that wait for the socket
-    PENDING_FIRST = 4 << 10,   // bytes, enough for a server's part of most handshakes
+    HOST_MAX = 255,          // bytes of a host name
+    RECORD_OVERHEAD = 64,    // bytes that encryption adds to a record, and more
+    PENDING_MAX = 128 << 10, // bytes that wait for the socket
+    PENDING_FIRST = 4 << 10, // bytes, enough for a server's part of most handshakes
     // Bytes that a whole handshake may bring, and one read before there is data: the library skips
     // warnings and what else says nothing without an end, and no other connection has its turn.
     HANDSHAKE_MAX = 256 << 10,
     NOTHING_MAX = 4 * TLS_INPUT_SIZE,
+    ENCRYPTED_ALERT = 5 + 2 + 1 + 16, // bytes: header, alert, its type, tag (RFC 8446 section 5.2)
 };
 
 // Encrypted bytes that the socket has not taken.
@@ -35,15 +36,16 @@ struct tls_session {
     struct tls_scratch *scratch;
     int fd;
     enum tls_verify verify;
-    bool slow;        // the next steps are: a certificate was chosen that takes long to sign with
-    bool away;        // in another thread, which has no scratch
-    bool collecting;  // what is written goes into the scratch's output
+    bool slow;       // the next steps are: a certificate was chosen that takes long to sign with
+    bool away;       // in another thread, which has no scratch
+    bool collecting; // what is written goes into the scratch's output
     bool established;
-    bool drained;     // the socket has nothing more to read
-    bool blocked;     // it has said so itself
-    bool ended;       // nor will it have
-    bool started;     // something was read
-    bool said_end;    // by tls_session_shutdown
+    bool drained;               // the socket has nothing more to read
+    bool blocked;               // it has said so itself
+    bool ended;                 // nor will it have
+    bool started;               // something was read
+    bool said_end;              // by tls_session_shutdown
+    bool said_alert;            // what was written last was one, in the handshake
     unsigned char first;        // byte that was read
     const unsigned char *input; // that was read and not decrypted: in the scratch, or in stash
     size_t input_size;
@@ -94,11 +96,19 @@ static bool add_pending(struct tls_session *session, const unsigned char *data, 
     return true;
 }
 
+// Whether a record is an alert. An encrypted one is told by its size: nothing else is so small.
+static bool is_alert(const unsigned char *record, size_t size)
+{
+    return record[0] == MBEDTLS_SSL_MSG_ALERT ||
+           (record[0] == MBEDTLS_SSL_MSG_APPLICATION_DATA && size == ENCRYPTED_ALERT);
+}
+
 // Nothing is sent here: a flight of a handshake, or several records, leave together.
 static int take_output(void *owner, const unsigned char *data, size_t size)
 {
     struct tls_session *session = owner;
     struct tls_scratch *scratch = session->scratch;
+    session->said_alert = !session->established && size > 0 && is_alert(data, size);
     if (!session->collecting)
         return add_pending(session, data, size) ? (int)size : MBEDTLS_ERR_SSL_ALLOC_FAILED;
     must(size <= sizeof scratch->output - session->collected);
@@ -242,12 +252,26 @@ void tls_session_choose(struct tls_session *session)
     session->slow = tls_context_choose(session->context, &session->ssl, session->server_name);
 }
 
+// The library says nothing of some errors: a client that offers no group of ours, say.
+static void say_why(struct tls_session *session, int error)
+{
+    bool heard = error == MBEDTLS_ERR_SSL_CONN_EOF || error == MBEDTLS_ERR_SSL_PEER_CLOSE_NOTIFY ||
+                 error == MBEDTLS_ERR_SSL_FATAL_ALERT_MESSAGE;
+    if (!session->said_alert && !heard)
+        mbedtls_ssl_send_alert_message(&session->ssl, MBEDTLS_SSL_ALERT_LEVEL_FATAL,
+                                       error == MBEDTLS_ERR_SSL_ALLOC_FAILED
+                                           ? MBEDTLS_SSL_ALERT_MSG_INTERNAL_ERROR
+                                           : MBEDTLS_SSL_ALERT_MSG_HANDSHAKE_FAILURE);
+}
+
 static enum tls_progress fail(struct tls_session *session, int error)
 {
     session->failure = error;
     // An alert, unless the other side could not read it.
-    if (!tls_session_is_http(session))
+    if (!tls_session_is_http(session)) {
+        say_why(session, error);
         flush_pending(session);
+    }
     return TLS_FAILED;
 }
 
@@ -267,6 +291,8 @@ static unsigned char alert_for(uint32_t flags)
         {MBEDTLS_X509_BADCERT_NOT_TRUSTED, MBEDTLS_SSL_ALERT_MSG_UNKNOWN_CA},
         {MBEDTLS_X509_BADCERT_REVOKED, MBEDTLS_SSL_ALERT_MSG_CERT_REVOKED},
         {MBEDTLS_X509_BADCERT_EXPIRED, MBEDTLS_SSL_ALERT_MSG_CERT_EXPIRED},
+        {MBEDTLS_X509_BADCERT_KEY_USAGE, MBEDTLS_SSL_ALERT_MSG_UNSUPPORTED_CERT},
+        {MBEDTLS_X509_BADCERT_EXT_KEY_USAGE, MBEDTLS_SSL_ALERT_MSG_UNSUPPORTED_CERT},
     };
     for (size_t i = 0; i < sizeof table / sizeof table[0]; i++) {
         if ((flags & table[i].flag) != 0)
@@ -284,8 +310,7 @@ static int take_client(struct tls_session *session)
         return 0;
     uint32_t flags = mbedtls_ssl_get_verify_result(&session->ssl);
     const mbedtls_x509_crt *chain = mbedtls_ssl_get_peer_cert(&session->ssl);
-    bool is_tls13 =
-        mbedtls_ssl_get_version_number(&session->ssl) == MBEDTLS_SSL_VERSION_TLS1_3;
+    bool is_tls13 = mbedtls_ssl_get_version_number(&session->ssl) == MBEDTLS_SSL_VERSION_TLS1_3;
     if (chain == NULL && session->verify == TLS_VERIFY_OPTIONAL)
         return 0;
     if (chain == NULL)
@@ -507,8 +532,8 @@ static ssize_t collect(struct tls_session *session, struct cursor *cursor, size_
     while (cursor->piece < cursor->end &&
            session->collected + TLS_RECORD_SIZE + RECORD_OVERHEAD <= sizeof scratch->output) {
         struct str record = next_record(cursor, scratch);
-        int count = mbedtls_ssl_write(&session->ssl, (const unsigned char *)record.data,
-                                      record.size);
+        int count =
+            mbedtls_ssl_write(&session->ssl, (const unsigned char *)record.data, record.size);
         if (count <= 0) {
             session->collecting = false;
             return count == MBEDTLS_ERR_SSL_ALLOC_FAILED ? -ENOMEM : -EPROTO;

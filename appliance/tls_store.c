@@ -30,7 +30,7 @@ enum {
                                  // as long again
     LOOK = 24 * 3600 * 1000,     // milliseconds between words about certificates that expire
     WARN_BEFORE = 14 * 86400,    // seconds before that
-    RETIRED_MAX = 8,             // bundles that a worker may not have read yet
+    RETIRED_MAX = 64,            // bundles that a worker may not have read yet
     RETIRED_FOR = 60000,         // milliseconds until everybody has who was loaded in time
     QUIET = 1000,                // milliseconds after a change of a file: more may follow
 };
@@ -53,7 +53,9 @@ struct tls_store {
     struct tls_certificate_facts *facts;
     size_t count;
     struct watch *watch; // NULL: none
-    int64_t changed;     // when a file has; 0: none has
+    char **paths;        // that are watched
+    size_t path_count;
+    int64_t changed; // when a file has; 0: none has
 };
 
 // --- bundles ---
@@ -116,7 +118,8 @@ static void replace(struct tls_store *store, const struct bundle *next)
 static void wipe_retired(struct tls_store *store, int64_t now)
 {
     size_t count = 0;
-    while (count < store->retired_count && now - store->retired[count].retired >= store->retired_for)
+    while (count < store->retired_count &&
+           now - store->retired[count].retired >= store->retired_for)
         wipe(&store->retired[count++]);
     store->retired_count -= count;
     memmove(store->retired, store->retired + count, store->retired_count * sizeof *store->retired);
@@ -182,18 +185,41 @@ static void say_warnings(const struct buf *warnings)
     }
 }
 
-static void watch_files(struct tls_store *store, const struct tls_loaded *loaded)
+static bool has_paths(const struct tls_store *store, const struct tls_loaded *loaded)
+{
+    bool same = store->path_count == loaded->path_count;
+    for (size_t i = 0; same && i < store->path_count; i++)
+        same = strcmp(store->paths[i], loaded->paths[i]) == 0;
+    return same;
+}
+
+static void free_paths(struct tls_store *store)
+{
+    for (size_t i = 0; i < store->path_count; i++)
+        free(store->paths[i]);
+    free(store->paths);
+    store->paths = NULL;
+    store->path_count = 0;
+}
+
+// A certificate more has files of its own.
+static void watch_files(struct tls_store *store, struct tls_loaded *loaded)
 {
     struct watch_setup setup = {.files = (const char *const *)loaded->paths,
                                 .file_count = loaded->path_count};
     struct err err;
-    if (!store->config->tls_watch)
+    if (!store->config->tls_watch || (store->watch != NULL && has_paths(store, loaded)))
         return;
-    // Anew each time: a certificate more has files of its own.
+    // What changed before the new files were watched is found by reading once more.
+    store->changed = store->watch != NULL ? clock_milliseconds() : 0;
     watch_close(store->watch);
     store->watch = watch_open(&setup, &err);
     if (store->watch == NULL)
         log_warning("tls", "changes of certificates are not noticed: %s", err.text);
+    free_paths(store);
+    store->paths = steal_ptr(&loaded->paths);
+    store->path_count = loaded->path_count;
+    loaded->path_count = 0;
 }
 
 static int take(struct tls_store *store, struct tls_loaded *loaded, struct err *err)
@@ -207,7 +233,6 @@ static int take(struct tls_store *store, struct tls_loaded *loaded, struct err *
     tls_certificate_facts_free(store->facts, store->count);
     store->facts = steal_ptr(&loaded->facts);
     store->count = loaded->material.identity_count;
-    say_warnings(&loaded->warnings);
     look_at_certificates(store);
     watch_files(store, loaded);
     return 0;
@@ -219,6 +244,7 @@ int tls_store_reload(struct tls_store *store, struct err *err)
     if (store == NULL)
         return 0;
     int result = tls_load(&loaded, store->config, tls_load_clock(), err);
+    say_warnings(&loaded.warnings);
     if (result == 0)
         result = take(store, &loaded, err);
     tls_loaded_fini(&loaded);
@@ -253,6 +279,7 @@ static void close_all(struct tls_store *store, void (*end)(struct bundle *bundle
         end(&store->retired[i]);
     store->retired_count = 0;
     watch_close(store->watch);
+    free_paths(store);
     tls_certificate_facts_free(store->facts, store->count);
     explicit_bzero(store->ticket_keys, sizeof store->ticket_keys);
     free(store);
@@ -314,8 +341,9 @@ bool tls_store_turn(struct tls_store *store, int64_t now)
         return false;
     wipe_retired(store, now);
     if (files_have_changed(store, now))
-        renewed = do_logged(store, tls_store_reload, "certificates have changed and were read again",
-                            "certificates have changed, the old ones stay");
+        renewed =
+            do_logged(store, tls_store_reload, "certificates have changed and were read again",
+                      "certificates have changed, the old ones stay");
     if (now >= store->rotate_at) {
         store->rotate_at = now + ROTATION;
         renewed |= do_logged(store, rotate, "new keys for session tickets",

@@ -7,7 +7,6 @@
 #include <inttypes.h>
 #include <signal.h>
 #include <stdio.h>
-#include <string.h>
 #include <sys/epoll.h>
 #include <sys/eventfd.h>
 #include <time.h>
@@ -220,7 +219,7 @@ static int serve(struct worker *worker, const char *description, struct err *err
         .tls = inherit->tls,
         .hsts = config->hsts > 0 ? hsts : NULL,
         .challenge_folder = config->acme_webroot,
-        .only_tls13 = strcmp(config->tls_min.name, "1.3") == 0,
+        .only_tls13 = config->tls_min.index > 0, // behind 1.2
         .board = inherit->board,
         .request_limit = worker->request_limit,
         .worn = tell_worn,

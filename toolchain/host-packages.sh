@@ -1,6 +1,7 @@
 #!/bin/bash
 # host-packages.sh GROUP... - install the Debian packages that a verb needs and the machine lacks.
-# Groups: build, check, test, dependencies, browser, bench, fuzz. Uses sudo when not root; does nothing when all are there.
+# Groups: build, check, test, dependencies, browser, tls, bench, fuzz. Uses sudo when not root; does nothing when all
+# are there.
 # The lists are read by name:
 # shellcheck disable=SC2034
 set -euo pipefail
@@ -12,6 +13,7 @@ packages_test="python3-pytest zlib1g-dev curl file binutils procps iproute2 util
     openssl python3-cryptography"
 packages_dependencies="libcurl4-gnutls-dev pkgconf"
 packages_browser="chromium chromium-driver python3-selenium"
+packages_tls="testssl.sh openssl procps bsdextrautils pebble certbot"
 packages_bench="wrk nginx-light gunicorn uwsgi-core uwsgi-plugin-python3 uvicorn python3-uvloop python3-httptools
     linux-perf strace valgrind binutils util-linux openssl python3"
 packages_fuzz="clang libclang-rt-dev zlib1g-dev"

@@ -11,20 +11,23 @@ toolchain=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
 . "$toolchain/lib.sh"
 
 tests=$toolchain/tests/mbedtls
-flags=(-O1 -g -Wall -Wextra -fsanitize=address,undefined -fno-sanitize-recover=undefined -fno-omit-frame-pointer
+flags=(-O1 -g -Wall -Wextra "-fsanitize=address,undefined" -fno-sanitize-recover=undefined -fno-omit-frame-pointer
     "-DMBEDTLS_USER_CONFIG_FILE=\"$tests/config.h\"")
 
 key=$({
     lock_field mbedtls 3
-    cat "$toolchain/patches/mbedtls-$(lock_field mbedtls 2)"/*.patch "$tests/config.h"
+    cat "$toolchain/patches/mbedtls-$(lock_field mbedtls 2)"/*.patch "$tests/config.h" "$toolchain/build-mbedtls.sh"
     echo "${flags[@]}"
     gcc -dumpfullversion
 } | sha256sum | cut -c1-16)
 folder=$cache/work/test-mbedtls-protocol
 source=$folder/$key
 
+# With the configuration of the recipe, if that has a function for it.
 build_library() {
     unpack_source mbedtls "$source.part"
+    TARGET_STATIC=1 load_recipe mbedtls
+    ! declare -F configure >/dev/null || (cd "$source.part" && configure)
     make -j"$jobs" -C "$source.part/library" CC=gcc CFLAGS="${flags[*]//\"/\\\"}" GEN_FILES= static
     mv "$source.part" "$source"
 }

@@ -144,3 +144,10 @@ verb_test_fresh() {
     [ $# -gt 0 ] || set -- bookworm trixie
     for suite in "$@"; do tests/fresh_machine.sh "$suite"; done
 }
+
+# HTTPS by other people's tools, which take their time; further arguments are pytest's.
+verb_test_tls() {
+    toolchain/host-packages.sh build test tls
+    build_native
+    BINARY_UNDER_TEST=$out/limpet /usr/bin/python3 -m pytest -q -p no:cacheprovider tests/tls "$@"
+}

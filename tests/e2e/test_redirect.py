@@ -189,9 +189,21 @@ def test_sockets_of_systemd(secure, application, serve, leaf):
     assert json.loads(curl("--cacert", leaf.root, f"{https}/"))["scheme"] == "https"
 
 
-@pytest.mark.skipif(os.geteuid() != 0, reason="needs root: workers as another user")
-def test_workers_that_run_as_another_user(secure, application):
-    (application("") / "app.py").chmod(0o644)
+@pytest.fixture
+def open_to_all(tmp_path):
+    """The folders above tmp_path let everybody through, for workers that run as another user."""
+    if os.geteuid() != 0:
+        pytest.skip("needs root: workers as another user")
+    closed = [folder for folder in tmp_path.parents if folder.stat().st_mode & 0o055 != 0o055]
+    modes = [folder.stat().st_mode for folder in [tmp_path, *closed]]
+    for folder in [tmp_path, *closed]:
+        folder.chmod(0o755)
+    yield
+    for folder, mode in zip([tmp_path, *closed], modes):
+        folder.chmod(mode)
+
+
+def test_workers_that_run_as_another_user(secure, open_to_all):
     server = secure("--user", "nobody", "--redirect-https", free_low_port())
     server.plain = int(server.addresses[1].rpartition(":")[2])
     assert server.plain < 1024
@@ -255,8 +267,7 @@ def test_challenges_without_a_folder(secure):
     assert location(server, CHALLENGES + "x") == f"https://x:{server.port}{CHALLENGES}x"
 
 
-@pytest.mark.skipif(os.geteuid() != 0, reason="needs root: workers as another user")
-def test_a_challenge_that_workers_may_not_read(secure, webroot):
+def test_a_challenge_that_workers_may_not_read(secure, webroot, open_to_all):
     server = secure("--user", "nobody", "--acme-webroot", webroot)
     token = webroot / ".well-known/acme-challenge/token-1_A"
     token.chmod(0o600)

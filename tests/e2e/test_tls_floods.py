@@ -9,7 +9,7 @@ import ssl
 import threading
 
 import pytest
-import tls_client as tls
+import tls_attacker as tls
 from certificates import Authority
 from server import eventually, is_sanitized
 

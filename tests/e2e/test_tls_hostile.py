@@ -9,10 +9,10 @@ import struct
 import subprocess
 
 import pytest
-import tls_client as tls
+import tls_attacker as tls
 from certificates import Authority
-from conftest import serving
 from server import is_sanitized
+from serving import serving
 
 APPLICATION = """
 import os

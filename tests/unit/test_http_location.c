@@ -58,11 +58,12 @@ static void test_locations(void)
 static void test_what_is_no_host(void)
 {
     static const char *const hosts[] = {
-        "",        " ",       "shop example", "shop/x",  "shop?x",      "shop#x",    "user@shop",
-        "shop:80x", "shop:-1", "shop:65536",   "shop:000080", "shop:80:80",  ":80",       "\"shop\"",
-        "<shop>",  "sh\\op",  "sh%6",         "sh%zzp",  "sh%",         "sh\xc3\xb6p", "sh\top",
-        "[::1",    "[]",      "[::1]x",       "[::1]:x", "[127.0.0.1]", "[fe80::1%25eth0]",
-        "::1",     "[v1.a]",  "a]:80",        "shop\x7f",
+        "",          " ",           "shop example",     "shop/x",     "shop?x",      "shop#x",
+        "user@shop", "shop:80x",    "shop:-1",          "shop:65536", "shop:000080", "shop:80:80",
+        ":80",       "\"shop\"",    "<shop>",           "sh\\op",     "sh%6",        "sh%zzp",
+        "sh%",       "sh\xc3\xb6p", "sh\top",           "[::1",       "[]",          "[::1]x",
+        "[::1]:x",   "[127.0.0.1]", "[fe80::1%25eth0]", "::1",        "[v1.a]",      "a]:80",
+        "shop\x7f",
     };
     char longest[257];
     for (size_t i = 0; i < UNIT_COUNT(hosts); i++)
@@ -118,8 +119,8 @@ static void test_paths(void)
     static const struct {
         const char *target, *path;
     } rows[] = {
-        {"/a?b", "/a?b"}, {"http://shop/a?b", "/a?b"}, {"http://shop", ""},
-        {"*", ""},        {"shop:443", ""},            {"https://shop?b", "?b"},
+        {"/a?b", "/a?b"}, {"http://shop/a?b", "/a?b"}, {"http://shop", ""}, {"*", ""},
+        {"shop:443", ""}, {"https://shop?b", "?b"},
     };
     for (size_t i = 0; i < UNIT_COUNT(rows); i++) {
         struct request_head head = head_of("GET", rows[i].target, "HTTP/1.1", NULL, 0);

@@ -93,6 +93,7 @@ static void server_begin(unsigned *limit, bool locks)
     server_listen(UNIX, (struct sockaddr *)&nameless, sizeof nameless.sun_family);
     server.control_fd = eventfd(0, EFD_CLOEXEC);
     server.setup = (struct reactor_setup){
+        .tls = -1,
         .listeners = server.listeners,
         .listener_count = 2,
         .body_limits = &limits,

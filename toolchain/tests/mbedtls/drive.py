@@ -10,9 +10,10 @@ from pathlib import Path
 import test_buffers
 import test_key_update
 import test_ocsp
+import test_sessions
 from peer import make_certificates
 
-MODULES = [test_buffers, test_ocsp, test_key_update]
+MODULES = [test_buffers, test_ocsp, test_key_update, test_sessions]
 
 
 def tests() -> list[tuple[str, object]]:
