@@ -13,7 +13,10 @@
 #include "tls_library.h"
 #include "tls_load_priv.h"
 
-enum { WARNINGS_MAX = 1 << 16 }; // bytes
+enum {
+    WARNINGS_MAX = 1 << 16,         // bytes
+    MESSAGE_MAX = (16 << 10) - 128, // bytes of a record, without the lengths within
+};
 
 int64_t tls_load_clock(void)
 {
@@ -138,6 +141,21 @@ static void fill(struct tls_loaded *out, struct tls_chain *chains)
 
 // --- the order ---
 
+// All of it is one message of the handshake, which the library sends in one record.
+static int check_size(const struct tls_chain *chain, struct err *err)
+{
+    size_t size = chain->staple.size;
+    for (size_t i = 0; i < chain->count; i++)
+        size += chain->certificates[i].raw.len;
+    if (size <= MESSAGE_MAX)
+        return 0;
+    return err_set(err, ERR_FAILED,
+                   "%s: its certificates%s have %zu bytes, but clients can be sent %d (spread its "
+                   "names over several certificates)",
+                   chain->file, chain->staple.size > 0 ? " and the OCSP response" : "", size,
+                   MESSAGE_MAX);
+}
+
 static int load_servers(struct tls_loading *loading, struct err *err)
 {
     const struct config *config = loading->config;
@@ -158,6 +176,10 @@ static int load_servers(struct tls_loading *loading, struct err *err)
         return -1;
     for (size_t i = 0; i < config->tls_ocsp.count; i++) {
         if (tls_load_staple(loading, config->tls_ocsp.items[i], err) < 0)
+            return -1;
+    }
+    for (const struct tls_chain *chain = loading->chains; chain != NULL; chain = chain->next) {
+        if (check_size(chain, err) < 0)
             return -1;
     }
     return 0;

@@ -321,6 +321,17 @@ def test_chain_is_sent(start, pki):
     assert facts(server, client_context(pki))["SSL_TLS_SNI"] == "localhost"
 
 
+def test_large_chain(start, pki):
+    """Nearly of the greatest size that is taken; with a staple beside it in TLS 1.3."""
+    leaf = pki.renewed(extensions="nsComment = " + "x" * 15_400 + "\n")
+    size = len(leaf.der()) + pki.root.ocsp(leaf).stat().st_size
+    assert 15_900 < size < 16_256
+    server = start(*options_of(leaf), "--tls-ocsp", pki.root.ocsp(leaf))
+    for version in ("-tls1_2", "-tls1_3"):
+        out = s_client(server, version, "-status", data=GET)
+        assert "HTTP/1.1 200" in out and "Cert Status: good" in out
+
+
 # --- keys ---
 
 

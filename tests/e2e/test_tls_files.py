@@ -386,3 +386,11 @@ def test_nothing_secret_is_said(limpet, leaf, tmp_path):
                           env={**os.environ, "LIMPET_TLS_KEY_PASSWORD": PASSWORD}, capture_output=True, text=True)
     assert done.returncode == 0 and "tls-key" in done.stdout
     assert PASSWORD not in done.stdout + done.stderr
+
+
+def test_more_than_fits_into_a_handshake(check, root):
+    """16 KB, as clients would see by a handshake that fails."""
+    for count, status in ((235, 0), (250, 1)):
+        leaf = root.issue("large.test", names=[f"name-{number}.{'x' * 50}.test" for number in range(count)])
+        check(status, *pair(leaf), err=None if status == 0 else rf"{leaf.chain}: its certificates have \d+ bytes, but clients "
+              r"can be sent 16256 ")

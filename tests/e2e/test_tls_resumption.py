@@ -35,9 +35,9 @@ class Client:
         self.context = client_context(pki, version, **options)
         self.session = None
 
-    def connect(self, server, connected=None):
+    def connect(self, server):
         """(pid of the worker, whether it was resumed)"""
-        peer, body = handshake(server, self.context, session=self.session, connected=connected)
+        peer, body = handshake(server, self.context, session=self.session)
         with peer:
             self.session = peer.socket.session
             return json.loads(body)["pid"], peer.socket.session_reused
@@ -48,9 +48,9 @@ def all_resume(server, clients):
     for client in clients:
         session = client.session
 
-        def resumes(connected):
+        def resumes():
             client.session = session
-            pid, again = client.connect(server, connected)
+            pid, again = client.connect(server)
             assert again
             return pid
 

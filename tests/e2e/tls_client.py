@@ -9,12 +9,14 @@
 import os
 import pathlib
 import re
+import signal
 import socket
 import ssl
 import subprocess
 
 from certificates import Authority
 from raw_client import Peer
+from server import eventually
 
 TIMEOUT_S = 60
 IGNORE_UNEXPECTED_EOF = 0x80  # OpenSSL's option: an end that was not told is as good
@@ -58,12 +60,9 @@ def client_context(pki, version=None, leaf=None, ciphers=None, protocols=None):
 class TlsPeer(Peer):
     """A connection over TLS, established."""
 
-    def __init__(self, server, context, name="localhost", session=None, receive_buffer=None, connected=None):
-        """session: of an earlier one with the same context, to be resumed; connected: a Peer to take the socket of."""
-        if connected is None:
-            super().__init__(server, TIMEOUT_S, receive_buffer)
-        else:
-            self.socket, self._received = connected.socket, b""
+    def __init__(self, server, context, name="localhost", session=None, receive_buffer=None):
+        """session: of an earlier one with the same context, to be resumed."""
+        super().__init__(server, TIMEOUT_S, receive_buffer)
         try:
             self.socket = context.wrap_socket(self.socket, server_hostname=name, session=session)
         except OSError:
@@ -75,9 +74,9 @@ class TlsPeer(Peer):
         return self.socket.getpeercert()["serialNumber"]
 
 
-def handshake(server, context, name="localhost", session=None, connected=None):
+def handshake(server, context, name="localhost", session=None):
     """A connection that has had an answer: with TLS 1.3 only that tells of a client's certificate, and brings tickets."""
-    peer = TlsPeer(server, context, name, session, connected=connected)
+    peer = TlsPeer(server, context, name, session)
     answer = peer.ask(b"GET / HTTP/1.1\r\nHost: localhost\r\n\r\n")
     assert answer.status == 200, answer
     return peer, answer.body
@@ -126,14 +125,24 @@ def workers_of(server):
 
 
 def ask_all(server, workers, ask):
-    """Make connections, many at once, until each of these workers has answered. ask(connected): goes on with a Peer that
-    has said nothing yet, and returns the pid that answers."""
-    missing, count = set(workers), 0
-    while missing:
-        crowd = [Peer(server, TIMEOUT_S) for _ in range(4 * len(workers))]
-        missing -= {ask(connected) for connected in crowd}
-        count += len(crowd)
-        assert count < 2000, f"{missing} never answer"
+    """Call ask() for each of these workers, the only one that runs meanwhile (SIGSTOP): who answers is not left to
+    chance. It returns the pid that has answered."""
+    for worker in workers:
+        others = [pid for pid in workers_of(server) if pid != worker]
+        try:
+            for pid in others:
+                os.kill(pid, signal.SIGSTOP)
+            eventually(lambda: all(_is_stopped(pid) for pid in others))
+            assert ask() == worker
+        finally:
+            for pid in others:
+                os.kill(pid, signal.SIGCONT)
+
+
+def _is_stopped(pid):
+    """All of its threads are."""
+    tasks = pathlib.Path(f"/proc/{pid}/task").iterdir()
+    return all((task / "stat").read_text().rpartition(")")[2].split()[0] == "T" for task in tasks)
 
 
 def _read(pid, name):
