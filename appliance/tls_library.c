@@ -4,6 +4,7 @@
 #include <mbedtls/error.h>
 #include <mbedtls/platform.h>
 #include <mbedtls/platform_time.h>
+#include <mbedtls/sha256.h>
 #include <psa/crypto.h>
 #include <stdio.h>
 #include <time.h>
@@ -30,6 +31,15 @@ static mbedtls_time_t read_time(mbedtls_time_t *out)
     return now;
 }
 
+// The first hash asks the processor what it can do, and keeps that: in one thread, before there are
+// others.
+static void know_the_processor(void)
+{
+    unsigned char hash[32];
+    int ignored = mbedtls_sha256((const unsigned char *)"", 0, hash, 0);
+    (void)ignored;
+}
+
 int tls_library_start(struct err *err)
 {
     static pid_t started; // a process has one library
@@ -39,6 +49,7 @@ int tls_library_start(struct err *err)
     if (started == 0) {
         mbedtls_platform_set_calloc_free(tls_memory_allocate, tls_memory_release);
         mbedtls_platform_set_time(read_time);
+        know_the_processor();
     } else {
         mbedtls_psa_crypto_free();
     }

@@ -51,7 +51,7 @@ $(OUT)/gen/parts: toolchain/sources.lock VERSION toolchain/limpet.mk
 
 $(OUT)/gen/version.h: $(OUT)/gen/parts
 	@{ echo "#pragma once"; echo "#include <stdint.h>"; \
-	   echo "#define LIMPET_BUILD_TIME INT64_C($${SOURCE_DATE_EPOCH:-$$(git log -1 --format=%ct 2>/dev/null || date +%s)})"; \
+	   echo "#define LIMPET_BUILD_TIME INT64_C($$(git log -1 --format=%ct 2>/dev/null || echo $$SOURCE_DATE_EPOCH))"; \
 	   echo "#define LIMPET_VERSION \"$$(cat VERSION)\""; \
 	   echo "#define LIMPET_PARTS \\"; sed 's/.*/    "&\\n" \\/' $<; echo; } >$@
 

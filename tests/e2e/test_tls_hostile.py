@@ -564,8 +564,7 @@ def test_half_closed_with_an_answer_to_come(target, version):
             request = b"GET /big HTTP/1.1\r\nHost: x\r\n\r\n"
             client.socket.sendall(client.seal(tls.DATA, request) + (client.seal(tls.ALERT, last) if last else b""))
             client.socket.shutdown(socket.SHUT_WR)
-            answer = client.rest()
-            assert answer == b"" or len(answer.partition(b"\r\n\r\n")[2]) == BIG_SIZE
+            assert len(client.rest().partition(b"\r\n\r\n")[2]) == BIG_SIZE
 
 
 @pytest.mark.parametrize("version", VERSIONS)

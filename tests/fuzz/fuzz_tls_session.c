@@ -2,8 +2,8 @@
 // behind it. Whatever comes, the session says what it waits for, or that it is over.
 //
 // The first byte says what the others are:
-//   bits 0-1  0: all that the client sends; 1: a client does a handshake, and each 3 of them change a
-//             byte of what it sends (where, 2 bytes; by what); 2: they come behind a handshake
+//   bits 0-1  0: all that the client sends; 1: a client does a handshake, and each 3 of them change
+//             a byte of what it sends (where, 2 bytes; by what); 2: they come behind a handshake
 //   bit 2     the client speaks TLS 1.2
 //   bits 3-7  so many bytes arrive at once, times 8; 0: all of them
 // The library has random numbers of its own, so the same input does not always take the same way.

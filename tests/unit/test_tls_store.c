@@ -16,7 +16,10 @@
 #include "tls_load.h"
 #include "unit.h"
 
-enum { HOUR = 3600 * 1000 };
+enum {
+    HOUR = 3600 * 1000, // milliseconds
+    KEPT = 64,          // bundles that others have taken the place of
+};
 
 static struct {
     bool fails;
@@ -78,7 +81,8 @@ void tls_loaded_fini(struct tls_loaded *loaded)
 
 static void open_store(void)
 {
-    static char *items[] = {(char[]){"shop.pem"}};
+    static char path[] = "shop.pem";
+    static char *items[] = {path};
     config = (struct config){.tls_certificate = {items, 1}, .workers_start_timeout = HOUR};
     files.fails = false;
     files.chain = "first";
@@ -176,7 +180,7 @@ static void test_old_bundles_are_wiped(void)
     CHECK_STR(chain_in(first, NULL), "first");
     tls_store_turn(store, due);
     CHECK_STR(chain_in(first, NULL), "");
-    for (unsigned i = 0; i < 8; i++)
+    for (unsigned i = 0; i < KEPT; i++)
         reload_with("later");
     CHECK_STR(chain_in(second, NULL), "second");
     reload_with("later"); // there are so many at most
