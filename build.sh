@@ -13,7 +13,9 @@ usage() {
   test --sanitize  only the sanitized half (Address-, UndefinedBehavior- and ThreadSanitizer)
   test --fast      only the other half
   test-cpython     CPython's own tests on the binary; arguments: names of tests
+  test-dependencies  the tests of the parts that are patched or configured in a way of their own: libmicrohttpd, mbedTLS
   test-fresh       the two commands of the README in fresh chroots of Debian 12 and 13 (root)
+  test-tls         HTTPS judged by testssl.sh, and certificates that certbot gets and renews; minutes
   check            formatting, layers, sizes, shell scripts
   fuzz [SECONDS]   each fuzzer for so long (60)
   bench            the scorecard: limpet beside nginx, gunicorn, uwsgi and uvicorn (--help: its options)
@@ -43,7 +45,9 @@ case $verb in
     build | check | clean) [ $# -eq 0 ] || die "$verb takes no $1" ;;
 esac
 case $verb in
-    build | run | test | test-cpython | test-fresh | check | fuzz | bench | soak | clean) "verb_${verb/-/_}" "$@" ;;
+    build | run | test | test-cpython | test-dependencies | test-fresh | test-tls | check | fuzz | bench | soak | clean)
+        "verb_${verb/-/_}" "$@"
+        ;;
     help | --help | -h) usage ;;
     *) usage >&2; die "unknown verb: $verb" ;;
 esac

@@ -79,6 +79,7 @@ static int start_in_child(void *owner, struct buf *out, struct err *err)
 {
     const struct check *check = owner;
     char description[DESCRIPTION_MAX] = "";
+    config_forget_secrets();
     struct runtime_setup setup =
         worker_runtime_setup(check->program->name, check->config, check->program->archive);
     if (check->program->runtime->start(&setup, description, sizeof description, err) < 0)
@@ -110,7 +111,8 @@ int command_check(const struct program *program, const struct command *command, 
 {
     struct config config;
     int result = command_configure(program, command, argc, argv, &config, err);
-    if (result == 0 && (result = require_target(program, command, &config, err)) == 0)
+    if (result == 0 && (result = require_target(program, command, &config, err)) == 0 &&
+        (result = command_check_certificates(program, &config, err)) == 0)
         result = check_application(program, &config, err);
     config_fini(&config);
     return result < 0 ? -1 : 0;

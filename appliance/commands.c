@@ -11,6 +11,7 @@
 #include "config_parse.h"
 #include "errand.h"
 #include "near.h"
+#include "title.h"
 #include "version.h"
 
 enum { OUTPUT_MAX = 16 << 20 }; // bytes of help, or of a printed configuration
@@ -307,9 +308,9 @@ static int read_file(void *owner, const char *file, const char *table, struct bu
     return errand_run(&errand, lines, err);
 }
 
-static void print_warnings(const struct program *program, const struct config *config)
+void command_print_warnings(const struct program *program, const struct buf *warnings)
 {
-    const char *line = buf_text(&config->warnings);
+    const char *line = buf_text(warnings);
     while (*line != '\0') {
         int size = (int)strcspn(line, "\n");
         fprintf(stderr, "%s: warning: %.*s\n", program->name, size, line);
@@ -333,8 +334,9 @@ int command_configure(const struct program *program, const struct command *comma
         .read_file = read_file,
         .owner = (void *)(uintptr_t)program,
     };
+    config_each_secret(title_hide);
     int result = config_read(config, &request, err);
-    print_warnings(program, config);
+    command_print_warnings(program, &config->warnings);
     if (result < 0)
         return -1;
     if (config->help) {

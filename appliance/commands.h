@@ -45,6 +45,13 @@ const struct command *command_choose(const struct program *program, int *argc, c
 int command_configure(const struct program *program, const struct command *command, int argc,
                       char **argv, struct config *config, struct err *err);
 
+// A line of standard error for each of these.
+void command_print_warnings(const struct program *program, const struct buf *warnings);
+
+// Read the certificates that the settings name, and print a line for each. Errors: tls_load's.
+int command_check_certificates(const struct program *program, const struct config *config,
+                               struct err *err);
+
 // The commands that have a file of their own.
 int command_serve(const struct program *program, const struct command *command, int argc,
                   char **argv, struct err *err);

@@ -17,6 +17,7 @@
 #include "config_listen.h"
 #include "config_parse.h"
 #include "config_set.h"
+#include "config_tls.h"
 
 enum { WARNINGS_MAX = 1 << 16 }; // bytes
 
@@ -29,6 +30,30 @@ static struct config_layer layer_of(struct config *config, const struct config_r
         .config = config, .request = request, .source = source, .name = name};
 }
 
+const struct config_option *config_layer_find(struct config_layer *layer, struct str name)
+{
+    const struct config_option *option = config_option_find(name);
+    bool by_name = option == NULL || str_equal(name, str_of(option->name));
+    layer->by_alias = by_name ? NULL : option;
+    return option;
+}
+
+const char *config_layer_called(const struct config_layer *layer,
+                                const struct config_option *option)
+{
+    return layer->by_alias == option ? option->alias : option->name;
+}
+
+int config_layer_refuse_secret(const struct config_option *option, struct err *err)
+{
+    char variable[CONFIG_NAME_MAX];
+    config_option_variable(option->name, variable);
+    return err_set(err, ERR_USAGE,
+                   "%s is a secret, and not to be where others can read it (set the variable %s, "
+                   "or give a file to --%s-file)",
+                   option->name, variable, option->name);
+}
+
 bool config_layer_allows(const struct config_layer *layer, const struct config_option *option)
 {
     return config_option_allowed_in(option, 1u << layer->source);
@@ -39,16 +64,19 @@ static int blame(const struct config_layer *layer, const struct config_option *o
                  const char *text, struct err *err)
 {
     char variable[CONFIG_NAME_MAX];
-    if (*text == '\0')
+    const char *name = config_layer_called(layer, option);
+    if (option->secret)
+        text = CONFIG_SECRET;
+    else if (*text == '\0')
         text = "\"\"";
     switch (layer->source) {
     case CONFIG_COMMAND_LINE:
-        return err_wrap(err, "--%s %.*s", option->name, CONFIG_SHOWN, text);
+        return err_wrap(err, "--%s %.*s", name, CONFIG_SHOWN, text);
     case CONFIG_ENVIRONMENT:
-        config_option_variable(option, variable);
+        config_option_variable(name, variable);
         return err_wrap(err, "%s=%.*s", variable, CONFIG_SHOWN, text);
     default:
-        return err_wrap(err, "%s = %.*s", option->name, CONFIG_SHOWN, text);
+        return err_wrap(err, "%s = %.*s", name, CONFIG_SHOWN, text);
     }
 }
 
@@ -57,6 +85,9 @@ int config_layer_set(struct config_layer *layer, const struct config_option *opt
 {
     if (config_set(layer->config, option, layer->source, text, err) < 0)
         return blame(layer, option, text, err);
+    struct config_setting *setting = &layer->config->settings[option - config_options];
+    if (setting->source == layer->source)
+        setting->by_alias = layer->by_alias == option;
     return 0;
 }
 
@@ -82,8 +113,7 @@ static bool is_other_variable(struct str name)
 static void warn_of_variable(struct config_layer *layer, struct str name, struct str option_name)
 {
     struct buf *warnings = &layer->config->warnings;
-    const struct config_option *near =
-        config_option_near(option_name, layer->request->scope, PLACE_ENVIRONMENT);
+    const char *near = config_option_near(option_name, layer->request->scope, PLACE_ENVIRONMENT);
     int size = (int)(name.size < CONFIG_SHOWN ? name.size : CONFIG_SHOWN);
     if (near == NULL) {
         buf_printf(warnings, "ignoring %.*s: there is no such option\n", size, name.data);
@@ -96,7 +126,7 @@ static void warn_of_variable(struct config_layer *layer, struct str name, struct
 }
 
 // The option that LIMPET_NAME means, or NULL; its name as it would be written elsewhere in buffer.
-static const struct config_option *find_variable(const struct config_layer *layer, struct str name,
+static const struct config_option *find_variable(struct config_layer *layer, struct str name,
                                                  struct str *option_name,
                                                  char buffer[static CONFIG_NAME_MAX])
 {
@@ -106,11 +136,21 @@ static const struct config_option *find_variable(const struct config_layer *laye
     for (size_t i = 0; i < size; i++)
         buffer[i] = part.data[i] == '_' ? '-' : (char)tolower((unsigned char)part.data[i]);
     *option_name = (struct str){buffer, size};
-    const struct config_option *option = config_option_find(*option_name);
+    const struct config_option *option = config_layer_find(layer, *option_name);
     if (option == NULL || !config_layer_allows(layer, option))
         return NULL;
-    config_option_variable(option, variable);
+    config_option_variable(config_layer_called(layer, option), variable);
     return str_equal(name, str_of(variable)) ? option : NULL;
+}
+
+// Two names of one option.
+static int refuse_both_names(const struct config_option *option, struct err *err)
+{
+    char name[CONFIG_NAME_MAX], alias[CONFIG_NAME_MAX];
+    config_option_variable(option->name, name);
+    config_option_variable(option->alias, alias);
+    return err_set(err, ERR_USAGE, "%s and %s are the same setting (leave one of them out)", name,
+                   alias);
 }
 
 static int set_variable(struct config_layer *layer, const struct config_option *option,
@@ -148,6 +188,10 @@ static int read_variable(struct config_layer *layer, const char *entry, struct e
     if ((option->scopes & scope) == 0 ||
         (scope == SCOPE_PACK && (option->scopes & SCOPE_SERVE) != 0))
         return 0;
+    bool *seen = &layer->seen[option - config_options];
+    if (*seen && option->alias != NULL)
+        return refuse_both_names(option, err);
+    *seen = equals[1] != '\0';
     return set_variable(layer, option, equals + 1, err);
 }
 
@@ -168,16 +212,18 @@ static int unknown_key(const struct config_layer *layer, struct str key, struct 
     const struct config_request *request = layer->request;
     const struct config_option *option = config_option_find(key);
     int size = (int)key.size; // at most CONFIG_KEY_MAX
+    if (option != NULL && option->secret)
+        return config_layer_refuse_secret(option, err);
     if (option != NULL && (option->scopes & request->scope) == 0)
         return err_set(err, ERR_USAGE, "\"%s\" is no setting of \"%s %s\"", option->name,
                        request->program, request->command);
     if (option != NULL)
         return err_set(err, ERR_USAGE, "\"%s\" cannot be set here (give --%s)", option->name,
                        option->name);
-    const struct config_option *near = config_option_near(key, request->scope, 1u << layer->source);
+    const char *near = config_option_near(key, request->scope, 1u << layer->source);
     if (near != NULL)
         return err_set(err, ERR_USAGE, "unknown key \"%.*s\" (did you mean \"%s\"?)", size,
-                       key.data, near->name);
+                       key.data, near);
     return err_set(err, ERR_USAGE, "unknown key \"%.*s\" (\"%s help options\" lists them)", size,
                    key.data, request->program);
 }
@@ -204,11 +250,24 @@ static bool is_of_server(const struct config_layer *layer, const struct config_o
            (option->scopes & SCOPE_SERVE) != 0 && config_layer_allows(layer, option);
 }
 
+// Values that came by one name, or by two: whichever the one before had.
+static int refuse_several(const struct config_layer *layer, const struct config_option *option,
+                          struct err *err)
+{
+    bool by_alias = layer->config->settings[option - config_options].by_alias;
+    if (by_alias != (layer->by_alias == option))
+        return err_set(err, ERR_USAGE,
+                       "\"%s\" and \"%s\" are the same setting (leave one of them out)",
+                       option->name, option->alias);
+    return err_set(err, ERR_USAGE, "\"%s\" has several values, and takes one",
+                   config_layer_called(layer, option));
+}
+
 static int read_line(void *owner, size_t line, struct str key, struct str value, struct err *err)
 {
     struct config_layer *layer = owner;
     (void)line;
-    const struct config_option *option = config_option_find(key);
+    const struct config_option *option = config_layer_find(layer, key);
     if (is_of_server(layer, option))
         return 0;
     if (option == NULL || (option->scopes & layer->request->scope) == 0 ||
@@ -216,7 +275,7 @@ static int read_line(void *owner, size_t line, struct str key, struct str value,
         return unknown_key(layer, key, err);
     bool *seen = &layer->seen[option - config_options];
     if (*seen && option->kind != KIND_LIST)
-        return err_set(err, ERR_USAGE, "\"%s\" has several values, and takes one", option->name);
+        return refuse_several(layer, option, err);
     *seen = true;
     _free_ char *text = resolved(layer, option, value);
     return config_layer_set(layer, option, text, err);
@@ -303,9 +362,39 @@ int config_read(struct config *config, const struct config_request *request, str
     if (read_files(config, request, err) < 0)
         return -1;
     settle_workers(config);
-    if (config_check_limits(config, err) < 0)
+    if (config_check_limits(config, err) < 0 || config_settle_listeners(config, err) < 0)
         return -1;
-    return config_settle_listeners(config, err);
+    bool serves = (request->scope & (SCOPE_SERVE | SCOPE_CHECK)) != 0;
+    return serves ? config_settle_tls(config, err) : 0;
+}
+
+void config_each_secret(void (*each)(const char *variable))
+{
+    for (size_t i = 0; i < CONFIG_OPTION_COUNT; i++) {
+        const struct config_option *option = &config_options[i];
+        char variable[CONFIG_NAME_MAX];
+        if (!option->secret)
+            continue;
+        config_option_variable(option->name, variable);
+        each(variable);
+        if (option->alias == NULL)
+            continue;
+        config_option_variable(option->alias, variable);
+        each(variable);
+    }
+}
+
+static void forget(const char *variable)
+{
+    char *value = getenv(variable);
+    if (value != NULL)
+        explicit_bzero(value, strlen(value));
+    unsetenv(variable);
+}
+
+void config_forget_secrets(void)
+{
+    config_each_secret(forget);
 }
 
 void config_fini(struct config *config)

@@ -58,7 +58,8 @@ struct config_list {
 // What a value was given as, and where.
 struct config_setting {
     enum config_source source;
-    char *text; // as it prints back ("1m30s"); NULL: no value, or a list
+    bool by_alias; // under the option's other name
+    char *text;    // as it prints back ("1m30s"); NULL: no value, or a list
 };
 
 // The kinds of options.def as C types.
@@ -112,6 +113,11 @@ void config_print(const struct config *config, enum config_scope scope, struct b
 // What pack stores: those settings of a run that the command line or pyproject.toml gave, as
 // "key = value" lines.
 void config_settings_text(const struct config *config, struct buf *out);
+
+// The variables that secrets come in: call each with the name of every one.
+void config_each_secret(void (*each)(const char *variable));
+// Take them out of this process's environment, before an application is loaded.
+void config_forget_secrets(void);
 
 // The options of a command for its help; all options as a Markdown table.
 void config_help(enum config_scope scope, struct buf *out);

@@ -19,21 +19,23 @@ static int unknown_argument(const struct config_layer *layer, struct str name, s
     const struct config_request *request = layer->request;
     const struct config_option *other = config_option_find(name);
     int size = (int)(name.size < CONFIG_SHOWN ? name.size : CONFIG_SHOWN);
+    if (other != NULL && other->secret)
+        return config_layer_refuse_secret(other, err);
     if (other != NULL && (other->scopes & request->scope) == 0)
         return err_set(err, ERR_USAGE, "--%s is an option of \"%s %s\", not of \"%s %s\"",
                        other->name, request->program, command_of(other), request->program,
                        request->command);
-    const struct config_option *near = config_option_near(name, request->scope, PLACE_COMMAND_LINE);
+    const char *near = config_option_near(name, request->scope, PLACE_COMMAND_LINE);
     if (near != NULL)
         return err_set(err, ERR_USAGE, "unknown option --%.*s (did you mean --%s?)", size,
-                       name.data, near->name);
+                       name.data, near);
     return err_set(err, ERR_USAGE, "unknown option --%.*s (\"%s help %s\" lists the options)", size,
                    name.data, request->program, request->command);
 }
 
-static const struct config_option *find_argument(const struct config_layer *layer, struct str name)
+static const struct config_option *find_argument(struct config_layer *layer, struct str name)
 {
-    const struct config_option *option = config_option_find(name);
+    const struct config_option *option = config_layer_find(layer, name);
     if (option == NULL || (option->scopes & layer->request->scope) == 0 ||
         !config_layer_allows(layer, option))
         return NULL;
@@ -48,15 +50,15 @@ static int set_with_value(struct config_layer *layer, const struct config_option
     char metavar[CONFIG_METAVAR_MAX];
     if (attached != NULL)
         return config_layer_set(layer, option, attached, err);
+    const char *name = config_layer_called(layer, option);
     config_option_metavar(option, metavar);
     if (*index + 1 >= request->argc)
-        return err_set(err, ERR_USAGE, "--%s needs a value (write --%s %s)", option->name,
-                       option->name, metavar);
+        return err_set(err, ERR_USAGE, "--%s needs a value (write --%s %s)", name, name, metavar);
     const char *next = request->argv[*index + 1];
     if (strncmp(next, "--", 2) == 0)
         return err_set(err, ERR_USAGE,
                        "--%s needs a value before %.*s (write --%s=VALUE if that is the value)",
-                       option->name, CONFIG_SHOWN, next, option->name);
+                       name, CONFIG_SHOWN, next, name);
     ++*index;
     return config_layer_set(layer, option, next, err);
 }
@@ -72,8 +74,8 @@ static int read_long(struct config_layer *layer, const char *argument, int *inde
         option = find_argument(layer, (struct str){name.data + 3, name.size - 3});
         flag_value = "false";
         if (option != NULL && option->kind != KIND_FLAG)
-            return err_set(err, ERR_USAGE, "--no-%s: --%s is not a switch, it takes a value",
-                           option->name, option->name);
+            return err_set(err, ERR_USAGE, "--%.*s: --%s is not a switch, it takes a value",
+                           (int)name.size, name.data, config_layer_called(layer, option));
     }
     if (option == NULL)
         return unknown_argument(layer, name, err);

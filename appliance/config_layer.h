@@ -11,12 +11,23 @@ struct config_layer {
     struct config *config;
     const struct config_request *request;
     enum config_source source;
-    const char *name;               // how messages call it, where it is a text
-    bool seen[CONFIG_OPTION_COUNT]; // given in this layer
+    const char *name;                     // how messages call it, where it is a text
+    const struct config_option *by_alias; // the option at hand, if it was found by that
+    bool seen[CONFIG_OPTION_COUNT];       // given in this layer
 };
 
 // Whether the option may be given in this layer.
 bool config_layer_allows(const struct config_layer *layer, const struct config_option *option);
+
+// The option of that name or alias, which is the one at hand then, or NULL.
+const struct config_option *config_layer_find(struct config_layer *layer, struct str name);
+
+// What the option at hand is called in the layer: its name, or its alias if it was found by that.
+const char *config_layer_called(const struct config_layer *layer,
+                                const struct config_option *option);
+
+// Refuse a secret where others could read it.
+int config_layer_refuse_secret(const struct config_option *option, struct err *err);
 
 // Set the option. Errors name it in the words of the layer: "--port x: ...", "LIMPET_PORT=x: ...",
 // "port = x: ...".

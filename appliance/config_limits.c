@@ -15,8 +15,8 @@ static int check_jitter(const struct config *config, enum config_option_id jitte
     char name[CONFIG_NAME_MAX], other[CONFIG_NAME_MAX];
     if (amount == 0 || limit_amount > 0)
         return 0;
-    config_blame_name(jitter, source, name);
-    config_blame_name(limit, source, other);
+    config_blame_name(config, jitter, source, name);
+    config_blame_name(config, limit, source, other);
     err_set(err, ERR_USAGE, "%s is added to %s, which is not given (give it, or leave %s out)",
             name, other, name);
     return config_blame(config, source, err);
@@ -29,7 +29,7 @@ static int check_rss(const struct config *config, struct err *err)
     char name[CONFIG_NAME_MAX];
     if (limit == 0 || limit >= RSS_LEAST)
         return 0;
-    config_blame_name(CONFIG_OPTION_workers_max_rss, source, name);
+    config_blame_name(config, CONFIG_OPTION_workers_max_rss, source, name);
     if (limit < 1 << 16)
         err_set(err, ERR_USAGE,
                 "%s %" PRId64 ": a worker has 16M at least (%" PRId64 "M is meant?)", name, limit,

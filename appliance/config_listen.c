@@ -30,8 +30,8 @@ static int refuse_both(const struct config *config, enum config_option_id other,
 {
     enum config_source source = config->settings[CONFIG_OPTION_listen].source;
     char listen[CONFIG_NAME_MAX], name[CONFIG_NAME_MAX];
-    config_blame_name(CONFIG_OPTION_listen, source, listen);
-    config_blame_name(other, source, name);
+    config_blame_name(config, CONFIG_OPTION_listen, source, listen);
+    config_blame_name(config, other, source, name);
     err_set(err, ERR_USAGE,
             "%s and %s exclude each other (leave %s out, and give its address to %s)", listen, name,
             name, listen);
@@ -67,7 +67,7 @@ static int check_duplicates(const struct config *config, struct err *err)
         listener_address_fini(&address);
         if (!found)
             continue;
-        config_blame_name(CONFIG_OPTION_listen, source, name);
+        config_blame_name(config, CONFIG_OPTION_listen, source, name);
         err_set(err, ERR_USAGE, "%s %.*s: the address is given twice (leave one of them out)", name,
                 SHOWN, list->items[i]);
         return config_blame(config, source, err);

@@ -50,23 +50,26 @@ const struct config_command config_commands[CONFIG_COMMAND_COUNT] = {
 const struct config_option *config_option_find(struct str name)
 {
     for (size_t i = 0; i < CONFIG_OPTION_COUNT; i++) {
-        if (str_equal(name, str_of(config_options[i].name)))
-            return &config_options[i];
+        const struct config_option *option = &config_options[i];
+        if (str_equal(name, str_of(option->name)) ||
+            (option->alias != NULL && str_equal(name, str_of(option->alias))))
+            return option;
     }
     return NULL;
 }
 
-const struct config_option *config_option_near(struct str name, unsigned scope, unsigned place)
+const char *config_option_near(struct str name, unsigned scope, unsigned place)
 {
     struct near best = {.distance = NEAR_NOTHING};
-    const struct config_option *found = NULL;
     for (size_t i = 0; i < CONFIG_OPTION_COUNT; i++) {
         const struct config_option *option = &config_options[i];
-        if ((option->scopes & scope) != 0 && config_option_allowed_in(option, place) &&
-            near_consider(&best, name, option->name))
-            found = option;
+        if ((option->scopes & scope) == 0 || !config_option_allowed_in(option, place))
+            continue;
+        near_consider(&best, name, option->name);
+        if (option->alias != NULL)
+            near_consider(&best, name, option->alias);
     }
-    return found;
+    return best.word;
 }
 
 bool config_option_allowed_in(const struct config_option *option, unsigned place)
@@ -74,9 +77,9 @@ bool config_option_allowed_in(const struct config_option *option, unsigned place
     return option->places == 0 || (option->places & place) != 0;
 }
 
-void config_option_variable(const struct config_option *option, char out[static CONFIG_NAME_MAX])
+void config_option_variable(const char *name, char out[static CONFIG_NAME_MAX])
 {
-    snprintf(out, CONFIG_NAME_MAX, "LIMPET_%s", option->name);
+    snprintf(out, CONFIG_NAME_MAX, "LIMPET_%s", name);
     for (char *p = out; *p != '\0'; p++)
         *p = *p == '-' ? '_' : (char)toupper((unsigned char)*p);
 }

@@ -34,6 +34,9 @@ enum config_place {
     PLACE_COMMAND_LINE = 1 << CONFIG_COMMAND_LINE,
 };
 
+// In the place of a value that is secret.
+#define CONFIG_SECRET "(secret)"
+
 enum {
     CONFIG_CHOICES_MAX = 8,
     CONFIG_NAME_MAX = 64,     // bytes of a variable's name, its NUL included
@@ -42,6 +45,7 @@ enum {
 
 struct config_option {
     const char *name;
+    const char *alias; // what other servers call it; NULL: none
     enum config_kind kind;
     size_t offset;                           // of the field in struct config
     char letter;                             // 'o' for -o; 0: none
@@ -57,6 +61,7 @@ struct config_option {
     unsigned scopes;      // enum config_scope
     unsigned places;      // enum config_place; 0: everywhere
     enum config_reload reload;
+    bool secret;         // the value is not to be printed
     const char *metavar; // the value in help; NULL for KIND_FLAG and KIND_CHOICE
     const char *help;    // one phrase, no full stop
 };
@@ -74,16 +79,17 @@ extern const struct config_command config_commands[CONFIG_COMMAND_COUNT];
 // By enum config_option_id.
 extern const struct config_option config_options[CONFIG_OPTION_COUNT];
 
-// The option of that name, whatever its scope, or NULL.
+// The option of that name or alias, whatever its scope, or NULL.
 const struct config_option *config_option_find(struct str name);
 
-// The option of the scope and place whose name is most like this one, or NULL where none is near.
-const struct config_option *config_option_near(struct str name, unsigned scope, unsigned place);
+// The name or alias, of an option of the scope and place, that is most like this one, or NULL where
+// none is near.
+const char *config_option_near(struct str name, unsigned scope, unsigned place);
 
 bool config_option_allowed_in(const struct config_option *option, unsigned place);
 
-// "LIMPET_LOG_LEVEL" into out.
-void config_option_variable(const struct config_option *option, char out[static CONFIG_NAME_MAX]);
+// "LIMPET_LOG_LEVEL", of "log-level", into out.
+void config_option_variable(const char *name, char out[static CONFIG_NAME_MAX]);
 
 // What help shows for the value, into out: "NUMBER", "auto|wsgi"; "" for KIND_FLAG.
 void config_option_metavar(const struct config_option *option, char out[static CONFIG_METAVAR_MAX]);

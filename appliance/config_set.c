@@ -119,14 +119,16 @@ static const read_fn readers[] = {
 };
 
 // Every value must fit a "key = value" line and come back from it the same.
-static int check_text(const char *text, struct err *err)
+static int check_text(const struct config_option *option, const char *text, struct err *err)
 {
     size_t size = strlen(text);
     if (size > VALUE_MAX)
         return err_set(err, ERR_USAGE, "longer than %d bytes", VALUE_MAX);
     if (strpbrk(text, "\n\r") != NULL)
         return err_set(err, ERR_USAGE, "a newline in the value (it must be a single line)");
-    if (size > 0 && (strchr(" \t", text[0]) != NULL || strchr(" \t", text[size - 1]) != NULL))
+    // A secret is never written into one.
+    if (!option->secret && size > 0 &&
+        (strchr(" \t", text[0]) != NULL || strchr(" \t", text[size - 1]) != NULL))
         return err_set(err, ERR_USAGE, "a blank at the start or the end of the value");
     return 0;
 }
@@ -216,7 +218,7 @@ int config_set(struct config *config, const struct config_option *option, enum c
 {
     struct config_setting *setting = setting_of(config, option);
     struct value value = {.number = 0};
-    if (check_text(text, err) < 0 || readers[option->kind](option, text, &value, err) < 0)
+    if (check_text(option, text, err) < 0 || readers[option->kind](option, text, &value, err) < 0)
         return -1;
     if (source < setting->source)
         return 0;

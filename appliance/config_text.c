@@ -30,19 +30,27 @@ static void write_range(const struct config_option *option, char *out, size_t si
     snprintf(out, size, "%s to %s%s", minimum, maximum, option->automatic != NULL ? ", auto" : "");
 }
 
+// What an operator writes for the option: "--port", "TARGET", or a variable where there is no more.
+static void write_invocation(const struct config_option *option, char out[static CONFIG_NAME_MAX])
+{
+    if (!config_option_allowed_in(option, PLACE_COMMAND_LINE))
+        config_option_variable(option->name, out);
+    else
+        snprintf(out, CONFIG_NAME_MAX, "%s%s", option->positional ? "" : "--",
+                 option->positional ? option->metavar : option->name);
+}
+
 // Help.
 
 static void help_option(const struct config_option *option, struct buf *out)
 {
-    char metavar[CONFIG_METAVAR_MAX], left[COLUMN_TEXT], range[COLUMN_TEXT];
+    char name[CONFIG_NAME_MAX], metavar[CONFIG_METAVAR_MAX], left[COLUMN_TEXT], range[COLUMN_TEXT];
     char letter[] = {'-', option->letter, ',', ' ', '\0'};
     config_option_metavar(option, metavar);
     write_range(option, range, sizeof range);
-    if (option->positional)
-        snprintf(left, sizeof left, "  %s", metavar);
-    else
-        snprintf(left, sizeof left, "  %s--%s%s%s", option->letter != 0 ? letter : "", option->name,
-                 *metavar != '\0' ? " " : "", metavar);
+    write_invocation(option, name);
+    snprintf(left, sizeof left, "  %s%s%s%s", option->letter != 0 ? letter : "", name,
+             *metavar != '\0' && !option->positional ? " " : "", option->positional ? "" : metavar);
     if (strlen(left) + 2 <= HELP_COLUMN)
         PUT(out, "%-*s%s", HELP_COLUMN, left, option->help);
     else
@@ -101,11 +109,14 @@ static void document_option(const struct config_option *option, struct buf *out)
         [RELOAD_WORKER] = "in new workers",
         [RELOAD_ALL] = "at the next start",
     };
-    char variable[CONFIG_NAME_MAX];
+    char name[CONFIG_NAME_MAX], variable[CONFIG_NAME_MAX];
     char letter[] = {'`', '-', option->letter, '`', ',', ' ', '\0'};
-    config_option_variable(option, variable);
-    PUT(out, "| %s`%s%s` | ", option->letter != 0 ? letter : "", option->positional ? "" : "--",
-        option->positional ? option->metavar : option->name);
+    write_invocation(option, name);
+    config_option_variable(option->name, variable);
+    PUT(out, "| %s`%s`", option->letter != 0 ? letter : "", name);
+    if (option->alias != NULL && config_option_allowed_in(option, PLACE_COMMAND_LINE))
+        PUT(out, " (`--%s`)", option->alias);
+    PUT(out, " | ");
     document_value(option, out);
     if (option->standard != NULL)
         PUT(out, " | `%s`", option->standard);
@@ -147,19 +158,22 @@ static const char *value_at(const struct config *config, const struct config_opt
     const char *text = config->settings[option - config_options].text;
     if (option->kind == KIND_LIST)
         text = list->count > 0 ? list->items[index] : NULL;
-    return text != NULL ? text : "";
+    if (text == NULL)
+        return "";
+    return option->secret ? CONFIG_SECRET : text;
 }
 
 static void print_source(const struct config *config, const struct config_option *option,
                          struct buf *out)
 {
     char variable[CONFIG_NAME_MAX];
-    switch (config->settings[option - config_options].source) {
+    const struct config_setting *setting = &config->settings[option - config_options];
+    switch (setting->source) {
     case CONFIG_COMMAND_LINE:
         PUT(out, "# command line");
         break;
     case CONFIG_ENVIRONMENT:
-        config_option_variable(option, variable);
+        config_option_variable(setting->by_alias ? option->alias : option->name, variable);
         PUT(out, "# %s", variable);
         break;
     case CONFIG_FILE:
@@ -187,10 +201,11 @@ static void print_automatic(const struct config *config, const struct config_opt
     PUT(out, " (%s here)", number);
 }
 
-// Switches that only say what to do now are no settings.
+// Switches that only say what to do now are no settings; what is not to be packed may be one.
 static bool is_setting(const struct config_option *option, enum config_scope scope)
 {
-    return (option->scopes & scope) != 0 && config_option_allowed_in(option, PLACE_PACKED);
+    return (option->scopes & scope) != 0 &&
+           (option->secret || config_option_allowed_in(option, PLACE_PACKED));
 }
 
 static size_t print_width(const struct config *config, enum config_scope scope)
@@ -229,7 +244,7 @@ void config_settings_text(const struct config *config, struct buf *out)
     for (size_t i = 0; i < CONFIG_OPTION_COUNT; i++) {
         const struct config_option *option = &config_options[i];
         enum config_source source = config->settings[i].source;
-        if (!is_setting(option, SCOPE_SERVE) || option->positional ||
+        if (!is_setting(option, SCOPE_SERVE) || option->positional || option->secret ||
             (source != CONFIG_COMMAND_LINE && source != CONFIG_PROJECT))
             continue;
         for (size_t k = 0; k < value_count(config, option); k++)

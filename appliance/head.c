@@ -49,7 +49,7 @@ int head_begin(struct head *head, struct str reason)
 {
     head->lines.size = 0;
     head->content_length = -1;
-    head->has_date = false;
+    head->has_date = head->has_hsts = false;
     if (buf_reserve(&head->lines, reason.size) < 0 || !copy(head->lines.data, reason, TEXT))
         return -1;
     head->lines.size = head->reason_size = reason.size;
@@ -107,6 +107,8 @@ enum head_fault head_add(struct head *head, struct str name, struct str value)
         return take_length(head, value);
     if (str_equal_nocase(name, STR("date")))
         head->has_date = true;
+    else if (str_equal_nocase(name, STR("strict-transport-security")))
+        head->has_hsts = true;
     memcpy(out + value.size, "\r\n", 2);
     lines->size += name.size + value.size + 4;
     return HEAD_FINE;

@@ -26,7 +26,7 @@ struct head {
     struct buf lines; // the reason phrase, then "NAME: VALUE\r\n" each
     size_t reason_size;
     int64_t content_length; // which is not among the lines; -1: not given
-    bool has_date;
+    bool has_date, has_hsts;
 };
 
 void head_init(struct head *head);

@@ -62,6 +62,7 @@ static struct connection *connection_start(struct http *http, struct MHD_Connect
         return NULL;
     connection->http = http;
     connection->listener = http->accepting;
+    connection->session = MHD_get_connection_transport(transport);
     connection->fd =
         MHD_get_connection_info(transport, MHD_CONNECTION_INFO_CONNECTION_FD)->connect_fd;
     const union MHD_ConnectionInfo *info =
@@ -159,10 +160,14 @@ int64_t http_timeout(struct http *http)
 }
 
 void http_add(struct http *http, const struct listener *listener, int fd,
-              const struct sockaddr *address, socklen_t address_size)
+              const struct sockaddr *address, socklen_t address_size, struct tls_session *session)
 {
     http->accepting = listener;
-    if (MHD_add_connection(http->daemon, fd, address, address_size) != MHD_YES)
+    enum MHD_Result taken =
+        session != NULL ? MHD_add_connection_transport(http->daemon, fd, address, address_size,
+                                                       &http_tls_transport, session)
+                        : MHD_add_connection(http->daemon, fd, address, address_size);
+    if (taken != MHD_YES)
         log_debug("http", "a connection was not taken");
     http->accepting = NULL;
 }

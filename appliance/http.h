@@ -11,7 +11,8 @@
 #include "err.h"
 #include "reactor.h"
 
-struct http; // opaque
+struct http;        // opaque
+struct tls_session; // tls_session.h
 
 // setup must outlive it.
 struct http *http_new(const struct reactor_setup *setup, struct err *err);
@@ -25,9 +26,10 @@ int http_epoll_fd(const struct http *http);
 int64_t http_timeout(struct http *http);
 
 // Give it a connection that was accepted (non-blocking, close-on-exec): the descriptor is http's
-// now. To be called below the connection limit only: it is closed at once otherwise.
+// now, and the session, NULL where it is plain. To be called below the connection limit only: it is
+// closed at once otherwise.
 void http_add(struct http *http, const struct listener *listener, int fd,
-              const struct sockaddr *address, socklen_t address_size);
+              const struct sockaddr *address, socklen_t address_size, struct tls_session *session);
 
 // A turn: begin with the events of its connections, step until that is false, end. A step handles
 // one connection and never blocks.

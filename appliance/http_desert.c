@@ -7,6 +7,7 @@
 #include "check.h"
 #include "http_priv.h"
 #include "log.h"
+#include "tls_session.h"
 
 // Nothing of an answer has been sent, and nothing was before it: a connection is suspended only
 // once what it had to send has left.
@@ -22,22 +23,33 @@ static bool awaits_body(const struct request *request)
     return expectation == EXPECT_ASKED || expectation == EXPECT_COMING;
 }
 
+static ssize_t send_at_once(struct connection *connection, char *text, size_t size)
+{
+    struct iovec piece = {text, size};
+    if (connection->session == NULL)
+        return send(connection->fd, text, size, MSG_NOSIGNAL | MSG_DONTWAIT);
+    ssize_t result = tls_session_write(connection->session, &piece, 1);
+    tls_session_shutdown(connection->session);
+    return result;
+}
+
 // Straight to the socket, which takes so little at once, and closed for writing: whatever the
 // application answers later goes nowhere.
 static void refuse(const struct request *request)
 {
     static const char page[] = "504 Gateway Timeout\n";
     bool has_body = request_takes_body(request, 504);
-    char text[256];
+    const char *hsts = http_response_hsts(request);
+    char text[384];
     int size = snprintf(text, sizeof text,
-                        "HTTP/1.1 504 Gateway Timeout\r\nConnection: close\r\n"
+                        "HTTP/1.1 504 Gateway Timeout\r\nConnection: close\r\n%s%s%s"
                         "Content-Type: text/plain; charset=utf-8\r\nContent-Length: %zu\r\n\r\n%s",
-                        sizeof page - 1, has_body ? page : "");
+                        hsts != NULL ? "Strict-Transport-Security: " : "", hsts != NULL ? hsts : "",
+                        hsts != NULL ? "\r\n" : "", sizeof page - 1, has_body ? page : "");
     must(size > 0 && (size_t)size < sizeof text);
-    int fd = request->connection->fd;
-    if (send(fd, text, (size_t)size, MSG_NOSIGNAL | MSG_DONTWAIT) < 0)
+    if (send_at_once(request->connection, text, (size_t)size) < 0)
         log_debug("http", "a client could not be told that its request was given up");
-    shutdown(fd, SHUT_WR);
+    shutdown(request->connection->fd, SHUT_WR);
 }
 
 static void give_up(struct request *request)

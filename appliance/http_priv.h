@@ -22,6 +22,7 @@ struct connection {
     struct connection *next, *previous; // all of them, in no order
     struct http *http;
     const struct listener *listener;
+    struct tls_session *session; // NULL: plain
     int fd;
     uint16_t peer_port;
     bool served; // a request, at least
@@ -115,7 +116,8 @@ struct http {
     pthread_cond_t expectation_changed;
     const struct listener *accepting; // of the connection that http_add is handing over
     bool draining;
-    bool patient; // draining, and idle connections are kept for a while
+    bool patient;          // draining, and idle connections are kept for a while
+    bool challenge_failed; // one could not be read, and that was said
 };
 
 // http_request.c: libmicrohttpd's callbacks for one request, in the order in which they come.
@@ -132,12 +134,24 @@ void http_request_offer(struct request *request, enum work work);
 // With no work under way: release what it still has, then free it.
 void http_request_finish(struct request *request);
 
+// http_tls.c: its object is a tls_session.
+extern const struct MHD_Transport http_tls_transport;
+
 // http_desert.c: the end of a request, or of its work, that was given up before.
 void http_desert_end(struct request *request);
 void http_desert_settle(struct request *request);
 
-// http_response.c: queue a plain answer of our own making, inside a callback.
+// http_redirect.c: a request to LISTENER_REDIRECT, inside a callback: when its header section is
+// there, and when all of it is.
+enum MHD_Result http_redirect_begin(struct request *request);
+enum MHD_Result http_redirect_answer(struct request *request);
+
+// http_response.c: queue an answer of our own making, inside a callback; a plain page for the
+// status. Takes the response.
+enum MHD_Result http_respond(struct request *request, unsigned status, struct MHD_Response *out);
 enum MHD_Result http_respond_plain(struct request *request, unsigned status);
+// The value of Strict-Transport-Security (RFC 6797) that its answer is to have; NULL: none.
+const char *http_response_hsts(const struct request *request);
 // Send what the work has brought.
 void http_response_go_on(struct request *request);
 // Take the next piece of a body from its source; and the ones behind it, as long as they come

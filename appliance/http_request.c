@@ -10,6 +10,7 @@
 #include "clock.h"
 #include "log.h"
 #include "scoreboard.h"
+#include "tls_session.h"
 
 enum {
     LINE_SIZE_MAX = CONNECTION_MEMORY,
@@ -322,12 +323,16 @@ static enum MHD_Result announce(struct request *request, const char *method, con
         .peer_address = str_of(connection->peer_address),
         .peer_port = connection->peer_port,
         .endpoint = &connection->listener->endpoint,
+        .tls = connection->session != NULL ? tls_session_facts(connection->session) : NULL,
         .decoded_length = -1,
     };
     if (take_line(request, method) < 0)
         return MHD_NO;
     MHD_get_connection_values_n(request->transport, MHD_HEADER_KIND, take_header, request);
     unsigned status = judge_head(request, &expects);
+    // A body that is too large is none that would be received.
+    if (connection->listener->kind == LISTENER_REDIRECT && (status == 0 || status == 413))
+        return http_redirect_begin(request);
     if (status != 0) {
         request->head.header_count = 0;
         return http_respond_plain(request, status);
@@ -368,6 +373,8 @@ static void tell_expectation(struct request *request, enum expectation what)
 // The last call before an answer: all of the request is here.
 static enum MHD_Result complete(struct request *request)
 {
+    if (request->connection->listener->kind == LISTENER_REDIRECT)
+        return http_redirect_answer(request);
     if (request->expectation == EXPECT_COMING) {
         // Its handler runs already, and waits.
         MHD_suspend_connection(request->transport);

@@ -300,9 +300,18 @@ static struct MHD_Response *make_response(struct request *request, const struct 
     return out;
 }
 
+const char *http_response_hsts(const struct request *request)
+{
+    return request->head.tls != NULL ? request->http->setup->hsts : NULL;
+}
+
 static void set_lines(struct request *request, struct MHD_Response *out)
 {
-    const struct head *head = &request->answer.head;
+    struct head *head = &request->answer.head;
+    const char *hsts = http_response_hsts(request);
+    // The application's own is the better one. One that finds no room is left out.
+    if (hsts != NULL && !head->has_hsts)
+        head_add(head, STR("Strict-Transport-Security"), str_of(hsts));
     MHD_set_response_lines(out, buf_text(&head->lines), head->lines.size, head->reason_size,
                            head->has_date);
 }
@@ -396,21 +405,29 @@ static const char *reason(unsigned status)
     return text != NULL ? text : "Error";
 }
 
-static struct MHD_Response *plain_response(unsigned status)
+static struct MHD_Response *plain_response(const struct request *request, unsigned status)
 {
+    const char *hsts = http_response_hsts(request);
     char page[128];
     int size = snprintf(page, sizeof page, "%u %s\n", status, reason(status));
     struct MHD_Response *out = MHD_create_response_from_buffer_copy((size_t)size, page);
     if (out != NULL)
         MHD_add_response_header(out, "Content-Type", "text/plain; charset=utf-8");
+    if (out != NULL && hsts != NULL)
+        MHD_add_response_header(out, "Strict-Transport-Security", hsts);
     return out;
+}
+
+enum MHD_Result http_respond(struct request *request, unsigned status, struct MHD_Response *out)
+{
+    request->answered = true;
+    return queue(request, status, out);
 }
 
 enum MHD_Result http_respond_plain(struct request *request, unsigned status)
 {
-    struct MHD_Response *out = plain_response(status);
-    request->answered = true;
-    return out != NULL ? queue(request, status, out) : MHD_NO;
+    struct MHD_Response *out = plain_response(request, status);
+    return out != NULL ? http_respond(request, status, out) : MHD_NO;
 }
 
 void request_fail(struct request *request, unsigned status)
@@ -418,6 +435,6 @@ void request_fail(struct request *request, unsigned status)
     if (request->answered)
         return;
     request->answer.status = status;
-    request->answer.response = plain_response(status);
+    request->answer.response = plain_response(request, status);
     request->answered = true;
 }

@@ -23,6 +23,7 @@ struct inherit {
     int ipc;                    // the worker's end; its own to close
     struct listener *listeners; // the descriptors are the worker's to close when it stops accepting
     size_t listener_count;
+    int tls; // a bundle of certificates and keys, the worker's to close; -1: none
     const struct scoreboard_map *board; // where it tells what it does
     uint32_t luck;                      // a random number
     const struct config *config;

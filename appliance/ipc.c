@@ -23,12 +23,12 @@ union ancillary {
 };
 
 static const struct kind kinds[IPC_TYPE_COUNT] = {
-    [IPC_BORN] = {"BORN", false, 0},       [IPC_READY] = {"READY", true, 0},
-    [IPC_FAILED] = {"FAILED", true, 0},    [IPC_BYE] = {"BYE", false, 0},
-    [IPC_DONE] = {"DONE", false, 0},       [IPC_WORN] = {"WORN", true, 0},
-    [IPC_DRAIN] = {"DRAIN", false, 0},     [IPC_RETIRE] = {"RETIRE", false, 0},
-    [IPC_END] = {"END", true, 0},          [IPC_FORK] = {"FORK", true, 2},
-    [IPC_GIVE_UP] = {"GIVE_UP", false, 0},
+    [IPC_BORN] = {"BORN", false, 0},    [IPC_READY] = {"READY", true, 0},
+    [IPC_FAILED] = {"FAILED", true, 0}, [IPC_BYE] = {"BYE", false, 0},
+    [IPC_DONE] = {"DONE", false, 0},    [IPC_WORN] = {"WORN", true, 0},
+    [IPC_DRAIN] = {"DRAIN", false, 0},  [IPC_RETIRE] = {"RETIRE", false, 0},
+    [IPC_END] = {"END", true, 0},       [IPC_FORK] = {"FORK", true, 2},
+    [IPC_TLS] = {"TLS", false, 1},      [IPC_GIVE_UP] = {"GIVE_UP", false, 0},
 };
 
 static const struct kind *kind_of(uint32_t type)

@@ -29,6 +29,7 @@ enum ipc_type {
     // Supervisor, to the template: fork a worker; text: "NUMBER LUCK"; with the worker's end of its
     // own socket pair, and its scoreboard.
     IPC_FORK,
+    IPC_TLS,     // supervisor: certificates and keys for connections to come; with their bundle
     IPC_GIVE_UP, // supervisor: a request has been under way for too long, report and refuse it
     IPC_TYPE_COUNT,
 };

@@ -15,13 +15,22 @@
 
 // --- errors ---
 
+// The option that another address is chosen with.
+static const char *option_of(const struct listener_address *address,
+                             const struct listener_reason *reason)
+{
+    if (address->kind == LISTENER_REDIRECT)
+        return "--redirect-https";
+    return address->listed ? "--listen" : reason->options;
+}
+
 int listener_refuse_with(const struct listener_address *address,
                          const struct listener_reason *reason, struct err *err)
 {
     char what[sizeof err->text / 2];
     listener_address_describe(address, what, sizeof what);
     return err_set(err, ERR_FAILED, "cannot listen on %s: %s %s", what, reason->text,
-                   address->listed ? "--listen" : reason->options);
+                   option_of(address, reason));
 }
 
 int listener_refuse(const struct listener_address *address, const struct listener_reason *reasons,
@@ -42,6 +51,11 @@ int listener_refuse_overlap(const struct listener_address *address, const struct
     char what[320], other[320];
     listener_address_describe(address, what, sizeof what);
     listener_describe(listener, other, sizeof other);
+    if (address->kind == LISTENER_REDIRECT)
+        return err_set(err, ERR_USAGE,
+                       "cannot listen on %s: %s is there already; choose another port with "
+                       "--redirect-https",
+                       what, other);
     return err_set(err, ERR_USAGE,
                    "cannot listen on %s: %s of another --listen is there already; leave one of "
                    "them out",
@@ -63,20 +77,43 @@ void listener_append(struct listener_set *set, int fd, const char *address, uint
         reallocarray(set->origins, set->count + 1, sizeof *set->origins);
     must(origins != NULL);
     set->origins = origins;
-    listeners[set->count] =
-        (struct listener){fd, {.scheme = "http", .address = address, .port = port}};
+    listeners[set->count] = (struct listener){
+        .fd = fd, .endpoint = {.scheme = "http", .address = address, .port = port}};
     files[set->count] = (struct unix_socket_file){.path = NULL};
     origins[set->count] = (struct listener_origin){.name = NULL};
     set->count++;
 }
 
+// Decide what is spoken there.
+static void settle(const struct listener_set *set, const struct listener_address *address,
+                   struct listener *listener)
+{
+    struct endpoint *endpoint = &listener->endpoint;
+    bool is_unix = endpoint->port == 0;
+    listener->kind = listener_address_kind(address, is_unix, set->has_certificate);
+    // A socket of systemd's for that very port.
+    if (address->systemd && !address->says_kind && !is_unix && endpoint->port == set->redirect_port)
+        listener->kind = LISTENER_REDIRECT;
+    if (listener->kind != LISTENER_TLS)
+        return;
+    endpoint->scheme = "https";
+    listener->client_verify = address->says_verify ? address->client_verify : set->client_verify;
+}
+
 int listener_set_add(struct listener_set *set, const struct listener_address *address, int backlog,
                      struct err *err)
 {
+    size_t first = set->count;
+    int result;
     if (address->systemd)
-        return listener_add_systemd(set, address, err);
-    return address->path != NULL ? listener_add_unix(set, address, backlog, err)
-                                 : listener_add_tcp(set, address, backlog, err);
+        result = listener_add_systemd(set, address, err);
+    else if (address->path != NULL)
+        result = listener_add_unix(set, address, backlog, err);
+    else
+        result = listener_add_tcp(set, address, backlog, err);
+    for (size_t i = first; i < set->count; i++)
+        settle(set, address, &set->listeners[i]);
+    return result;
 }
 
 // Whether nobody has said where to listen.
@@ -117,10 +154,17 @@ static int take_addresses(struct listener_set *set, const struct config *config,
 int listener_set_open(struct listener_set *set, const struct config *config,
                       struct listener_inherited *inherited, struct err *err)
 {
-    *set = (struct listener_set){.inherited = inherited};
+    *set = (struct listener_set){
+        .inherited = inherited,
+        .has_certificate = config->tls_certificate.count > 0,
+        .client_verify = (enum client_verify)config->tls_client_verify.index,
+        .redirect_port = (uint16_t)config->redirect_https,
+    };
     int result = take_addresses(set, config, err);
     for (size_t i = 0; result == 0 && i < set->address_count; i++)
         result = listener_set_add(set, &set->addresses[i], (int)config->backlog, err);
+    if (result == 0 && set->redirect_port != 0)
+        result = listener_add_redirects(set, (int)config->backlog, err);
     set->inherited = NULL;
     if (result < 0)
         listener_set_fini(set);
@@ -196,7 +240,8 @@ void listener_describe(const struct listener *listener, char *out, size_t size)
     struct listener_address address = {.host = endpoint->address, .port = endpoint->port};
     char text[320];
     if (endpoint->port == 0) {
-        snprintf(out, size, "unix:%s", endpoint->address);
+        snprintf(out, size, "unix:%s%s", endpoint->address,
+                 listener->kind == LISTENER_TLS ? ",tls" : "");
         return;
     }
     listener_address_describe(&address, text, sizeof text);

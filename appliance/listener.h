@@ -27,11 +27,15 @@ struct listener_set {
     size_t count;
     struct listener_address *addresses; // what the listeners' endpoints point into
     size_t address_count;
+    bool has_certificate;                 // TCP addresses speak TLS where they do not say
+    enum client_verify client_verify;     // of those that speak TLS and do not say
+    uint16_t redirect_port;               // --redirect-https; 0: none
     struct listener_inherited *inherited; // while it is opened; NULL: none
 };
 
 // Listen on all that the configuration asks for: every --listen, or else --host and --port, or
-// --uds; where nobody asked for anything, on what systemd has given. An inherited socket
+// --uds; where nobody asked for anything, on what systemd has given. Then, for --redirect-https, on
+// that port of the hosts where TLS is spoken. An inherited socket
 // (listener_inherited.h; NULL: none) that is bound to one of these addresses serves in the place of
 // a new one, those that nothing asks for are closed. Errors name the address and the way out;
 // nothing is left open then.
@@ -59,7 +63,7 @@ void listener_set_claim_files(struct listener_set *set);
 // They are that process's which has taken over from us: nothing is removed any more.
 void listener_set_forget_files(struct listener_set *set);
 
-// "http://127.0.0.1:8000", "http://[::1]:8000", "unix:/run/shop.sock".
+// "http://127.0.0.1:8000", "https://[::1]:8443", "unix:/run/shop.sock", "unix:/run/shop.sock,tls".
 void listener_describe(const struct listener *listener, char *out, size_t size);
 // All of them, with ", " between; a name with several addresses once.
 void listener_set_describe(const struct listener_set *set, struct buf *out);

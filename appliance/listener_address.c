@@ -55,12 +55,6 @@ static int refuse_lookalikes(const char *text, struct err *err)
                        (int)strcspn(scheme + 3, "/"), scheme + 3);
     if (strchr(text, '/') != NULL)
         return err_set(err, ERR_USAGE, "looks like a path (write unix:%.*s)", SHOWN, text);
-    const char *comma = strchr(text, ',');
-    if (comma != NULL)
-        return err_set(err, ERR_USAGE,
-                       "only unix sockets have settings (leave \"%.*s\" out; another address is "
-                       "another --listen)",
-                       SHOWN, comma);
     return 0;
 }
 
@@ -90,6 +84,32 @@ static int parse_tcp(struct listener_address *address, char *text, struct err *e
 }
 
 // --- unix sockets ---
+
+static int parse_unix(struct listener_address *address, char *text, struct err *err)
+{
+    address->path = text;
+    if (*address->path == '\0')
+        return err_set(err, ERR_USAGE, "no path (write unix:/run/shop.sock)");
+    return 0;
+}
+
+// --- systemd ---
+
+// What may be a name is systemd's business, save that a colon cannot stand in LISTEN_FDNAMES.
+static int parse_systemd(struct listener_address *address, char *text, struct err *err)
+{
+    address->systemd = true;
+    if (*text == '\0')
+        return 0;
+    address->name = text + 1;
+    if (text[1] == '\0' || strchr(text + 1, ':') != NULL)
+        return err_set(err, ERR_USAGE,
+                       "no name of a socket behind \"systemd:\" (write FileDescriptorName= of "
+                       "the .socket unit, or systemd alone for all sockets)");
+    return 0;
+}
+
+// --- settings ---
 
 static int parse_mode(struct listener_address *address, char *value, struct err *err)
 {
@@ -122,67 +142,120 @@ static int parse_owner(struct listener_address *address, char *value, struct err
     return 0;
 }
 
-enum { SETTING_COUNT = 2 };
+static int parse_verify(struct listener_address *address, char *value, struct err *err)
+{
+    static const char *const names[] = {[CLIENT_VERIFY_OFF] = "off",
+                                        [CLIENT_VERIFY_OPTIONAL] = "optional",
+                                        [CLIENT_VERIFY_REQUIRE] = "require"};
+    for (size_t i = 0; i < sizeof names / sizeof names[0]; i++) {
+        if (strcmp(value, names[i]) != 0)
+            continue;
+        address->says_verify = true;
+        address->client_verify = (enum client_verify)i;
+        return 0;
+    }
+    return err_set(err, ERR_USAGE,
+                   "client-verify=%.*s: write client-verify=off, client-verify=optional or "
+                   "client-verify=require",
+                   SHOWN, value);
+}
+
+static int parse_kind(struct listener_address *address, char *value, struct err *err)
+{
+    enum listener_kind kind = strcmp(value, "tls") == 0 ? LISTENER_TLS : LISTENER_PLAIN;
+    if (address->says_kind && address->kind != kind)
+        return err_set(err, ERR_USAGE, "tls and plain exclude each other (leave one of them out)");
+    address->says_kind = true;
+    address->kind = kind;
+    return 0;
+}
+
+enum form { FORM_TCP, FORM_UNIX, FORM_SYSTEMD };
+
+static enum form form_of(const struct listener_address *address)
+{
+    if (address->systemd)
+        return FORM_SYSTEMD;
+    return address->path != NULL ? FORM_UNIX : FORM_TCP;
+}
+
+static int refuse_setting(const struct listener_address *address, const char *text, struct err *err)
+{
+    switch (form_of(address)) {
+    case FORM_UNIX:
+        return err_set(err, ERR_USAGE,
+                       "\"%.*s\" is no setting of a unix socket (there are mode=0660, "
+                       "owner=USER:GROUP, tls and client-verify=require)",
+                       SHOWN, text);
+    case FORM_SYSTEMD:
+        return err_set(err, ERR_USAGE,
+                       "\"%.*s\" is no setting here (there are tls, plain and "
+                       "client-verify=require; SocketMode=, SocketUser= and SocketGroup= stand in "
+                       "the .socket unit)",
+                       SHOWN, text);
+    case FORM_TCP:
+        break;
+    }
+    return err_set(err, ERR_USAGE,
+                   "\"%.*s\" is no setting of a TCP address (there are tls, plain and "
+                   "client-verify=require; another address is another --listen)",
+                   SHOWN, text);
+}
+
+enum { SETTING_COUNT = 5 };
 
 static const struct setting {
-    struct str name; // with its "="
+    struct str name; // with its "=", if a value follows
+    bool has_value;
+    bool of_unix; // of no others
     int (*parse)(struct listener_address *address, char *value, struct err *err);
 } settings[SETTING_COUNT] = {
-    {{"mode=", 5}, parse_mode},
-    {{"owner=", 6}, parse_owner},
+    {{"mode=", 5}, true, true, parse_mode},
+    {{"owner=", 6}, true, true, parse_owner},
+    {{"client-verify=", 14}, true, false, parse_verify},
+    {{"tls", 3}, false, false, parse_kind},
+    {{"plain", 5}, false, false, parse_kind},
 };
+
+static bool is_meant(const struct setting *setting, const struct listener_address *address,
+                     struct str text)
+{
+    bool named =
+        setting->has_value ? str_starts(text, setting->name) : str_equal(text, setting->name);
+    return named && (!setting->of_unix || form_of(address) == FORM_UNIX);
+}
 
 static int parse_setting(struct listener_address *address, char *text, bool seen[SETTING_COUNT],
                          struct err *err)
 {
     for (size_t i = 0; i < SETTING_COUNT; i++) {
-        struct str name = settings[i].name;
-        if (!str_starts(str_of(text), name))
+        const struct setting *setting = &settings[i];
+        if (!is_meant(setting, address, str_of(text)))
             continue;
         if (seen[i])
-            return err_set(err, ERR_USAGE, "%s is given twice (leave one of them out)", name.data);
+            return err_set(err, ERR_USAGE, "%s is given twice (leave one of them out)",
+                           setting->name.data);
         seen[i] = true;
-        return settings[i].parse(address, text + name.size, err);
+        return setting->parse(address, text + (setting->has_value ? setting->name.size : 0), err);
     }
-    return err_set(err, ERR_USAGE,
-                   "\"%.*s\" is no setting of a unix socket (there are mode=0660 and "
-                   "owner=USER:GROUP)",
-                   SHOWN, text);
+    return refuse_setting(address, text, err);
 }
 
-static int parse_unix(struct listener_address *address, char *text, struct err *err)
+static int parse_settings(struct listener_address *address, char *text, struct err *err)
 {
     bool seen[SETTING_COUNT] = {false};
     char *rest = text, *setting;
-    address->path = strsep(&rest, ",");
-    if (*address->path == '\0')
-        return err_set(err, ERR_USAGE, "no path (write unix:/run/shop.sock)");
     while ((setting = strsep(&rest, ",")) != NULL) {
         if (parse_setting(address, setting, seen, err) < 0)
             return -1;
     }
-    return 0;
-}
-
-// --- systemd ---
-
-// What may be a name is systemd's business, save that a colon cannot stand in LISTEN_FDNAMES.
-static int parse_systemd(struct listener_address *address, char *text, struct err *err)
-{
-    const char *comma = strchr(text, ',');
-    address->systemd = true;
-    if (comma != NULL)
+    bool is_plain = listener_address_kind(address, address->path != NULL, true) == LISTENER_PLAIN;
+    if (address->says_verify && is_plain)
         return err_set(err, ERR_USAGE,
-                       "systemd's sockets have their settings in the .socket unit (leave "
-                       "\"%.*s\" out, and write SocketMode=, SocketUser= and SocketGroup= there)",
-                       SHOWN, comma);
-    if (*text == '\0')
-        return 0;
-    address->name = text + 1;
-    if (text[1] == '\0' || strchr(text + 1, ':') != NULL)
-        return err_set(err, ERR_USAGE,
-                       "no name of a socket behind \"systemd:\" (write FileDescriptorName= of "
-                       "the .socket unit, or systemd alone for all sockets)");
+                       address->says_kind
+                           ? "client-verify= is for TLS (leave it out, or plain)"
+                           : "client-verify= is for TLS, which a unix socket speaks where "
+                             "\",tls\" says so (add it, or leave client-verify= out)");
     return 0;
 }
 
@@ -200,6 +273,8 @@ int listener_address_parse(struct listener_address *address, const char *text, s
     *address = (struct listener_address){.mode = LISTENER_FILE_MODE, .listed = true};
     address->text = strdup(text);
     must(address->text != NULL);
+    char *rest = address->text;
+    strsep(&rest, ","); // what follows are settings
     int result;
     if (is_systemd(text))
         result = parse_systemd(address, address->text + sizeof "systemd" - 1, err);
@@ -207,6 +282,8 @@ int listener_address_parse(struct listener_address *address, const char *text, s
         result = parse_unix(address, address->text + sizeof "unix:" - 1, err);
     else
         result = parse_tcp(address, address->text, err);
+    if (result == 0 && rest != NULL)
+        result = parse_settings(address, rest, err);
     if (result < 0)
         listener_address_fini(address);
     return result;
@@ -239,6 +316,14 @@ bool listener_address_equal(const struct listener_address *a, const struct liste
     if (a->path != NULL || b->path != NULL)
         return same_text(a->path, b->path);
     return a->port != 0 && a->port == b->port && same_text(a->host, b->host);
+}
+
+enum listener_kind listener_address_kind(const struct listener_address *address, bool is_unix,
+                                         bool has_certificate)
+{
+    if (address->says_kind || address->kind == LISTENER_REDIRECT)
+        return address->kind;
+    return has_certificate && !is_unix ? LISTENER_TLS : LISTENER_PLAIN;
 }
 
 void listener_address_describe(const struct listener_address *address, char *out, size_t size)

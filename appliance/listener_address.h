@@ -7,6 +7,7 @@
 #include <sys/types.h>
 
 #include "err.h"
+#include "reactor.h"
 
 // Mode of a unix socket's file where none is given: whoever may enter its folder may connect, as
 // with a port (nginx does the same).
@@ -20,13 +21,18 @@ struct listener_address {
     const char *owner, *group; // of that file, names or numbers; NULL: as it comes
     bool systemd;              // none of these, but sockets that systemd has opened
     const char *name;          // of them, FileDescriptorName=; NULL: all
-    bool listed;               // by --listen; else by --host, --port and --uds
-    char *text;                // what the names above point into; NULL: it belongs to others
+    bool says_kind;            // which of the two follows; else it is as there are certificates
+    bool says_verify;          // which follows the next; else it is as --tls-client-verify says
+    enum listener_kind kind;
+    enum client_verify client_verify;
+    bool listed; // by --listen; else by --host, --port and --uds, or by --redirect-https
+    char *text;  // what the names above point into; NULL: it belongs to others
 };
 
 // "127.0.0.1:8000", "[::1]:8000", "name:8000", ":8000", "8000" (of 127.0.0.1),
 // "unix:/run/shop.sock", there with ",mode=0660" and ",owner=USER:GROUP" behind, or "systemd" and
-// "systemd:NAME". Errors are ERR_USAGE and say what to write instead, not what was written.
+// "systemd:NAME". Any of them with ",tls" or ",plain" behind, and ",client-verify=require". Errors
+// are ERR_USAGE and say what to write instead, not what was written.
 int listener_address_parse(struct listener_address *address, const char *text, struct err *err);
 void listener_address_fini(struct listener_address *address);
 
@@ -35,6 +41,10 @@ int listener_address_check(const char *text, struct err *err);
 
 // The same place; any two free ports are two places.
 bool listener_address_equal(const struct listener_address *a, const struct listener_address *b);
+
+// What is spoken there, on a TCP socket or on a unix one, by a server with certificates or without.
+enum listener_kind listener_address_kind(const struct listener_address *address, bool is_unix,
+                                         bool has_certificate);
 
 // "127.0.0.1:8000", "[::1]:8000", ":8000", "unix:/run/shop.sock", "systemd:NAME".
 void listener_address_describe(const struct listener_address *address, char *out, size_t size);

@@ -34,6 +34,10 @@ int listener_add_unix(struct listener_set *set, const struct listener_address *a
 int listener_add_systemd(struct listener_set *set, const struct listener_address *address,
                          struct err *err);
 
+// For all that speaks TLS already, sockets on set->redirect_port that send clients there; none
+// where systemd has given such.
+int listener_add_redirects(struct listener_set *set, int backlog, struct err *err);
+
 // --- inherited sockets ---
 
 // One socket more, which is no inherited one any more; address as for struct endpoint.

@@ -58,7 +58,8 @@ static void describe(const struct listener_inherited_socket *socket, char *out, 
     char address[ADDRESS_MAX];
     uint16_t port;
     read_endpoint(socket->fd, address, &port);
-    struct listener listener = {socket->fd, {.scheme = "http", .address = address, .port = port}};
+    struct listener listener = {.fd = socket->fd,
+                                .endpoint = {.scheme = "http", .address = address, .port = port}};
     listener_describe(&listener, out, size);
 }
 

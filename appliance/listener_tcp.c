@@ -25,9 +25,10 @@ struct adding {
     struct listener_set *set;
     const struct listener_address *address;
     int backlog;
-    size_t first;  // socket of this address in the set
-    uint16_t port; // of its sockets, 0 until the first one has one
-    int missing;   // errno of the latest address that this machine lacks
+    size_t first;    // socket of this address in the set
+    uint16_t port;   // of its sockets, 0 until the first one has one
+    int missing;     // errno of the latest address that this machine lacks
+    bool redirected; // a redirecting socket of another address takes this one's clients
 };
 
 static int refuse(const struct listener_address *address, int errnum, struct err *err)
@@ -124,7 +125,7 @@ static bool is_named(const struct listener_set *set, in_port_t port)
         if (set->addresses[i].port == ntohs(port))
             return true;
     }
-    return false;
+    return ntohs(port) == set->redirect_port;
 }
 
 // Any free port is that which a limpet found before, so that its clients find us.
@@ -247,6 +248,11 @@ static int add_one(struct adding *adding, const struct addrinfo *info, struct er
     const struct listener *other = find_meeting(set, info->ai_addr);
     if (other != NULL && other >= &set->listeners[adding->first])
         return 0; // a name may have an address twice
+    if (other != NULL && other->kind == LISTENER_REDIRECT &&
+        adding->address->kind == LISTENER_REDIRECT) {
+        adding->redirected = true;
+        return 0;
+    }
     if (other != NULL)
         return listener_refuse_overlap(adding->address, other, err);
     if (adopt_one(adding, info))
@@ -297,7 +303,7 @@ int listener_add_tcp(struct listener_set *set, const struct listener_address *ad
     if (result == 0 && !(all && set->count > adding.first))
         result = add_family(&adding, list, all ? AF_INET : AF_INET6, err);
     freeaddrinfo(list);
-    if (result == 0 && set->count == adding.first)
+    if (result == 0 && set->count == adding.first && !adding.redirected)
         return refuse(address, adding.missing, err);
     return result;
 }

@@ -14,6 +14,8 @@
 #include "clock.h"
 #include "http.h"
 #include "log.h"
+#include "tls_context.h"
+#include "tls_handshakes.h"
 
 enum {
     // So that a flood of new connections does not starve the ones that are here, and the other
@@ -32,10 +34,13 @@ enum {
 struct reactor {
     const struct reactor_setup *setup;
     struct http *http;
-    int epoll_fd;    // http's
-    int wake_fd;     // an eventfd: a request was posted
-    int event_count; // from the last reactor_wait
-    bool in_turn;    // the events were taken, connections may be left to step
+    struct tls_scratch *scratch;       // NULL: no TLS
+    struct tls_context *tls;           // for connections to come
+    struct tls_handshakes *handshakes; // under way
+    int epoll_fd;                      // http's
+    int wake_fd;                       // an eventfd: a request was posted
+    int event_count;                   // from the last reactor_wait
+    bool in_turn;                      // the events were taken, connections may be left to step
     struct epoll_event events[EVENTS_A_WAIT];
     _Atomic bool asleep; // in reactor_wait: who posts has to wake it
     // Connections at which no more are accepted: the limit, or what there were when descriptors or
@@ -74,8 +79,8 @@ static void unwatch_listeners(struct reactor *reactor)
         epoll_ctl(reactor->epoll_fd, EPOLL_CTL_DEL, reactor->setup->listeners[i].fd, NULL);
 }
 
-// Event sources are told apart by address: a listener, the reactor itself for control, its wake_fd;
-// all others are connections.
+// Event sources are told apart by address: a listener, the reactor itself for control, its wake_fd,
+// a handshake; all others are connections.
 static int watch_all(struct reactor *reactor)
 {
     const struct reactor_setup *setup = reactor->setup;
@@ -86,6 +91,85 @@ static int watch_all(struct reactor *reactor)
     // Each write to it is an edge, so it is never read.
     return watch(reactor, reactor->wake_fd, EPOLLIN | EPOLLET, &reactor->wake_fd);
 }
+
+// --- TLS ---
+
+static struct tls_settings tls_settings(const struct reactor_setup *setup)
+{
+    struct tls_settings settings = {.only_tls13 = setup->only_tls13};
+    for (size_t i = 0; i < setup->listener_count; i++)
+        settings.verifies |= setup->listeners[i].client_verify != CLIENT_VERIFY_OFF;
+    return settings;
+}
+
+int reactor_set_tls(struct reactor *reactor, int bundle, struct err *err)
+{
+    struct tls_settings settings = tls_settings(reactor->setup);
+    struct tls_context *context = tls_context_new(bundle, &settings, reactor->scratch, err);
+    if (context == NULL)
+        return -1;
+    tls_context_drop(reactor->tls);
+    reactor->tls = context;
+    return 0;
+}
+
+static void wake(void *owner)
+{
+    struct reactor *reactor = owner;
+    uint64_t one = 1;
+    if (atomic_exchange(&reactor->asleep, false))
+        must(write(reactor->wake_fd, &one, sizeof one) == sizeof one);
+}
+
+static void take_established(void *owner, const struct tls_accepted *accepted)
+{
+    const struct reactor *reactor = owner;
+    http_add(reactor->http, accepted->listener, accepted->fd,
+             (const struct sockaddr *)&accepted->address, accepted->address_size,
+             accepted->session);
+}
+
+static int open_tls(struct reactor *reactor, struct err *err)
+{
+    struct tls_handshakes_setup setup = {.epoll_fd = reactor->epoll_fd,
+                                         .established = take_established,
+                                         .wake = wake,
+                                         .owner = reactor};
+    if (reactor->setup->tls < 0)
+        return 0;
+    reactor->scratch = tls_scratch_new();
+    if (reactor->scratch == NULL)
+        return err_system(err, ENOMEM, "reactor");
+    reactor->handshakes = tls_handshakes_new(&setup, err);
+    if (reactor->handshakes == NULL)
+        return -1;
+    return reactor_set_tls(reactor, reactor->setup->tls, err);
+}
+
+static void close_tls(struct reactor *reactor)
+{
+    tls_handshakes_free(reactor->handshakes);
+    tls_context_drop(reactor->tls);
+    tls_scratch_free(reactor->scratch);
+}
+
+static size_t handshake_count(const struct reactor *reactor)
+{
+    return reactor->handshakes != NULL ? tls_handshakes_count(reactor->handshakes) : 0;
+}
+
+static bool have_finished_handshakes(const struct reactor *reactor)
+{
+    return handshake_count(reactor) > 0 && tls_handshakes_have_finished(reactor->handshakes);
+}
+
+// Of all kinds.
+static size_t connection_count(const struct reactor *reactor)
+{
+    return http_connection_count(reactor->http) + handshake_count(reactor);
+}
+
+// --- a reactor's life ---
 
 struct reactor *reactor_new(const struct reactor_setup *setup, struct err *err)
 {
@@ -100,9 +184,10 @@ struct reactor *reactor_new(const struct reactor_setup *setup, struct err *err)
     reactor->http = http_new(setup, err);
     if (reactor->http != NULL) {
         reactor->epoll_fd = http_epoll_fd(reactor->http);
-        if (watch_all(reactor) == 0)
+        if (watch_all(reactor) < 0)
+            err_system(err, errno, "reactor: epoll");
+        else if (open_tls(reactor, err) == 0)
             return reactor;
-        err_system(err, errno, "reactor: epoll");
     }
     reactor_free(reactor);
     return NULL;
@@ -113,6 +198,7 @@ void reactor_free(struct reactor *reactor)
     if (reactor == NULL)
         return;
     http_free(reactor->http);
+    close_tls(reactor);
     if (reactor->wake_fd >= 0)
         close(reactor->wake_fd);
     free(reactor);
@@ -120,10 +206,8 @@ void reactor_free(struct reactor *reactor)
 
 void reactor_post(struct reactor *reactor, struct request *request)
 {
-    uint64_t one = 1;
     http_post(reactor->http, request);
-    if (atomic_exchange(&reactor->asleep, false))
-        must(write(reactor->wake_fd, &one, sizeof one) == sizeof one);
+    wake(reactor);
 }
 
 // Errors that say something about us, not about the one connection (accept(2)).
@@ -142,8 +226,7 @@ static void pause_accepting(struct reactor *reactor)
 
 static void resume_accepting(struct reactor *reactor)
 {
-    if (!reactor->paused || reactor->draining ||
-        http_connection_count(reactor->http) >= reactor->ceiling)
+    if (!reactor->paused || reactor->draining || connection_count(reactor) >= reactor->ceiling)
         return;
     reactor->ceiling = reactor->setup->connection_limit;
     reactor->paused = watch_listeners(reactor) < 0;
@@ -154,7 +237,7 @@ static void resume_accepting(struct reactor *reactor)
 // At once, not at the next connection: that one would wake this worker in vain and no other.
 static void check_limit(struct reactor *reactor)
 {
-    if (http_connection_count(reactor->http) < reactor->ceiling)
+    if (connection_count(reactor) < reactor->ceiling)
         return;
     pause_accepting(reactor);
     if (!reactor->told)
@@ -165,22 +248,37 @@ static void check_limit(struct reactor *reactor)
 
 static void take_shortage(struct reactor *reactor)
 {
-    size_t count = http_connection_count(reactor->http);
+    size_t count = connection_count(reactor);
     log_warning("reactor", "a connection cannot be accepted: out of descriptors or memory");
     reactor->ceiling = count > 0 ? count : 1;
     pause_accepting(reactor);
 }
 
+static void add(struct reactor *reactor, const struct tls_accepted *accepted)
+{
+    if (accepted->listener->kind == LISTENER_TLS) {
+        // Whoever connects once the supervisor has said that certificates were replaced, gets the
+        // new ones, though what tells us may stand behind this connection in our events.
+        if (reactor->setup->control_fd >= 0)
+            reactor->setup->control(reactor->setup->owner);
+        tls_handshakes_add(reactor->handshakes, reactor->tls, accepted);
+    } else {
+        http_add(reactor->http, accepted->listener, accepted->fd,
+                 (const struct sockaddr *)&accepted->address, accepted->address_size, NULL);
+    }
+    check_limit(reactor);
+}
+
 static void accept_some(struct reactor *reactor, const struct listener *listener)
 {
-    for (int i = 0; i < ACCEPTS_A_TURN && !reactor->paused; i++) {
-        struct sockaddr_storage address;
-        socklen_t size = sizeof address;
-        int fd =
-            accept4(listener->fd, (struct sockaddr *)&address, &size, SOCK_NONBLOCK | SOCK_CLOEXEC);
-        if (fd >= 0) {
-            http_add(reactor->http, listener, fd, (struct sockaddr *)&address, size);
-            check_limit(reactor);
+    for (int i = 0; i < ACCEPTS_A_TURN && !reactor->paused && !reactor->draining; i++) {
+        struct tls_accepted accepted;
+        accepted.listener = listener;
+        accepted.address_size = sizeof accepted.address;
+        accepted.fd = accept4(listener->fd, (struct sockaddr *)&accepted.address,
+                              &accepted.address_size, SOCK_NONBLOCK | SOCK_CLOEXEC);
+        if (accepted.fd >= 0) {
+            add(reactor, &accepted);
             continue;
         }
         if (errno == EAGAIN)
@@ -210,6 +308,8 @@ static unsigned take_events(struct reactor *reactor)
             setup->control(setup->owner);
         else if (is_listener(reactor, who) && !reactor->draining)
             accept_some(reactor, who);
+        else if (tls_handshakes_owns(who))
+            tls_handshakes_take(reactor->handshakes, who);
         else if (who != &reactor->wake_fd && !is_listener(reactor, who))
             reactor->events[kept++] = reactor->events[i];
     }
@@ -229,6 +329,8 @@ static void drain_idle(struct reactor *reactor)
         return;
     reactor->drain_next = reactor->patient ? now + DRAIN_IDLE : 0;
     http_drain(reactor->http, reactor->patient ? HTTP_DRAIN_PATIENT : HTTP_DRAIN_ALL);
+    if (reactor->handshakes != NULL && !reactor->patient)
+        tls_handshakes_drop(reactor->handshakes);
 }
 
 static void give_up_overdue(struct reactor *reactor)
@@ -245,6 +347,8 @@ static void give_up_overdue(struct reactor *reactor)
 static void begin_turn(struct reactor *reactor)
 {
     unsigned count = take_events(reactor);
+    if (handshake_count(reactor) > 0)
+        tls_handshakes_turn(reactor->handshakes, clock_milliseconds());
     drain_idle(reactor);
     give_up_overdue(reactor);
     http_begin(reactor->http, reactor->events, count);
@@ -254,9 +358,12 @@ static void begin_turn(struct reactor *reactor)
 // Milliseconds until we have something to do ourselves; -1: no such moment.
 static int64_t own_timeout(const struct reactor *reactor)
 {
-    if (!reactor->draining && reactor->give_up_after == 0)
+    bool shakes = handshake_count(reactor) > 0;
+    if (!reactor->draining && reactor->give_up_after == 0 && !shakes)
         return -1;
     int64_t now = clock_milliseconds(), until = now + DRAIN_CHECK;
+    if (shakes && tls_handshakes_deadline(reactor->handshakes) < until)
+        until = tls_handshakes_deadline(reactor->handshakes);
     if (reactor->drain_next > 0 && reactor->drain_next < until)
         until = reactor->drain_next;
     if (reactor->give_up_after > 0 && reactor->give_up_next < until)
@@ -270,9 +377,9 @@ void reactor_wait(struct reactor *reactor)
     int64_t own = own_timeout(reactor);
     if (own >= 0 && (timeout < 0 || timeout > own))
         timeout = own;
-    // Posted before it is seen asleep: not waited for. After: it is woken.
+    // Posted or finished before it is seen asleep: not waited for. After: it is woken.
     reactor->asleep = true;
-    if (http_has_posted(reactor->http))
+    if (http_has_posted(reactor->http) || have_finished_handshakes(reactor))
         timeout = 0;
     int limit = timeout > INT32_MAX ? INT32_MAX : (int)timeout;
     reactor->event_count = epoll_wait(reactor->epoll_fd, reactor->events, EVENTS_A_WAIT, limit);
@@ -343,5 +450,5 @@ void reactor_give_up(struct reactor *reactor, int64_t limit)
 
 bool reactor_finished(const struct reactor *reactor)
 {
-    return reactor->draining && http_is_idle(reactor->http);
+    return reactor->draining && http_is_idle(reactor->http) && handshake_count(reactor) == 0;
 }

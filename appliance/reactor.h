@@ -13,9 +13,22 @@ struct reactor;        // opaque
 struct scoreboard_map; // scoreboard.h
 struct spool_limits;   // spool.h
 
+// What is spoken on a listening socket.
+enum listener_kind {
+    LISTENER_PLAIN,
+    LISTENER_TLS,
+    LISTENER_REDIRECT, // plain, and sends every client on to HTTPS
+};
+
+// Whether clients are asked for a certificate (--tls-client-verify's values in that order).
+enum client_verify { CLIENT_VERIFY_OFF, CLIENT_VERIFY_OPTIONAL, CLIENT_VERIFY_REQUIRE };
+
 // A listening socket and what to tell applications of it. The descriptor stays the caller's.
 struct listener {
     int fd;
+    enum listener_kind kind;
+    enum client_verify client_verify; // of LISTENER_TLS
+    uint16_t redirect_port;           // of LISTENER_REDIRECT: where HTTPS is
     struct endpoint endpoint;
 };
 
@@ -32,7 +45,15 @@ struct reactor_setup {
     uint64_t request_limit; // at the end of that many, worn is called once; 0: never
     void (*worn)(void *owner);
     bool keep_alive; // else every answer closes its connection
-    int control_fd;  // readable: control is called in reactor_next. -1: none
+    int tls;         // a bundle (tls_bundle.h) for LISTENER_TLS, the caller's to close; -1: none
+    bool only_tls13; // no older version is spoken
+    // The value of Strict-Transport-Security (RFC 6797) in answers over TLS; NULL: none.
+    const char *hsts;
+    // Where LISTENER_REDIRECT finds the answers to ACME's challenges, an absolute path; NULL: they
+    // are sent on as all else.
+    const char *challenge_folder;
+    int control_fd; // readable: control is called in reactor_next, which may call it at other times
+                    // as well. -1: none
     void (*control)(void *owner);
     // Called when nothing is left of a drain but work that was given up: it may never end.
     void (*desert)(void *owner);
@@ -63,6 +84,10 @@ void reactor_flush(struct reactor *reactor, struct request *request);
 
 // Any thread, without the baton: have the request settled by whoever holds it.
 void reactor_post(struct reactor *reactor, struct request *request);
+
+// With the baton. Connections to come have the certificates and keys of that bundle. On error all
+// stays as it was.
+int reactor_set_tls(struct reactor *reactor, int bundle, struct err *err);
 
 // With the baton. Stop accepting, and answer what is under way with "Connection: close". Idle
 // connections are closed; patient: they stay for some seconds, since their client may be about to

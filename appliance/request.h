@@ -10,8 +10,9 @@
 #include "err.h"
 #include "str.h"
 
-struct head;    // head.h
-struct request; // opaque
+struct head;      // head.h
+struct request;   // opaque
+struct tls_facts; // tls_facts.h
 
 // Requests in order; one is in no more than one queue at a time. Zeroed: empty.
 struct request_queue {
@@ -54,6 +55,7 @@ struct request_head {
     struct str peer_address; // "" on a unix socket
     uint16_t peer_port;
     const struct endpoint *endpoint;
+    const struct tls_facts *tls; // NULL: plain
 };
 
 const struct request_head *request_head(const struct request *request);

@@ -5,6 +5,7 @@
 #include <inttypes.h>
 #include <stdio.h>
 #include <string.h>
+#include <time.h>
 
 enum {
     CELL_MAX = 128,  // bytes of a cell, its NUL included
@@ -226,10 +227,38 @@ static int put_supervisor(const struct status *status, struct buf *out)
                       status->died);
 }
 
+// "example.org (ECDSA P-256), expires 2027-01-02, in 42 days".
+static int put_certificate(const struct status_certificate *certificate, int64_t now,
+                           struct buf *out)
+{
+    char text[CELL_MAX * 4], date[16];
+    time_t until = (time_t)certificate->not_after;
+    struct tm parts = {.tm_mday = 1};
+    int64_t left = certificate->not_after - now;
+    gmtime_r(&until, &parts);
+    strftime(date, sizeof date, "%Y-%m-%d", &parts);
+    const char *names = *certificate->names != '\0' ? certificate->names : certificate->file;
+    int size = snprintf(text, sizeof text, "%.256s (%s), %s %s", names, certificate->kind,
+                        left > 0 ? "expires" : "EXPIRED", date);
+    if (left > 0)
+        snprintf(text + size, sizeof text - (size_t)size, ", in %" PRId64 " days", left / 86400);
+    return put_field("certificate", text, out);
+}
+
+static int put_certificates(const struct status *status, struct buf *out)
+{
+    int result = 0;
+    for (size_t i = 0; result == 0 && i < status->certificate_count; i++)
+        result = put_certificate(&status->certificates[i], status->now, out);
+    return result;
+}
+
 int status_table(const struct status *status, struct buf *out)
 {
     int widths[COLUMN_COUNT];
     int result = put_supervisor(status, out);
+    if (result == 0)
+        result = put_certificates(status, out);
     if (result < 0 || status->worker_count == 0)
         return result;
     measure(status, widths);

@@ -29,6 +29,14 @@ struct status_worker {
     size_t doing_count; // those that are known; busy may be more
 };
 
+struct status_certificate {
+    const char *names;  // "example.org, *.example.org"
+    const char *kind;   // "ECDSA P-256"
+    const char *serial; // hexadecimal
+    const char *file;
+    int64_t not_after; // Unix time in seconds
+};
+
 // All borrowed.
 struct status {
     const char *name, *version;
@@ -43,6 +51,9 @@ struct status {
     uint64_t died;     // workers that ended unasked
     const struct status_worker *workers;
     size_t worker_count;
+    int64_t now; // Unix time in seconds, which certificates are compared with
+    const struct status_certificate *certificates;
+    size_t certificate_count;
 };
 
 // Append the text, whole lines. 0, or -1 where it does not fit into the buffer.

@@ -172,6 +172,17 @@ static void put_worker(struct json *json, const struct status_worker *worker)
     end(json, "}");
 }
 
+static void put_certificate(struct json *json, const struct status_certificate *certificate)
+{
+    begin(json, "{");
+    put_text(json, "names", certificate->names);
+    put_text(json, "kind", certificate->kind);
+    put_text(json, "serial", certificate->serial);
+    put_text(json, "file", certificate->file);
+    put_number(json, "not_after", (uint64_t)certificate->not_after);
+    end(json, "}");
+}
+
 int status_json(const struct status *status, struct buf *out)
 {
     struct json json = {.out = out};
@@ -187,6 +198,11 @@ int status_json(const struct status *status, struct buf *out)
     put_number(&json, "workers_wanted", status->workers_wanted);
     put_number(&json, "workers_replaced", status->replaced);
     put_number(&json, "workers_died", status->died);
+    put_name(&json, "certificates");
+    begin(&json, "[");
+    for (size_t i = 0; i < status->certificate_count; i++)
+        put_certificate(&json, &status->certificates[i]);
+    end(&json, "]");
     put_name(&json, "workers");
     begin(&json, "[");
     for (size_t i = 0; i < status->worker_count; i++)

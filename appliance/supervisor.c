@@ -21,6 +21,7 @@
 #include "pid_file.h"
 #include "signals.h"
 #include "title.h"
+#include "tls_store.h"
 
 enum {
     FILE_LIMIT_MAX = 65536, // descriptors a process; more only costs those who close them all
@@ -266,6 +267,7 @@ static void wait_for_events(struct supervisor *supervisor)
     struct pollfd *polls = supervisor->polls;
     polls[POLL_SIGNALS] = (struct pollfd){.fd = supervisor->signals, .events = POLLIN};
     polls[POLL_RELOAD] = (struct pollfd){.fd = reload_fd(supervisor->reload), .events = POLLIN};
+    polls[POLL_TLS] = (struct pollfd){.fd = tls_store_watch_fd(supervisor->tls), .events = POLLIN};
     polls[POLL_UPGRADE] = (struct pollfd){.fd = upgrade_fd(supervisor->upgrade), .events = POLLIN};
     for (size_t i = 0; i < supervisor->count; i++)
         polls[POLL_SLOTS + i] = (struct pollfd){.fd = supervisor->slots[i]->ipc, .events = POLLIN};
@@ -303,6 +305,7 @@ static void loop(struct supervisor *supervisor)
         supervisor_check_limits(supervisor);
         supervisor_go_on(supervisor);
         take_changes(supervisor);
+        supervisor_turn_tls(supervisor);
         feed_watchdog(supervisor);
         supervisor_end_waiting(supervisor);
         supervisor_sweep_slots(supervisor);
@@ -369,9 +372,13 @@ static int open_resources(struct supervisor *supervisor, struct err *err)
     const struct config *config = supervisor->setup->config;
     fill_standard_descriptors();
     raise_file_limit();
-    // Before the application is loaded for the first time: no change is missed.
-    if (reload_open(&supervisor->reload, config, err) < 0)
+    if (supervisor_open_tls(supervisor, err) < 0)
         return -1;
+    // Before the application is loaded for the first time: no change is missed.
+    if (reload_open(&supervisor->reload, config, err) < 0) {
+        tls_store_close(supervisor->tls);
+        return -1;
+    }
     // Workers that the template forks become our children.
     if (config->preload)
         prctl(PR_SET_CHILD_SUBREAPER, 1);
@@ -383,6 +390,7 @@ static int open_resources(struct supervisor *supervisor, struct err *err)
         listener_set_fini(&supervisor->listeners);
     }
     reload_close(supervisor->reload);
+    tls_store_close(supervisor->tls);
     return -1;
 }
 
@@ -421,6 +429,7 @@ int supervisor_run(const struct supervisor_setup *setup, struct err *err)
     if (setup->config->pid_file != NULL)
         pid_file_remove(setup->config->pid_file);
     reload_close(supervisor.reload);
+    tls_store_close(supervisor.tls);
     listener_set_fini(&supervisor.listeners);
     supervisor_free_slots(&supervisor);
     if (supervisor.result < 0)

@@ -9,6 +9,9 @@
 #include "clock.h"
 #include "config.h"
 #include "status.h"
+#include "tls_library.h"
+#include "tls_load.h"
+#include "tls_store.h"
 #include "version.h"
 
 enum { ADDRESSES_MAX = 1 << 16 }; // bytes
@@ -84,6 +87,22 @@ static const char *state_of(const struct supervisor *supervisor)
     return supervisor->announced != 0 ? "serving" : "starting";
 }
 
+// The caller frees it.
+static struct status_certificate *draw_certificates(const struct supervisor *supervisor,
+                                                    size_t *count)
+{
+    const struct tls_certificate_facts *facts = tls_store_certificates(supervisor->tls, count);
+    struct status_certificate *out = calloc(*count + 1, sizeof *out);
+    must(out != NULL);
+    for (size_t i = 0; i < *count; i++)
+        out[i] = (struct status_certificate){.names = facts[i].names,
+                                             .kind = facts[i].kind,
+                                             .serial = facts[i].serial,
+                                             .file = facts[i].file,
+                                             .not_after = facts[i].not_after};
+    return out;
+}
+
 static int tell_status(const struct supervisor *supervisor, bool json, struct buf *out,
                        struct err *err)
 {
@@ -96,6 +115,8 @@ static int tell_status(const struct supervisor *supervisor, bool json, struct bu
     for (size_t i = 0; i < count; i++)
         draw_worker(supervisor->slots[i], &workers[i], &pictures[i], now);
     listener_set_describe(&supervisor->listeners, &listening);
+    size_t certificate_count;
+    struct status_certificate *certificates = draw_certificates(supervisor, &certificate_count);
     struct status status = {
         .name = supervisor->setup->name,
         .version = LIMPET_VERSION,
@@ -110,9 +131,13 @@ static int tell_status(const struct supervisor *supervisor, bool json, struct bu
         .died = supervisor->died,
         .workers = workers,
         .worker_count = count,
+        .now = tls_library_time(),
+        .certificates = certificates,
+        .certificate_count = certificate_count,
     };
     int result = json ? status_json(&status, out) : status_table(&status, out);
     free_pictures(pictures, count);
+    free(certificates);
     free(workers);
     return result == 0 ? 0 : err_set(err, ERR_FAILED, "there is too much to tell");
 }

@@ -16,6 +16,7 @@ static void take_born(struct supervisor *supervisor, struct slot *slot,
     if (!slot->unborn || message->sender <= 0)
         return;
     slot->unborn = false;
+    slot->look_at = CHILD_NEVER; // the time to be born in
     slot->child.pid = message->sender;
     log_debug("supervisor", "worker %u has pid %d", slot->child.number, (int)message->sender);
     supervisor_step(supervisor, slot, CHILD_EVENT_SPAWNED);

@@ -18,7 +18,7 @@
 #include "upgrade.h"
 
 // Where in the poll set.
-enum { POLL_SIGNALS, POLL_RELOAD, POLL_UPGRADE, POLL_SLOTS };
+enum { POLL_SIGNALS, POLL_RELOAD, POLL_TLS, POLL_UPGRADE, POLL_SLOTS };
 
 // One child. Several may have one number: that which serves, its successor, and those that it has
 // itself replaced and that still answer what they had begun.
@@ -43,6 +43,7 @@ struct supervisor {
     struct listener_set listeners;
     int signals;
     struct reload *reload; // NULL: none
+    struct tls_store *tls; // NULL: none
     struct jail jail;
     struct control *control; // NULL: none
     size_t control_polls;    // behind those of the slots
@@ -86,7 +87,6 @@ void supervisor_step_all(struct supervisor *supervisor, enum child_event event);
 void supervisor_signal(const struct slot *slot, int number); // unless its process was reaped
 void supervisor_announce(struct supervisor *supervisor);     // that all serve, once they do
 bool supervisor_stays(const struct supervisor *supervisor);  // in spite of a failed start
-
 // Tell all workers to end, and the clients to come that nobody serves.
 void supervisor_stop(struct supervisor *supervisor, enum child_event event);
 
@@ -102,11 +102,9 @@ void supervisor_spawn(struct supervisor *supervisor, struct slot *slot); // CHIL
 // A scoreboard and a socket pair for a process to come; theirs: its end of that.
 int supervisor_prepare_slot(struct supervisor *supervisor, struct slot *slot, int *theirs,
                             struct err *err);
-
 void supervisor_close_ipc(struct slot *slot); // our end of the socket pair
 
 void supervisor_reap(struct supervisor *supervisor, int number); // SIGCHLD
-
 // One that is done ends once the last of the others has, or at once if it is not to be the last.
 void supervisor_end_waiting(struct supervisor *supervisor);
 
@@ -119,9 +117,14 @@ int supervisor_open_control(struct supervisor *supervisor, struct err *err);
 void supervisor_take_signals(struct supervisor *supervisor);
 
 // What the operator may ask for, by signal or over the control socket.
-void supervisor_reread(struct supervisor *supervisor);
 void supervisor_restart(struct supervisor *supervisor);
 void supervisor_stop_gracefully(struct supervisor *supervisor, const char *why);
+
+// --- supervisor_tls.c ---
+
+int supervisor_open_tls(struct supervisor *supervisor, struct err *err);
+void supervisor_reread(struct supervisor *supervisor);   // SIGHUP, or over the control socket
+void supervisor_turn_tls(struct supervisor *supervisor); // do what is due
 
 // --- supervisor_upgrade.c ---
 
@@ -151,9 +154,8 @@ void supervisor_take_template(struct supervisor *supervisor);
 // What the settings say to child.c.
 struct child_limits supervisor_limits(const struct config *config);
 struct child_limits supervisor_template_limits(const struct config *config);
-// A worker serves from now on: when it is to be looked at.
+// A worker serves: when to look at it. And look at its memory, and requests that it is stuck in.
 void supervisor_watch_limits(struct supervisor *supervisor, struct slot *slot);
-// Look at those whose time has come: memory, requests that they are stuck in.
 void supervisor_check_limits(struct supervisor *supervisor);
 void supervisor_tell_worn(const struct slot *slot, const char *why); // that it is replaced
 int64_t supervisor_resident(pid_t pid); // bytes in memory, -1: not known
@@ -161,9 +163,8 @@ int64_t supervisor_resident(pid_t pid); // bytes in memory, -1: not known
 // --- supervisor_slots.c ---
 
 struct slot *supervisor_add_slot(struct supervisor *supervisor, unsigned number);
-// Remove those whose child is dead.
-void supervisor_sweep_slots(struct supervisor *supervisor);
-void supervisor_free_slots(struct supervisor *supervisor); // all of them
+void supervisor_sweep_slots(struct supervisor *supervisor); // remove those whose child is dead
+void supervisor_free_slots(struct supervisor *supervisor);  // all of them
 
 // NULL: none.
 struct slot *supervisor_find_process(const struct supervisor *supervisor, pid_t pid);

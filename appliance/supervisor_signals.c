@@ -33,15 +33,6 @@ static void stop(struct supervisor *supervisor, int number)
         supervisor_stop_gracefully(supervisor, signals_name(number, name, sizeof name));
 }
 
-void supervisor_reread(struct supervisor *supervisor)
-{
-    if (supervisor->stopping)
-        return;
-    notify_reloading();
-    log_info("supervisor", "reading again what can change while workers go on");
-    notify_send("READY=1");
-}
-
 static void reread(struct supervisor *supervisor, int number)
 {
     (void)number;

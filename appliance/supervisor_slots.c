@@ -5,6 +5,7 @@
 #include <stdlib.h>
 
 #include "check.h"
+#include "tls_store.h"
 
 struct slot *supervisor_add_slot(struct supervisor *supervisor, unsigned number)
 {
@@ -89,6 +90,8 @@ int64_t supervisor_next_deadline(const struct supervisor *supervisor)
     next = supervisor->sample_at < next ? supervisor->sample_at : next;
     int64_t control = control_deadline(supervisor->control);
     next = control < next ? control : next;
+    int64_t tls = tls_store_deadline(supervisor->tls);
+    next = tls < next ? tls : next;
     next = supervisor->upgrade_deadline < next ? supervisor->upgrade_deadline : next;
     next = supervisor->watchdog_at < next ? supervisor->watchdog_at : next;
     for (size_t i = 0; i < supervisor->count; i++) {

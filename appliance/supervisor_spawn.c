@@ -13,6 +13,7 @@
 #include "config.h"
 #include "log.h"
 #include "signals.h"
+#include "tls_store.h"
 
 enum { OBITUARY_MAX = 1024 }; // bytes
 
@@ -32,6 +33,7 @@ static void forget_supervisor(struct supervisor *supervisor, const struct slot *
     reload_close(supervisor->reload);
     supervisor_forget_upgrade(supervisor);
     control_close(supervisor->control);
+    tls_store_forget(supervisor->tls);
     for (size_t i = 0; i < supervisor->count; i++) {
         struct slot *slot = supervisor->slots[i];
         supervisor_close_ipc(slot);
@@ -53,6 +55,7 @@ static _Noreturn void become_worker(struct supervisor *supervisor, struct slot *
         .ipc = ipc,
         .listeners = supervisor->listeners.listeners,
         .listener_count = supervisor->listeners.count,
+        .tls = tls_store_fd(supervisor->tls),
         .board = &slot->board,
         .luck = slot->child.luck,
         .config = setup->config,

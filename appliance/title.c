@@ -24,6 +24,7 @@ static struct {
     char **arguments; // as we were started
     char **given;     // those that main works with
     char **environment;
+    char **original; // the environment as the kernel passed it
 } state;
 
 // An array and its strings in one piece.
@@ -65,6 +66,7 @@ char **title_init(int argc, char **argv)
     state.arguments = copy_strings(argv);
     state.given = copy_strings(argv);
     state.environment = copy_strings(environ);
+    state.original = environ;
     if (argc > 0) {
         state.memory = argv[0];
         state.used = (size_t)(end_of(argv[0], argv) - argv[0]);
@@ -73,6 +75,15 @@ char **title_init(int argc, char **argv)
     }
     environ = state.environment;
     return state.given;
+}
+
+void title_hide(const char *variable)
+{
+    size_t size = strlen(variable);
+    for (char **entry = state.original; entry != NULL && *entry != NULL; entry++) {
+        if (strncmp(*entry, variable, size) == 0 && (*entry)[size] == '=')
+            memset(*entry + size + 1, '*', strlen(*entry + size + 1));
+    }
 }
 
 char *const *title_arguments(void)

@@ -10,6 +10,10 @@ enum { TITLE_NAME_MAX = 64 }; // bytes of a name that an operator may choose
 // on with, which the caller may move and change; they are there until the process ends.
 char **title_init(int argc, char **argv);
 
+// Before the first title: have the kernel show asterisks as that variable's value
+// (/proc/PID/environ). environ keeps it.
+void title_hide(const char *variable);
+
 // The arguments that this program was started with, NULL-terminated: what starts it again.
 char *const *title_arguments(void);
 

@@ -18,10 +18,12 @@
 #include "cleanup.h"
 #include "log.h"
 #include "watch_names.h"
+#include "watch_path.h"
 
 enum {
     EVENTS_SIZE = 16384, // bytes of events a read
     READS_MAX = 64,      // a call of watch_take: the caller has other things to do, too
+    LEVELS = 2,          // of folders in which everything counts: a named one, and those in it
 };
 
 // What is written counts when it is closed, not before it is whole.
@@ -32,6 +34,7 @@ struct folder {
     int wd; // 0: forgotten, and removed from the table after all events
     char *path;
     bool whole;       // all sources in it count, and its folders are watched; else what is named
+    unsigned levels;  // everything in it counts, and in so many levels of folders, it included
     bool has_sources; // or had: then its end is a change
 };
 
@@ -39,8 +42,11 @@ struct folder {
 struct watch {
     int fd;
     char *root;   // the watched folder; NULL: none
-    char **files; // those that are named
+    char **names; // those that are named, absolute, as they were given
+    size_t name_count;
+    char **files; // those, and the links that lead to them
     size_t file_count;
+    bool renamed; // what is at one of these may be something else now
     struct folder *folders;
     size_t folder_count;
     int highest;            // wd so far: the kernel numbers upwards
@@ -59,6 +65,12 @@ static bool is_folder(const char *path)
 {
     struct stat status;
     return stat(path, &status) == 0 && S_ISDIR(status.st_mode);
+}
+
+static bool is_link(const char *path)
+{
+    struct stat status;
+    return lstat(path, &status) == 0 && S_ISLNK(status.st_mode);
 }
 
 static bool is_root(const struct watch *watch, const char *path)
@@ -96,6 +108,15 @@ static struct folder *find(struct watch *watch, int wd)
 {
     for (size_t i = 0; i < watch->folder_count; i++) {
         if (watch->folders[i].wd == wd)
+            return &watch->folders[i];
+    }
+    return NULL;
+}
+
+static struct folder *find_path(struct watch *watch, const char *path)
+{
+    for (size_t i = 0; i < watch->folder_count; i++) {
+        if (watch->folders[i].wd != 0 && strcmp(watch->folders[i].path, path) == 0)
             return &watch->folders[i];
     }
     return NULL;
@@ -229,6 +250,24 @@ static void add_tree(struct watch *watch, const char *path, bool is_new)
         scan(watch, next, is_new);
 }
 
+// A folder in which everything counts: so many levels, it included.
+static void add_levels(struct watch *watch, const char *path, unsigned levels)
+{
+    add(watch, path, false);
+    struct folder *folder = find_path(watch, path);
+    DIR *entries = folder != NULL && levels > folder->levels ? opendir(path) : NULL;
+    if (entries == NULL)
+        return;
+    folder->levels = levels;
+    char below[PATH_MAX];
+    for (const struct dirent *entry; levels > 1 && (entry = readdir(entries)) != NULL;) {
+        if (strcmp(entry->d_name, ".") != 0 && strcmp(entry->d_name, "..") != 0 &&
+            join(below, path, entry->d_name) && is_folder(below))
+            add_levels(watch, below, levels - 1);
+    }
+    closedir(entries);
+}
+
 static void add_folder_of(struct watch *watch, const char *path)
 {
     char folder[PATH_MAX];
@@ -243,6 +282,8 @@ static void add_named(struct watch *watch, const char *new_folder)
 {
     for (size_t i = 0; i < watch->file_count; i++) {
         add_folder_of(watch, watch->files[i]);
+        if (!is_link(watch->files[i]) && is_folder(watch->files[i]))
+            add_levels(watch, watch->files[i], LEVELS);
         if (new_folder != NULL && is_below(watch->files[i], new_folder) &&
             access(watch->files[i], F_OK) == 0)
             note(watch, watch->files[i]);
@@ -254,7 +295,7 @@ static void add_named(struct watch *watch, const char *new_folder)
 // --- events ---
 
 // A file that is made is written later, and counts then. A link has no later.
-static bool is_link(const char *path)
+static bool is_whole(const char *path)
 {
     struct stat status;
     return lstat(path, &status) == 0 && (S_ISLNK(status.st_mode) || status.st_nlink > 1);
@@ -281,7 +322,7 @@ static void take_appeared(struct watch *watch, const struct inotify_event *event
 {
     if (is_root(watch, path) || (whole && is_looked_into(path, event->name))) {
         take_folder(watch, path);
-    } else if (counts && ((event->mask & IN_MOVED_TO) != 0 || is_link(path))) {
+    } else if (counts && ((event->mask & IN_MOVED_TO) != 0 || is_whole(path))) {
         note(watch, path);
     }
 }
@@ -298,19 +339,56 @@ static void take_event(struct watch *watch, const struct inotify_event *event)
         return;
     bool whole = folder->whole;
     bool source = whole && watch_names_source(event->name);
-    bool counts = source || is_named(watch, path);
+    bool named = is_named(watch, path);
+    unsigned levels = folder->levels;
+    bool counts = source || named || levels > 0;
     folder->has_sources |= source;
+    watch->renamed |= named && (event->mask & IN_CLOSE_WRITE) == 0;
     if (whole && watch_names_environment(event->name) && !is_root(watch, folder->path)) {
         // It was a folder like others until now.
         *strrchr(path, '/') = '\0';
         drop(watch, path);
     } else if ((event->mask & (IN_CREATE | IN_MOVED_TO)) != 0) {
         take_appeared(watch, event, path, whole, counts);
+        if (levels > 1 && is_folder(path))
+            add_levels(watch, path, levels - 1);
+        if ((named || levels > 0) && (event->mask & IN_ISDIR) != 0)
+            note(watch, path); // what is in it may have been there before we looked
     } else {
         bool gone = (event->mask & IN_CLOSE_WRITE) == 0;
         if ((gone && drop(watch, path)) || counts)
             note(watch, path);
     }
+}
+
+// --- names ---
+
+static void free_files(struct watch *watch)
+{
+    for (size_t i = 0; i < watch->file_count; i++)
+        free(watch->files[i]);
+    free(watch->files);
+    watch->files = NULL;
+    watch->file_count = 0;
+}
+
+static void add_file(void *owner, const char *path)
+{
+    struct watch *watch = owner;
+    if (is_named(watch, path))
+        return;
+    watch->files = reallocarray(watch->files, watch->file_count + 1, sizeof *watch->files);
+    char *copy = strdup(path);
+    must(watch->files != NULL && copy != NULL);
+    watch->files[watch->file_count++] = copy;
+}
+
+// Where the names lead to now.
+static void find_files(struct watch *watch)
+{
+    free_files(watch);
+    for (size_t i = 0; i < watch->name_count; i++)
+        watch_path_walk(watch->names[i], add_file, watch);
 }
 
 // After a gap nothing is known of which folders there are.
@@ -340,37 +418,36 @@ const char *watch_take(struct watch *watch)
             p += sizeof *event + event->len;
         }
     }
+    if (watch->renamed || watch->overflowed)
+        find_files(watch);
+    if (watch->renamed)
+        add_named(watch, NULL);
     if (watch->overflowed)
         start_over(watch);
+    watch->renamed = false;
     remove_forgotten(watch);
     return watch->changed[0] != '\0' ? watch->changed : NULL;
 }
 
 // --- open and close ---
 
-// The path of a file by its folder's real one, which has to be there. NULL: it is not.
-static char *real_file(const char *file)
-{
-    const char *slash = strrchr(file, '/');
-    const char *name = slash != NULL ? slash + 1 : file;
-    char path[PATH_MAX];
-    _free_ char *given = slash != NULL ? strndup(file, (size_t)(slash - file) + 1) : strdup(".");
-    must(given != NULL);
-    _free_ char *folder = realpath(given, NULL);
-    if (folder == NULL || *name == '\0' || !join(path, folder, name))
-        return NULL;
-    return strdup(path);
-}
-
+// Names are given relative to the folder that we work in now.
 static void name_files(struct watch *watch, const struct watch_setup *setup)
 {
-    watch->files = calloc(setup->file_count + 1, sizeof *watch->files);
-    must(watch->files != NULL);
+    _free_ char *here = realpath(".", NULL);
+    watch->names = calloc(setup->file_count + 1, sizeof *watch->names);
+    must(watch->names != NULL);
     for (size_t i = 0; i < setup->file_count; i++) {
-        char *path = real_file(setup->files[i]);
-        if (path != NULL)
-            watch->files[watch->file_count++] = path;
+        char path[PATH_MAX];
+        const char *name = setup->files[i];
+        if (name[0] == '/' ? snprintf(path, sizeof path, "%s", name) >= PATH_MAX
+                           : here == NULL || !join(path, here, name))
+            continue;
+        char *copy = strdup(path);
+        must(copy != NULL);
+        watch->names[watch->name_count++] = copy;
     }
+    find_files(watch);
 }
 
 static int start(struct watch *watch, const struct watch_setup *setup, struct err *err)
@@ -408,10 +485,11 @@ void watch_close(struct watch *watch)
         close(watch->fd);
     for (size_t i = 0; i < watch->folder_count; i++)
         free(watch->folders[i].path);
-    for (size_t i = 0; i < watch->file_count; i++)
-        free(watch->files[i]);
+    for (size_t i = 0; i < watch->name_count; i++)
+        free(watch->names[i]);
+    free_files(watch);
     free(watch->folders);
-    free(watch->files);
+    free(watch->names);
     free(watch->root);
     free(watch);
 }

@@ -1,6 +1,7 @@
 // watch.h - notices by inotify that the sources of an application have changed: Python files, TOML
-// files and templates in a folder and all below it, and any files that are named. Left out are
-// hidden files and folders, caches, installed packages and virtual environments.
+// files and templates in a folder and all below it, and any files that are named, with the links
+// that lead to them. Left out are hidden files and folders, caches, installed packages and virtual
+// environments.
 #pragma once
 
 #include <stddef.h>
@@ -10,8 +11,10 @@
 struct watch; // opaque
 
 struct watch_setup {
-    const char *folder;       // NULL: only the files
-    const char *const *files; // whatever their names are; one that is not there yet may come
+    const char *folder; // NULL: only the files
+    // Whatever their names are; one that is not there yet may come. In one that is a folder
+    // everything counts, and in its folders, but no deeper.
+    const char *const *files;
     size_t file_count;
 };
 

@@ -111,6 +111,14 @@ static void give_up(struct worker *worker)
     inherit->runtime->tell(RUNTIME_STUCK, &err);
 }
 
+static void take_tls(struct worker *worker, int bundle)
+{
+    struct err err;
+    if (reactor_set_tls(worker->reactor, bundle, &err) < 0)
+        log_error("worker", "keeps its certificates: %s", err.text);
+    close(bundle);
+}
+
 static void take_message(struct worker *worker, const struct ipc_message *message)
 {
     switch (message->type) {
@@ -120,6 +128,9 @@ static void take_message(struct worker *worker, const struct ipc_message *messag
     case IPC_RETIRE:
         worker->retires = true;
         drain(worker, true);
+        break;
+    case IPC_TLS:
+        take_tls(worker, message->fds[0]);
         break;
     case IPC_GIVE_UP:
         give_up(worker);
@@ -196,6 +207,8 @@ static int serve(struct worker *worker, const char *description, struct err *err
     };
     if (spool_check(&body_limits, err) < 0)
         return -1;
+    char hsts[32];
+    snprintf(hsts, sizeof hsts, "max-age=%" PRId64, config->hsts / 1000);
     struct reactor_setup setup = {
         .body_limits = &body_limits,
         .listeners = inherit->listeners,
@@ -203,6 +216,10 @@ static int serve(struct worker *worker, const char *description, struct err *err
         .connection_limit = (unsigned)config->backpressure,
         .expectation_limit = (unsigned)config->blocking_threads / 2,
         .keep_alive = config->http1_keep_alive,
+        .tls = inherit->tls,
+        .hsts = config->hsts > 0 ? hsts : NULL,
+        .challenge_folder = config->acme_webroot,
+        .only_tls13 = config->tls_min.index > 0, // behind 1.2
         .board = inherit->board,
         .request_limit = worker->request_limit,
         .worn = tell_worn,
@@ -213,6 +230,9 @@ static int serve(struct worker *worker, const char *description, struct err *err
         .owner = worker,
     };
     worker->reactor = reactor_new(&setup, err);
+    // The application has no business with it.
+    if (inherit->tls >= 0)
+        close(inherit->tls);
     if (worker->reactor == NULL)
         return -1;
     int result = watch_termination(worker, err);

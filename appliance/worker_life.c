@@ -11,6 +11,7 @@
 #include <sys/prctl.h>
 #include <unistd.h>
 
+#include "config.h"
 #include "crash.h"
 #include "ipc.h"
 #include "jail.h"
@@ -54,10 +55,14 @@ int worker_follow(const struct inherit *inherit, struct err *err)
 int worker_enter(const struct inherit *inherit, struct err *err)
 {
     signals_enter_worker();
+    config_forget_secrets();
     worker_take_name(inherit);
     // Before we follow: the kernel forgets that when the user id changes.
     if (jail_enter(inherit->jail, err) < 0 || worker_follow(inherit, err) < 0)
         return -1;
+    // It has keys in its memory: nobody of the same user may trace it or dump it.
+    if (inherit->tls >= 0)
+        prctl(PR_SET_DUMPABLE, 0);
     return detach_input(err);
 }
 

@@ -20,6 +20,7 @@
 struct template
 {
     const struct inherit *inherit;
+    int tls; // the latest bundle of certificates and keys, for the workers; -1: none
     char description[IPC_TEXT_MAX];
 };
 
@@ -66,6 +67,7 @@ static void fork_worker(const struct template *template, const struct ipc_messag
     inherit.ipc = message->fds[0];
     inherit.board = &board;
     inherit.first = false;
+    inherit.tls = template->tls;
     read_order(message->text, &inherit);
     if (scoreboard_attach(&board, message->fds[1], (unsigned)inherit.config->blocking_threads,
                           &err) < 0) {
@@ -88,8 +90,15 @@ static void fork_worker(const struct template *template, const struct ipc_messag
     close(inherit.ipc);
 }
 
+static void take_tls(struct template *template, int bundle)
+{
+    if (template->tls >= 0)
+        close(template->tls);
+    template->tls = bundle;
+}
+
 // Until the supervisor wants no more workers of us, or is gone.
-static void fork_workers(const struct template *template)
+static void fork_workers(struct template *template)
 {
     int ipc = template->inherit->ipc;
     struct pollfd poll_fd = {.fd = ipc, .events = POLLIN};
@@ -102,6 +111,8 @@ static void fork_workers(const struct template *template)
         }
         if (message.type == IPC_FORK)
             fork_worker(template, &message);
+        else if (message.type == IPC_TLS)
+            take_tls(template, message.fds[0]);
         else if (message.type == IPC_NOTHING)
             poll(&poll_fd, 1, -1);
     }
@@ -122,7 +133,7 @@ static int load(struct template *template, struct err *err)
 
 int worker_template_main(const struct inherit *inherit)
 {
-    struct template template = {.inherit = inherit};
+    struct template template = {.inherit = inherit, .tls = inherit->tls};
     struct err err = {.kind = ERR_NONE};
     if (worker_enter(inherit, &err) < 0 || load(&template, &err) < 0)
         return worker_fail(inherit, &err);

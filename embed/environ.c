@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "check.h"
+#include "environ_tls.h"
 #include "header_key.h"
 #include "input.h"
 #include "names.h"
@@ -142,6 +143,7 @@ void environ_fini(void)
     Py_CLEAR(shared.address);
     for (size_t i = 0; i < PORTS_KEPT; i++)
         Py_CLEAR(shared.ports[i].text);
+    environ_tls_fini();
     header_key_fini();
     input_fini();
 }
@@ -158,6 +160,8 @@ static int set_endpoint(PyObject *environ, const struct endpoint *endpoint)
         set_new(environ, names.wsgi_url_scheme, PyUnicode_FromString(endpoint->scheme)) < 0 ||
         set_new(environ, names.SERVER_NAME, PyUnicode_DecodeFSDefault(endpoint->address)) < 0 ||
         set_new(environ, names.SERVER_PORT, decimal(endpoint->port)) < 0)
+        return -1;
+    if (strcmp(endpoint->scheme, "https") == 0 && environ_tls_prepare(environ) < 0)
         return -1;
     return endpoint->port != 0 ? PyDict_SetItem(environ, names.REMOTE_PORT, names.empty) : 0;
 }
@@ -301,6 +305,8 @@ PyObject *environ_new(struct request *request, PyObject **awaited)
         set_likely(environ, names.SERVER_PROTOCOL, head->version, names.HTTP_1_1) < 0 ||
         set_target(environ, head->target) < 0 || set_peer(environ, head) < 0 ||
         set_new(environ, names.wsgi_input, input_new(request, awaited)) < 0)
+        return NULL;
+    if (head->tls != NULL && environ_tls_set(environ, head->tls) < 0)
         return NULL;
     for (size_t i = 0; i < head->header_count; i++) {
         if (set_header(environ, &head->headers[i]) < 0)

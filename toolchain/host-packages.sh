@@ -1,6 +1,7 @@
 #!/bin/bash
 # host-packages.sh GROUP... - install the Debian packages that a verb needs and the machine lacks.
-# Groups: build, check, test, browser, bench, fuzz. Uses sudo when not root; does nothing when all are there.
+# Groups: build, check, test, dependencies, browser, tls, bench, fuzz. Uses sudo when not root; does nothing when all
+# are there.
 # The lists are read by name:
 # shellcheck disable=SC2034
 set -euo pipefail
@@ -8,10 +9,13 @@ set -euo pipefail
 packages_build="gcc g++ make binutils patch tar gzip bzip2 xz-utils curl ca-certificates file
     autoconf automake libtool libltdl-dev python3 libc6-dev linux-libc-dev libc-bin util-linux"
 packages_check="clang-format shellcheck python3 zlib1g-dev"
-packages_test="python3-pytest zlib1g-dev curl file binutils procps iproute2 util-linux python3 debootstrap systemd"
+packages_test="python3-pytest zlib1g-dev curl file binutils procps iproute2 util-linux python3 debootstrap systemd
+    openssl python3-cryptography"
+packages_dependencies="libcurl4-gnutls-dev pkgconf"
 packages_browser="chromium chromium-driver python3-selenium"
+packages_tls="testssl.sh openssl procps bsdextrautils pebble certbot"
 packages_bench="wrk nginx-light gunicorn uwsgi-core uwsgi-plugin-python3 uvicorn python3-uvloop python3-httptools
-    linux-perf strace valgrind binutils util-linux python3"
+    linux-perf strace valgrind binutils util-linux openssl python3"
 packages_fuzz="clang libclang-rt-dev zlib1g-dev"
 
 missing=()

@@ -26,9 +26,11 @@ OBJECTS := $(OUT)/obj/appliance/main.o $(APPLIANCE_OBJECTS) $(call object,$(EMBE
 # Functions of libc that see the archive as files (appliance/mount.h).
 MOUNT_FLAGS := $(foreach symbol,$(shell grep -v '^\#' appliance/mount.symbols),-Wl,--wrap=$(symbol))
 
+# What appliance/ stands on.
+SERVER_LIBRARIES := -lmicrohttpd -lmbedtls -lmbedx509 -lmbedcrypto -lz
 LIBRARY_PATHS := $(addprefix -L,$(addsuffix /lib,$(PARTS)))
 PYTHON_LIBRARIES := $(PYTHON)/lib/libpython3.14.a $(filter-out %/libpython3.14.a,$(wildcard $(PYTHON)/lib/*.a))
-LIBRARIES := -lmicrohttpd -lsqlite3 -lz -lbz2 -llzma -lzstd -lffi -lm -lpthread \
+LIBRARIES := $(SERVER_LIBRARIES) -lsqlite3 -lbz2 -llzma -lzstd -lffi -lm -lpthread \
              $(if $(filter 0,$(TARGET_STATIC)),-ldl -lutil)
 # musl gives threads the stack size that stands in the program header; CPython needs more than its default.
 # gcc leaves the index of unwind tables, by which a crash finds its frames, out of static binaries.
@@ -40,7 +42,7 @@ all: $(OUT)/limpet $(OUT)/limpet.debug
 # --- generated ------------------------------------------------------------------------------------------------
 
 # name version licence of what is linked or packed in, for "version" and "inspect".
-LINKED := python musl libmicrohttpd zlib sqlite libffi bzip2 xz zstd tzdata
+LINKED := python musl libmicrohttpd mbedtls zlib sqlite libffi bzip2 xz zstd tzdata
 $(OUT)/gen/parts: toolchain/sources.lock VERSION toolchain/limpet.mk
 	@mkdir -p $(@D)
 	@{ echo "limpet $$(cat VERSION) MIT"; \
@@ -48,7 +50,9 @@ $(OUT)/gen/parts: toolchain/sources.lock VERSION toolchain/limpet.mk
 	   echo "$(notdir $(PIP_WHEEL))" | awk -F- '{ print $$1, $$2, "MIT" }'; } >$@
 
 $(OUT)/gen/version.h: $(OUT)/gen/parts
-	@{ echo "#pragma once"; echo "#define LIMPET_VERSION \"$$(cat VERSION)\""; \
+	@{ echo "#pragma once"; echo "#include <stdint.h>"; \
+	   echo "#define LIMPET_BUILD_TIME INT64_C($$(git log -1 --format=%ct 2>/dev/null || echo $$SOURCE_DATE_EPOCH))"; \
+	   echo "#define LIMPET_VERSION \"$$(cat VERSION)\""; \
 	   echo "#define LIMPET_PARTS \\"; sed 's/.*/    "&\\n" \\/' $<; echo; } >$@
 
 OWN_PYTHON := limpet=embed/py/__init__.py \
@@ -118,10 +122,10 @@ $(OUT)/unit/%.o: tests/unit/%.c $(OUT)/gen/inputs | $(OUT)/gen/version.h
 	@$(CC) $(FLAGS) -Itests/unit -Itoolchain/shims -I. -MMD -MP -c $< -o $@
 
 $(OUT)/unit/%: $(OUT)/unit/%.o $(OUT)/unit/libappliance.a
-	@$(CC) $(COMPILE_FLAGS) -o $@ $(filter-out %.a,$^) $(OUT)/unit/libappliance.a $(LIBRARY_PATHS) -lmicrohttpd -lz -lpthread $(LINK)
+	@$(CC) $(COMPILE_FLAGS) -o $@ $(filter-out %.a,$^) $(OUT)/unit/libappliance.a $(LIBRARY_PATHS) $(SERVER_LIBRARIES) -lpthread $(LINK)
 
 $(OUT)/unit/test_mount: $(OUT)/unit/test_mount.o $(OUT)/unit/libappliance.a
-	@$(CC) $(COMPILE_FLAGS) -o $@ $< $(OUT)/unit/libappliance.a $(LIBRARY_PATHS) -lz -lpthread $(MOUNT_FLAGS) $(LINK)
+	@$(CC) $(COMPILE_FLAGS) -o $@ $< $(OUT)/unit/libappliance.a $(LIBRARY_PATHS) $(SERVER_LIBRARIES) -lpthread $(MOUNT_FLAGS) $(LINK)
 
 # The shims beside what they stand on: CPython's allocator, and the functions in dl's table (the test includes dl.c).
 $(OUT)/unit/test_malloc: $(OUT)/obj/toolchain/shims/malloc.o
@@ -141,11 +145,11 @@ $(OUT)/unit/%.o: tests/fuzz/%.c $(OUT)/gen/inputs | $(OUT)/gen/version.h
 	@$(CC) $(FLAGS) -MMD -MP -c $< -o $@
 
 $(OUT)/unit/replay_%: $(OUT)/unit/fuzz_%.o $(OUT)/unit/replay.o $(OUT)/unit/libappliance.a
-	@$(CC) $(COMPILE_FLAGS) -o $@ $^ $(LIBRARY_PATHS) -lz -lpthread $(LINK)
+	@$(CC) $(COMPILE_FLAGS) -o $@ $^ $(LIBRARY_PATHS) $(SERVER_LIBRARIES) -lpthread $(LINK)
 
 unit: $(addprefix $(OUT)/unit/,$(UNIT) $(addprefix replay_,$(FUZZERS)))
 
 # What ThreadSanitizer watches.
-threads: $(addprefix $(OUT)/unit/,test_pool test_pool_load test_reactor_threads)
+threads: $(addprefix $(OUT)/unit/,test_pool test_pool_load test_reactor_threads test_tls_handshakes)
 
 -include $(wildcard $(OUT)/obj/*/*.d $(OUT)/obj/*/*/*.d $(OUT)/unit/*.d)

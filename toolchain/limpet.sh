@@ -2,13 +2,11 @@
 # shellcheck shell=bash
 
 # What goes into the executable, in link order of need.
-limpet_parts="zlib bzip2 xz zstd libffi sqlite libmicrohttpd"
-# Built now, linked by the parts of limpet that use it.
-further_parts="mbedtls"
+limpet_parts="zlib bzip2 xz zstd libffi sqlite libmicrohttpd mbedtls"
 
 # What of these the current target has: threads are watched without Python and what only Python needs.
 parts_here() {
-    if [ "$target" = threads ]; then echo "zlib libmicrohttpd"; else echo "$limpet_parts $further_parts"; fi
+    if [ "$target" = threads ]; then echo "zlib libmicrohttpd mbedtls"; else echo "$limpet_parts"; fi
 }
 
 # The licence texts, as the sources have them: kept by what sources.lock says.
@@ -62,9 +60,10 @@ build_limpet() {
     local part
     out=$PWD/build/$profile
     [ "$target" != sanitize ] || out=$PWD/build/sanitize
-    for part in $limpet_parts $further_parts tzdata python; do build_dependency "$part"; done
+    for part in $limpet_parts tzdata python; do build_dependency "$part"; done
     mkdir -p "$out/gen"
-    if [ ! -d "$out/gen/licences" ] || [ "$toolchain/sources.lock" -nt "$out/gen/licences" ]; then
+    if [ ! -d "$out/gen/licences" ] || [ "$toolchain/sources.lock" -nt "$out/gen/licences" ] ||
+        [ "$toolchain/licences.txt" -nt "$out/gen/licences" ]; then
         step "licences" "$out/logs/licences.log" collect_licences "$out/gen/licences"
     fi
     if [ ! -d "$out/gen/lib" ] || [ "$toolchain/sources.lock" -nt "$out/gen/lib" ]; then

@@ -117,6 +117,17 @@ verb_test_cpython() {
     /usr/bin/python3 tests/cpython/run.py "$out/limpet" "$(recipe_prefix python)/lib/python3.14" "$@"
 }
 
+# What toolchain/test-*.sh test: parts that are patched, or built as nobody else builds them.
+verb_test_dependencies() {
+    local script
+    [ $# -eq 0 ] || die "test-dependencies takes no $1"
+    toolchain/host-packages.sh build dependencies
+    for script in toolchain/test-*.sh; do
+        "$script" || test_failures=$((test_failures + 1))
+    done
+    [ "$test_failures" = 0 ] || die "the tests of $test_failures dependencies failed (see above)"
+}
+
 # Workers come and go under load for so long a scenario; further arguments are pytest's.
 verb_soak() {
     local seconds=60
@@ -132,4 +143,11 @@ verb_test_fresh() {
     toolchain/host-packages.sh test
     [ $# -gt 0 ] || set -- bookworm trixie
     for suite in "$@"; do tests/fresh_machine.sh "$suite"; done
+}
+
+# HTTPS by other people's tools, which take their time; further arguments are pytest's.
+verb_test_tls() {
+    toolchain/host-packages.sh build test tls
+    build_native
+    BINARY_UNDER_TEST=$out/limpet /usr/bin/python3 -m pytest -q -p no:cacheprovider tests/tls "$@"
 }

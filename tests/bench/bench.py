@@ -22,6 +22,7 @@ import machine
 import rows_inside
 import rows_load
 import rows_processes
+import rows_tls
 import servers
 import table
 
@@ -40,6 +41,10 @@ ROWS = {
     "start-up": rows_inside.start_up,
     "supervisor": rows_processes.supervisor,
     "preload": rows_processes.preload,
+    "tls": rows_tls.kept,
+    "tls-handshakes": rows_tls.handshakes,
+    "tls-bulk": rows_tls.bulk,
+    "tls-idle": rows_tls.idle,
 }
 QUIET = 0.05  # share of the CPUs that others may use before figures are doubtful
 

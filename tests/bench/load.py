@@ -6,6 +6,7 @@ import os
 import pathlib
 import re
 import socket
+import ssl
 import subprocess
 import threading
 import time
@@ -17,9 +18,20 @@ MILLISECONDS = {"us": 0.001, "ms": 1, "s": 1000}
 POST_BODY = b"0123456789abcdef" * 640  # what echo.lua sends
 
 
+def trusting():
+    """A TLS client that believes every certificate."""
+    context = ssl.create_default_context()
+    context.check_hostname = False
+    context.verify_mode = ssl.CERT_NONE
+    return context
+
+
 def check(server, path, size):
     """One request, whose answer must be as long as that: what is measured afterwards is the right thing."""
-    connection = http.client.HTTPConnection("127.0.0.1", server.port, timeout=10)
+    if server.tls:
+        connection = http.client.HTTPSConnection("127.0.0.1", server.port, timeout=10, context=trusting())
+    else:
+        connection = http.client.HTTPConnection("127.0.0.1", server.port, timeout=10)
     with contextlib.closing(connection):
         connection.request(*(("POST", path, POST_BODY) if path == "/echo" else ("GET", path)))
         response = connection.getresponse()
@@ -53,7 +65,7 @@ def wrk(server, path, connections, cpus="1", seconds=None):
     pids = machine.process_tree(server.process.pid)
     all_before, server_before, began = machine.machine_seconds(), machine.cpu_seconds(pids), time.monotonic()
     process = subprocess.Popen([*pinned, "wrk", "-t1", f"-c{connections}", f"-d{seconds}s", "--latency", *script,
-                                f"http://127.0.0.1:{server.port}{path}"], stdout=subprocess.PIPE, text=True)
+                                f"{'https' if server.tls else 'http'}://127.0.0.1:{server.port}{path}"], stdout=subprocess.PIPE, text=True)
     out = process.stdout.read()
     _, status, usage = os.wait4(process.pid, 0)
     process.returncode = os.waitstatus_to_exitcode(status)

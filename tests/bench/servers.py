@@ -11,6 +11,7 @@ import subprocess
 import sys
 import time
 
+import load
 import machine
 
 HERE = pathlib.Path(__file__).resolve().parent
@@ -20,20 +21,23 @@ APPLICATIONS = {"hello": ROOT / "apps/hello", "answers": HERE / "applications/an
 FLASK = ("python3-flask", "python3-werkzeug", "python3-jinja2", "python3-markupsafe", "python3-itsdangerous",
          "python3-click", "python3-blinker")
 FILE_BYTES = 100 * 1024
+LARGE_BYTES = 1 << 20
 # (server, application) of those that answer 13 bytes.
 HELLO_SERVERS = [("limpet", "hello"), ("nginx", "hello"), ("gunicorn", "hello"), ("uwsgi", "hello"),
                  ("uvicorn", "answers")]
 NGINX = """
 daemon off; worker_processes {workers}; pid {folder}/nginx-{port}.pid; error_log {folder}/nginx-error.log;
-events {{ worker_connections 2048; }}
+worker_rlimit_nofile 65536; events {{ worker_connections 16384; }}
 http {{
   access_log off; sendfile on; tcp_nopush on; keepalive_requests 1000000000; default_type text/plain;
   client_body_temp_path {folder}; proxy_temp_path {folder};
   fastcgi_temp_path {folder}; uwsgi_temp_path {folder}; scgi_temp_path {folder};
   server {{
-    listen 127.0.0.1:{port} backlog=1024;
+    listen 127.0.0.1:{port} {tls} backlog=1024;
+    {certificate}
     location / {{ return 200 "Hello, World!"; }}
     location /file {{ root {folder}; }}
+    location /large {{ root {folder}; }}
   }}
 }}
 """
@@ -52,6 +56,7 @@ class Session:
         self.disturbances = []  # shares of the CPUs that others used, of each measurement
         self.flask_folder = None
         (self.folder / "file").write_bytes(b"x" * FILE_BYTES)
+        (self.folder / "large").write_bytes(b"x" * LARGE_BYTES)
         self.folder.chmod(0o755)  # nginx's worker is somebody else
         usage = subprocess.run([self.binary, "help", "serve"], capture_output=True, text=True, check=True).stdout
         self.has_blocking_threads = "--blocking-threads" in usage
@@ -74,6 +79,16 @@ class Session:
                                                stdout=subprocess.PIPE, text=True).stdout.strip()
         return self.flask_folder
 
+    def certificate(self, key):
+        """(certificate, key) as files, for a kind of key: "ecdsa" (P-256) or "rsa:2048". Self-signed."""
+        certificate, private = (self.folder / f"{key.replace(':', '-')}.{kind}" for kind in ("crt", "key"))
+        if not certificate.exists():
+            kind = ["ec", "-pkeyopt", "ec_paramgen_curve:prime256v1"] if key == "ecdsa" else [key]
+            subprocess.run(["openssl", "req", "-x509", "-newkey", *kind, "-nodes", "-keyout", private, "-out",
+                            certificate, "-days", "90", "-subj", "/CN=localhost", "-addext",
+                            "subjectAltName=DNS:localhost"], check=True, stderr=subprocess.DEVNULL)
+        return certificate, private
+
     def packed(self, application):
         """The application as one binary; packed when it is first asked for."""
         output = self.folder / application
@@ -86,14 +101,23 @@ class Session:
 
 def limpet_command(server):
     threads = ["--blocking-threads", server.threads] if server.threads else []
+    tls = []
+    if server.tls:
+        certificate, key = server.session.certificate(server.tls)
+        tls = ["--tls-certificate", certificate, "--tls-key", key]
     return [server.session.packed(server.application), "--port", server.port, "--workers", server.workers, *threads,
-            *server.options]
+            *tls, *server.options]
 
 
 def nginx_command(server):
     folder = server.session.folder
     path = folder / f"nginx-{server.port}.conf"
-    path.write_text(NGINX.format(folder=folder, port=server.port, workers=server.workers))
+    certificate = ""
+    if server.tls:
+        files = server.session.certificate(server.tls)
+        certificate = "ssl_certificate {}; ssl_certificate_key {}; ssl_protocols TLSv1.2 TLSv1.3;".format(*files)
+    path.write_text(NGINX.format(folder=folder, port=server.port, workers=server.workers, certificate=certificate,
+                                 tls="ssl" if server.tls else ""))
     return ["nginx", "-c", path]
 
 
@@ -120,19 +144,22 @@ LABELS = {"limpet": "limpet", "nginx": "nginx", "gunicorn": "gunicorn (gthread, 
 
 class Server:
     """A server that runs while the block does. cpus: of taskset, None: any. threads: of limpet, None: its default.
-    wrapper: a command that runs the server's. options: more of limpet's."""
+    wrapper: a command that runs the server's. options: more of limpet's. tls: HTTPS with such a kind of key (as for
+    Session.certificate), None: plain."""
 
-    def __init__(self, session, kind, application, cpus="0", workers=1, threads=None, wrapper=(), options=()):
+    def __init__(self, session, kind, application, cpus="0", workers=1, threads=None, wrapper=(), options=(), tls=None):
         self.session, self.kind, self.application = session, kind, application
         self.cpus, self.workers, self.threads, self.wrapper = cpus, workers, threads, wrapper
         self.options = options
+        self.tls = tls
         self.port = machine.free_port()
         self.log = session.folder / f"{kind}-{self.port}.log"
         self.process = None
 
     def environment(self):
         """The server's: the file to send, and for those that run on Debian's Python the packages."""
-        extra = {"BENCH_FILE": str(self.session.folder / "file"), "PYTHONDONTWRITEBYTECODE": "1"}
+        extra = {"BENCH_FILE": str(self.session.folder / "file"), "BENCH_LARGE_FILE": str(self.session.folder / "large"),
+                 "PYTHONDONTWRITEBYTECODE": "1"}
         if self.application == "flask" and self.kind != "limpet":
             extra["PYTHONPATH"] = self.session.flask_packages()
         return os.environ | extra
@@ -145,12 +172,16 @@ class Server:
             self.process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=log, env=self.environment(),
                                             start_new_session=True, cwd=APPLICATIONS[self.application])
 
+    def client(self, peer):
+        """A connected socket as a client of this server uses it."""
+        return load.trusting().wrap_socket(peer) if self.tls else peer
+
     def answers(self):
         """Whether a new connection gets a 200."""
         try:
-            with socket.create_connection(("127.0.0.1", self.port), timeout=5) as peer:
-                peer.sendall(b"GET / HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n")
-                return peer.recv(64).startswith(b"HTTP/1.1 200")
+            with socket.create_connection(("127.0.0.1", self.port), timeout=5) as peer, self.client(peer) as client:
+                client.sendall(b"GET / HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n")
+                return client.recv(64).startswith(b"HTTP/1.1 200")
         except OSError:
             return False
 

@@ -4,7 +4,6 @@ With --validate every application that is served runs inside wsgiref.validate, a
 files that are marked also_validated do so beside their plain run.
 """
 
-import contextlib
 import os
 import pathlib
 import shutil
@@ -17,7 +16,8 @@ import pytest
 sys.path.insert(0, os.path.dirname(__file__))
 import validate  # noqa: E402
 from empty_root import EmptyRoot  # noqa: E402
-from server import Server, is_sanitized  # noqa: E402
+from server import is_sanitized  # noqa: E402
+from serving import serving  # noqa: E402
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 
@@ -87,34 +87,6 @@ def run(limpet):
         return subprocess.run([str(binary), *map(str, arguments)], capture_output=True, text=True, **options)
 
     return run_limpet
-
-
-@contextlib.contextmanager
-def serving(limpet, validated, new_folder):
-    """The function that the fixture serve gives out. new_folder: makes one of that name."""
-    servers = []
-
-    def start(*arguments, binary=limpet, port=0, **options):
-        listen = [] if port is None else ["--port", port]
-        command = ["serve"] if binary == limpet else []
-        if validated:
-            options["alerts"] = validate.VIOLATIONS
-            if binary == limpet:
-                arguments = validate.served(arguments, new_folder("validated") / "module")
-        server = Server([binary, *command, *arguments, *listen], **options)
-        servers.append(server)
-        return server
-
-    yield start
-    problems = []
-    for server in servers:
-        try:
-            if server.process.returncode is None:
-                server.stop()
-        except AssertionError as error:
-            problems.append(str(error))
-            server.kill()
-    assert not problems, "\n".join(problems)
 
 
 @pytest.fixture

@@ -48,7 +48,7 @@ def check(done, status, *patterns):
     (["serve", "app", "--listen", ":70000"], 2, r"--listen :70000: the port must be a number between 0 and 65535"),
     (["serve", "app", "--listen", "/run/s"], 2, r"--listen /run/s: looks like a path \(write unix:/run/s\)"),
     (["serve", "app", "--listen", "unix:s,mode=9"], 2, r"--listen unix:s,mode=9: mode=9: .* \(write mode=0660\)"),
-    (["serve", "app", "--listen", "unix:s,user=x"], 2, r'"user=x" is no setting .*mode=0660 and owner=USER:GROUP'),
+    (["serve", "app", "--listen", "unix:s,user=x"], 2, r'"user=x" is no setting .*mode=0660, owner=USER:GROUP'),
     (["serve", "app", "--listen", "8000", "--listen", "127.0.0.1:8000"], 2, r"the address is given twice"),
     (["serve", "app", "--listen", "8000", "--uds", "s"], 2, r"--listen and --uds exclude each other \(leave --uds out"),
     (["serve", "app", "--listen", "unix:s,owner=no-such"], 1, r'unix:s: there is no user "no-such".*owner='),

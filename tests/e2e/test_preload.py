@@ -7,6 +7,7 @@ import re
 import shutil
 import signal
 import tempfile
+import time
 
 import pytest
 from server import eventually
@@ -72,6 +73,14 @@ def test_loads_once(start, folder):
         assert answer["multiprocess"]
         assert "background" not in answer["threads"], "threads do not survive a fork"
     assert {answer["pid"] for answer in answers} <= set(server.workers()) - {template}
+
+
+def test_workers_outlive_the_time_to_be_born_in(start):
+    server = start("--workers-start-timeout", "1s")
+    before, begun = server.workers(), time.monotonic()
+    eventually(lambda: time.monotonic() - begun > 1.2)
+    ask(server)
+    assert server.workers() == before and "replacing it" not in server.log
 
 
 @pytest.mark.static  # the sanitizers' allocator writes everywhere

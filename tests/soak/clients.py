@@ -32,6 +32,14 @@ class Failure:
 
 
 @dataclasses.dataclass
+class Seen:
+    """What a new connection over TLS was answered with."""
+    opened: float  # time.time()
+    serial: str    # of the server's certificate
+    pid: int       # of the worker
+
+
+@dataclasses.dataclass
 class Tally:
     """What has become of all requests."""
     requests: int = 0
@@ -40,6 +48,7 @@ class Tally:
     announced: int = 0  # connections that an answer closed
     longest: float = 0.0  # seconds, from a request's first byte to its answer's last
     failures: list = dataclasses.field(default_factory=list)
+    seen: list = dataclasses.field(default_factory=list)
 
 
 def request_of(number, keep):
@@ -89,11 +98,15 @@ class Connection:
     def __init__(self, clients):
         self.clients, self.tally = clients, clients.tally
         self.pid, self.opened, self.latest = None, time.monotonic(), None
+        self.opened_at = time.time()
         self.alive = True
 
     async def __aenter__(self):
         self.tally.connections += 1
-        self.reader, self.writer = await asyncio.open_connection("127.0.0.1", self.clients.port, limit=1 << 18)
+        tls = self.clients.tls
+        secure = {"ssl": tls, "server_hostname": "localhost", "ssl_shutdown_timeout": PATIENCE} if tls else {}
+        self.reader, self.writer = await asyncio.open_connection("127.0.0.1", self.clients.port, limit=1 << 18,
+                                                                 **secure)
         return self
 
     async def __aexit__(self, *_):
@@ -123,6 +136,9 @@ class Connection:
         if rest != expected:
             self.fail(f"request {number} has another one's answer: {body[:40]!r}", began)
             return
+        if self.clients.tls and self.latest is None:
+            serial = self.writer.get_extra_info("peercert")["serialNumber"]
+            self.tally.seen.append(Seen(self.opened_at, serial, int(pid)))
         self.pid, self.latest = int(pid), time.monotonic()
         self.tally.answers += 1
         self.tally.longest = max(self.tally.longest, self.latest - began)
@@ -142,8 +158,9 @@ class Connection:
 class Clients:
     """All of them, until their time is over."""
 
-    def __init__(self, port):
-        self.port, self.tally, self.numbers = port, Tally(), itertools.count(1)
+    def __init__(self, port, tls=None):
+        """tls: the ssl context of clients, None for plain HTTP."""
+        self.port, self.tls, self.tally, self.numbers = port, tls, Tally(), itertools.count(1)
 
     def over(self):
         return time.monotonic() >= self.end

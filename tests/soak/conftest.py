@@ -2,17 +2,20 @@
 
 import os
 import pathlib
+import ssl
 import sys
 
 import pytest
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 sys.path[:0] = [os.path.dirname(__file__), str(ROOT / "tests/e2e")]
+from certificates import Authority  # noqa: E402
 from subject import Subject  # noqa: E402
 
 
 def pytest_addoption(parser):
     parser.addoption("--seconds", type=float, default=60, help="time for each scenario")
+    parser.addoption("--tls", action="store_true", help="all of it over TLS")
 
 
 def pytest_report_teststatus(report):
@@ -26,12 +29,24 @@ def seconds(request):
 
 
 @pytest.fixture
-def start(tmp_path):
-    """start(*options, **more) -> Subject"""
+def authority(tmp_path):
+    """authority.issue() makes certificates that the clients of start() trust."""
+    return Authority(tmp_path)
+
+
+@pytest.fixture
+def start(tmp_path, request):
+    """start(*options, **more) -> Subject. With --tls, or with options that name a certificate, it speaks TLS."""
     subjects = []
 
     def start(*options, **more):
         binary = pathlib.Path(os.environ.get("BINARY_UNDER_TEST", ROOT / "build/limpet")).resolve()
+        if request.config.getoption("tls") and "--tls-certificate" not in options:
+            leaf = request.getfixturevalue("authority").issue("localhost", names=["localhost", "127.0.0.1"])
+            options = (*options, "--tls-certificate", leaf.chain, "--tls-key", leaf.key)
+        if "--tls-certificate" in options:
+            root = request.getfixturevalue("authority").certificate
+            more["tls"] = ssl.create_default_context(cafile=root)
         subjects.append(Subject(binary, tmp_path, *options, **more))
         return subjects[-1]
 

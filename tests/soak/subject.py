@@ -19,16 +19,18 @@ PROBLEM = re.compile(r"^\S+ (?:error|warning) .*$", re.MULTILINE)
 @dataclasses.dataclass
 class Cost:
     """What a settled server holds."""
-    supervisor: list  # its descriptors, as what they are
+    supervisor: list  # its descriptors but those of certificates, as what they are
+    certificates: int  # those: the present ones, and former ones for workers that start
     workers: list     # of each worker, how many descriptors
     private: int      # KB of memory that the supervisor alone has written to
     anonymous: int    # KB, what it shares with workers since their fork included
 
 
 class Subject:
-    """A running server with a pid file and a control socket in a folder."""
+    """A running server with a pid file and a control socket in a folder. tls: what clients go by; None: plain HTTP."""
 
-    def __init__(self, limpet, folder, *options, target="application:app", working_dir=FOLDER):
+    def __init__(self, limpet, folder, *options, target="application:app", working_dir=FOLDER, tls=None):
+        self.tls = tls
         self.pid_file, self.control = folder / "pid", folder / "control"
         self.server = Server([limpet, "serve", target, "--working-dir", working_dir, "--port", 0, "--pid-file",
                               self.pid_file, "--control-socket", self.control, *options])
@@ -90,7 +92,8 @@ class Subject:
         pid, folder = self.pid, pathlib.Path(f"/proc/{self.pid}")
         memory = dict(re.findall(r"^(\w+): +(\d+) kB", (folder / "smaps_rollup").read_text(), re.MULTILINE))
         links = sorted(re.sub(r"\d+", "N", os.readlink(link)) for link in (folder / "fd").iterdir())
-        return Cost(links, [self.server.descriptors(worker) for worker in self.children()],
+        others = [link for link in links if "limpet-tls" not in link]
+        return Cost(others, len(links) - len(others), [self.server.descriptors(worker) for worker in self.children()],
                     int(memory["Private_Dirty"]), int(memory["Anonymous"]))
 
     def children(self):

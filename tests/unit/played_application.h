@@ -1,6 +1,5 @@
-// played_application.h - the reactor and the runtime that a played server's workers have
-// (played_server.h): what the application does is its name. Included by one test program only: it
-// defines the reactor's functions.
+// played_application.h - the reactor and the runtime of a played server's workers: what the
+// application does is its name. Included by played_server.h: it defines the reactor's functions.
 #pragma once
 
 #include <dirent.h>
@@ -15,6 +14,7 @@
 #include <unistd.h>
 
 #include "log.h"
+#include "played_tls.h"
 #include "reactor.h"
 #include "runtime.h"
 #include "scoreboard.h"

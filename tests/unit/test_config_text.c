@@ -14,16 +14,22 @@ static void test_help_and_documentation_name_every_option(void)
         char word[80], variable[CONFIG_NAME_MAX];
         const struct config_option *option = &config_options[i];
         CHECK(option->help != NULL && option->scopes != 0);
-        snprintf(word, sizeof word, option->positional ? "`TARGET`" : "`--%s`", option->name);
-        CHECK_CONTAINS(buf_text(&document), word);
+        bool argument = config_option_allowed_in(option, PLACE_COMMAND_LINE);
+        config_option_variable(option->name, variable);
+        snprintf(word, sizeof word,
+                 option->positional ? "TARGET"
+                 : argument         ? "--%s"
+                                    : "LIMPET_%s",
+                 argument ? option->name : variable + strlen("LIMPET_"));
+        char cell[sizeof word + 2];
+        snprintf(cell, sizeof cell, "`%s`", word);
+        CHECK_CONTAINS(buf_text(&document), cell);
         CHECK_CONTAINS(buf_text(&document), option->help);
-        config_option_variable(option, variable);
         if (config_option_allowed_in(option, PLACE_ENVIRONMENT))
             CHECK_CONTAINS(buf_text(&document), variable);
         for (size_t k = 0; k < UNIT_COUNT(scopes); k++) {
             _buf_ struct buf help = BUF_INIT(1 << 16);
             config_help(scopes[k], &help);
-            snprintf(word, sizeof word, option->positional ? "  TARGET " : "--%s", option->name);
             CHECK((strstr(buf_text(&help), word) != NULL) == ((option->scopes & scopes[k]) != 0));
         }
     }

@@ -231,6 +231,9 @@ static void test_date(void)
     CHECK(add("dATE", "Thu, 01 Jan 1970 00:00:00 GMT") == HEAD_FINE && head.has_date);
     check_lines("OKDat: x\r\nDates: x\r\ndATE: Thu, 01 Jan 1970 00:00:00 GMT\r\n");
     CHECK(head_begin(&head, STR("OK")) == 0 && !head.has_date);
+    CHECK(add("Strict-Transport-Securit", "x") == HEAD_FINE && !head.has_hsts);
+    CHECK(add("strict-transport-SECURITY", "max-age=0") == HEAD_FINE && head.has_hsts);
+    CHECK(head_begin(&head, STR("OK")) == 0 && !head.has_hsts);
     head_fini(&head);
 }
 

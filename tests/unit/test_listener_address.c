@@ -69,6 +69,52 @@ static void test_systemd(void)
     listener_address_fini(&address);
 }
 
+#define TCP_SETTINGS \
+    " (there are tls, plain and client-verify=require; another address is another --listen)"
+#define UNIX_SETTINGS " (there are mode=0660, owner=USER:GROUP, tls and client-verify=require)"
+#define SYSTEMD_SETTINGS                                                              \
+    " (there are tls, plain and client-verify=require; SocketMode=, SocketUser= and " \
+    "SocketGroup= stand in the .socket unit)"
+
+// What is spoken there, with certificates and without, and whether clients are asked for theirs.
+static void test_kinds(void)
+{
+    static const struct {
+        const char *text, *described;
+        bool is_unix;
+        enum listener_kind without, with;
+        int verify; // enum client_verify; -1: it does not say
+    } rows[] = {
+        {"8000", "127.0.0.1:8000", false, LISTENER_PLAIN, LISTENER_TLS, -1},
+        {"8000,plain", "127.0.0.1:8000", false, LISTENER_PLAIN, LISTENER_PLAIN, -1},
+        {"[::1]:443,tls", "[::1]:443", false, LISTENER_TLS, LISTENER_TLS, -1},
+        {":443,tls,client-verify=require", ":443", false, LISTENER_TLS, LISTENER_TLS,
+         CLIENT_VERIFY_REQUIRE},
+        {":443,client-verify=optional", ":443", false, LISTENER_PLAIN, LISTENER_TLS,
+         CLIENT_VERIFY_OPTIONAL},
+        {"unix:s", "unix:s", true, LISTENER_PLAIN, LISTENER_PLAIN, -1},
+        {"unix:s,plain", "unix:s", true, LISTENER_PLAIN, LISTENER_PLAIN, -1},
+        {"unix:s,client-verify=off,mode=0600,tls", "unix:s", true, LISTENER_TLS, LISTENER_TLS,
+         CLIENT_VERIFY_OFF},
+        {"systemd", "systemd", false, LISTENER_PLAIN, LISTENER_TLS, -1},
+        {"systemd", "systemd", true, LISTENER_PLAIN, LISTENER_PLAIN, -1},
+        {"systemd:web,tls", "systemd:web", true, LISTENER_TLS, LISTENER_TLS, -1},
+        {"systemd:web,plain", "systemd:web", false, LISTENER_PLAIN, LISTENER_PLAIN, -1},
+    };
+    for (size_t i = 0; i < UNIT_COUNT(rows); i++) {
+        struct listener_address address;
+        char text[64];
+        CHECK(listener_address_parse(&address, rows[i].text, &err) == 0);
+        CHECK(listener_address_kind(&address, rows[i].is_unix, false) == rows[i].without);
+        CHECK(listener_address_kind(&address, rows[i].is_unix, true) == rows[i].with);
+        CHECK(address.says_verify == (rows[i].verify >= 0));
+        CHECK(!address.says_verify || (int)address.client_verify == rows[i].verify);
+        listener_address_describe(&address, text, sizeof text);
+        CHECK_STR(text, rows[i].described);
+        listener_address_fini(&address);
+    }
+}
+
 static void test_bad(void)
 {
     static const struct {
@@ -91,25 +137,42 @@ static void test_bad(void)
         {"*:8000", "all addresses are written without one (write :8000)"},
         {"http://shop:80/x", "an address is wanted, not a URL (write shop:80)"},
         {"/run/shop.sock", "looks like a path (write unix:/run/shop.sock)"},
-        {"8000,mode=0660", "only unix sockets have settings (leave \",mode=0660\" out; another "
-                           "address is another --listen)"},
+        {"8000,mode=0660", "\"mode=0660\" is no setting of a TCP address" TCP_SETTINGS},
+        {"8000,owner=a", "\"owner=a\" is no setting of a TCP address" TCP_SETTINGS},
+        {"8000,127.0.0.1:8001", "\"127.0.0.1:8001\" is no setting of a TCP address" TCP_SETTINGS},
+        {"8000,", "\"\" is no setting of a TCP address" TCP_SETTINGS},
+        {"8000,tls=1", "\"tls=1\" is no setting of a TCP address" TCP_SETTINGS},
+        {"8000,client-verify", "\"client-verify\" is no setting of a TCP address" TCP_SETTINGS},
+        {"8000,TLS", "\"TLS\" is no setting of a TCP address" TCP_SETTINGS},
+        {"8000,tls,tls", "tls is given twice (leave one of them out)"},
+        {"8000,plain,tls", "tls and plain exclude each other (leave one of them out)"},
+        {"unix:s,tls,plain", "tls and plain exclude each other (leave one of them out)"},
+        {"8000,client-verify=off,client-verify=off",
+         "client-verify= is given twice (leave one of them out)"},
+        {"8000,client-verify=yes", "client-verify=yes: write client-verify=off, "
+                                   "client-verify=optional or client-verify=require"},
+        {"8000,client-verify=", "client-verify=: write client-verify=off, client-verify=optional "
+                                "or client-verify=require"},
+        {"8000,client-verify=off,plain", "client-verify= is for TLS (leave it out, or plain)"},
+        {"systemd,plain,client-verify=off", "client-verify= is for TLS (leave it out, or plain)"},
+        {"unix:s,client-verify=require",
+         "client-verify= is for TLS, which a unix socket speaks where \",tls\" says so (add it, or "
+         "leave client-verify= out)"},
         {"unix:", "no path (write unix:/run/shop.sock)"},
         {"systemd:", "no name of a socket behind \"systemd:\" (write FileDescriptorName= of the "
                      ".socket unit, or systemd alone for all sockets)"},
         {"systemd:a:b", "no name of a socket behind \"systemd:\" (write FileDescriptorName= of the "
                         ".socket unit, or systemd alone for all sockets)"},
-        {"systemd,mode=0660", "systemd's sockets have their settings in the .socket unit (leave "
-                              "\",mode=0660\" out, and write SocketMode=, SocketUser= and "
-                              "SocketGroup= there)"},
-        {"systemd:a,owner=b", "systemd's sockets have their settings in the .socket unit (leave "
-                              "\",owner=b\" out, and write SocketMode=, SocketUser= and "
-                              "SocketGroup= there)"},
+        {"systemd,mode=0660", "\"mode=0660\" is no setting here" SYSTEMD_SETTINGS},
+        {"systemd:a,owner=b", "\"owner=b\" is no setting here" SYSTEMD_SETTINGS},
+        {"systemd:,tls",
+         "no name of a socket behind \"systemd:\" (write FileDescriptorName= of the "
+         ".socket unit, or systemd alone for all sockets)"},
+        {"http://shop:80,tls", "an address is wanted, not a URL (write shop:80)"},
         {"systemdx", "no port (write systemdx:8000)"},
         {"unix:,mode=0660", "no path (write unix:/run/shop.sock)"},
-        {"unix:s,", "\"\" is no setting of a unix socket (there are mode=0660 and "
-                    "owner=USER:GROUP)"},
-        {"unix:s,user=www", "\"user=www\" is no setting of a unix socket (there are mode=0660 and "
-                            "owner=USER:GROUP)"},
+        {"unix:s,", "\"\" is no setting of a unix socket" UNIX_SETTINGS},
+        {"unix:s,user=www", "\"user=www\" is no setting of a unix socket" UNIX_SETTINGS},
         {"unix:s,mode=", "mode=: not an octal mode (write mode=0660)"},
         {"unix:s,mode=0888", "mode=0888: not an octal mode (write mode=0660)"},
         {"unix:s,mode=1777", "mode=1777: not an octal mode (write mode=0660)"},
@@ -147,6 +210,8 @@ static void test_equal(void)
     CHECK(equal("8000", "127.0.0.1:8000"));
     CHECK(equal(":8000", ":8000"));
     CHECK(equal("unix:s", "unix:s,mode=0600"));
+    CHECK(equal("8000,tls", "8000,plain"));
+    CHECK(equal("systemd:a,tls", "systemd:a"));
     CHECK(!equal("8000", "8001"));
     CHECK(!equal("8000", ":8000"));
     CHECK(!equal("8000", "[::1]:8000"));
@@ -163,10 +228,8 @@ static void test_equal(void)
 }
 
 static const struct unit_case cases[] = {
-    UNIT_CASE(test_good),
-    UNIT_CASE(test_systemd),
-    UNIT_CASE(test_bad),
-    UNIT_CASE(test_equal),
+    UNIT_CASE(test_good), UNIT_CASE(test_systemd), UNIT_CASE(test_kinds),
+    UNIT_CASE(test_bad),  UNIT_CASE(test_equal),
 };
 
 int main(void)

@@ -61,7 +61,7 @@ static void server_listen(int number, const struct sockaddr *address, socklen_t 
     must(bind(fd, address, size) == 0 && listen(fd, 128) == 0);
     server.sizes[number] = sizeof server.addresses[number];
     must(getsockname(fd, (struct sockaddr *)&server.addresses[number], &server.sizes[number]) == 0);
-    server.listeners[number] = (struct listener){fd, {"http", "here", 0}};
+    server.listeners[number] = (struct listener){.fd = fd, .endpoint = {"http", "here", 0}};
 }
 
 static void *server_thread(void *limit)
@@ -93,6 +93,7 @@ static void server_begin(unsigned *limit, bool locks)
     server_listen(UNIX, (struct sockaddr *)&nameless, sizeof nameless.sun_family);
     server.control_fd = eventfd(0, EFD_CLOEXEC);
     server.setup = (struct reactor_setup){
+        .tls = -1,
         .listeners = server.listeners,
         .listener_count = 2,
         .body_limits = &limits,

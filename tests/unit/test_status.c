@@ -95,7 +95,32 @@ static void test_a_server_that_begins(void)
               "{\"name\":\"shop\",\"version\":\"1.2\",\"pid\":4711,\"state\":\"starting\","
               "\"uptime_seconds\":0.000,\"resident_bytes\":null,\"application\":\"\","
               "\"listening\":\"\",\"workers_wanted\":2,\"workers_replaced\":7,\"workers_died\":1,"
-              "\"workers\":[]}\n");
+              "\"certificates\":[],\"workers\":[]}\n");
+}
+
+static void test_certificates(void)
+{
+    static const struct status_certificate certificates[] = {
+        {"example.org, www.example.org", "ECDSA P-256", "0A1B", "/etc/tls/shop.pem", 1798848000},
+        {"old\033.example.org", "RSA 2048", "01", "old.pem", 1763769600},
+        {"", "RSA 2048", "02", "/etc/tls/nameless.pem", 1796688001},
+    };
+    struct status status = full;
+    status.workers = NULL;
+    status.worker_count = 0;
+    status.now = 1796688000;
+    status.certificates = certificates;
+    status.certificate_count = 3;
+    const char *text = table(&status);
+    CHECK(strstr(text, "\ncertificate  example.org, www.example.org (ECDSA P-256), expires "
+                       "2027-01-02, in 25 days\n") != NULL);
+    CHECK(strstr(text, "\ncertificate  old?.example.org (RSA 2048), EXPIRED 2025-11-22\n") != NULL);
+    CHECK(strstr(text, "\ncertificate  /etc/tls/nameless.pem (RSA 2048), expires 2026-12-08, in 0 "
+                       "days\n") != NULL);
+    CHECK(strstr(json(&status),
+                 "\"certificates\":[{\"names\":\"example.org, www.example.org\","
+                 "\"kind\":\"ECDSA P-256\",\"serial\":\"0A1B\",\"file\":\"/etc/tls/shop.pem\","
+                 "\"not_after\":1798848000},{\"names\":\"old\\u001b.example.org\",") != NULL);
 }
 
 static void test_ages(void)
@@ -187,7 +212,7 @@ static void test_json(void)
         "\"uptime_seconds\":273600.999,\"resident_bytes\":3145728,"
         "\"application\":\"wsgi shop:app\","
         "\"listening\":\"http://127.0.0.1:8000, unix:/run/shop.sock\",\"workers_wanted\":2,"
-        "\"workers_replaced\":7,\"workers_died\":1,\"workers\":["
+        "\"workers_replaced\":7,\"workers_died\":1,\"certificates\":[],\"workers\":["
         "{\"number\":1,\"pid\":4712,\"state\":\"serving\",\"successor\":false,"
         "\"age_seconds\":725.000,\"requests\":123456,\"connections\":5,\"threads\":64,\"busy\":3,"
         "\"resident_bytes\":36175872,\"doing\":["
@@ -257,6 +282,7 @@ static void test_what_does_not_fit(void)
 static const struct unit_case cases[] = {
     UNIT_CASE(test_table),
     UNIT_CASE(test_a_server_that_begins),
+    UNIT_CASE(test_certificates),
     UNIT_CASE(test_ages),
     UNIT_CASE(test_memory),
     UNIT_CASE(test_doing),

@@ -103,6 +103,20 @@ static void test_stops_at_a_gap(void)
     run_apart(stops_at_a_gap);
 }
 
+static void hides_a_variable(void)
+{
+    start_played();
+    title_hide("B");
+    title_hide("firs");
+    CHECK(memcmp(memory + ARGUMENTS, "A=first\0B=******", sizeof "A=first\0B=second") == 0);
+    CHECK_STR(getenv("B"), "second");
+}
+
+static void test_hides_a_variable(void)
+{
+    run_apart(hides_a_variable);
+}
+
 static void lives_without_arguments(void)
 {
     char *none[] = {NULL};
@@ -194,9 +208,13 @@ static void test_names_to_choose(void)
 }
 
 static const struct unit_case cases[] = {
-    UNIT_CASE(test_copies_survive),  UNIT_CASE(test_overwrites_what_it_needs),
-    UNIT_CASE(test_stops_at_a_gap),  UNIT_CASE(test_lives_without_arguments),
-    UNIT_CASE(test_shortens),        UNIT_CASE(test_is_seen),
+    UNIT_CASE(test_copies_survive),
+    UNIT_CASE(test_overwrites_what_it_needs),
+    UNIT_CASE(test_stops_at_a_gap),
+    UNIT_CASE(test_hides_a_variable),
+    UNIT_CASE(test_lives_without_arguments),
+    UNIT_CASE(test_shortens),
+    UNIT_CASE(test_is_seen),
     UNIT_CASE(test_names_to_choose),
 };
 

@@ -6,6 +6,9 @@ POST /echo           the request's body, as it came
 GET  /generator      100 KB in 10 pieces from a generator
 GET  /generator-1k   100 KB in 100 pieces from a generator
 GET  /file           the file that BENCH_FILE names, through wsgi.file_wrapper
+GET  /large          the same with BENCH_LARGE_FILE
+GET  /megabyte       1 MB as one object
+GET  /generator-1m   1 MB in 16 pieces from a generator
 GET  /compute        13 bytes after about half a millisecond of Python
 GET  /sleep          an answer after 10 ms
 GET  /block          an answer after 1 s
@@ -16,7 +19,8 @@ import os
 import time
 
 KB = 1024
-PIECES = {"/generator": (10, b"x" * 10 * KB), "/generator-1k": (100, b"x" * KB)}
+PIECES = {"/generator": (10, b"x" * 10 * KB), "/generator-1k": (100, b"x" * KB), "/generator-1m": (16, b"x" * 64 * KB)}
+MEGABYTE = b"x" * KB * KB
 
 
 def answer(start_response, body, content_type="text/plain"):
@@ -54,9 +58,14 @@ def generator(environ, start_response):
 
 def file(environ, start_response):
     """A file for the server to send as it likes."""
-    path = os.environ["BENCH_FILE"]
+    path = os.environ["BENCH_LARGE_FILE" if environ["PATH_INFO"] == "/large" else "BENCH_FILE"]
     start_response("200 OK", [("Content-Type", "text/plain"), ("Content-Length", str(os.path.getsize(path)))])
     return environ["wsgi.file_wrapper"](open(path, "rb"), 64 * KB)
+
+
+def megabyte(environ, start_response):
+    """A large body that is there as a whole."""
+    return answer(start_response, MEGABYTE)
 
 
 def compute(environ, start_response):
@@ -78,7 +87,8 @@ def block(environ, start_response):
 
 
 PAGES = {"/": greeting, "/json": document, "/echo": echo, "/generator": generator, "/generator-1k": generator,
-         "/file": file, "/compute": compute, "/sleep": sleep, "/block": block}
+         "/generator-1m": generator, "/file": file, "/large": file, "/megabyte": megabyte, "/compute": compute,
+         "/sleep": sleep, "/block": block}
 
 
 def app(environ, start_response):

@@ -1,0 +1,68 @@
+// tls_library.c - starts mbedTLS in a process: memory, clock, random numbers.
+#include "tls_library.h"
+
+#include <mbedtls/error.h>
+#include <mbedtls/platform.h>
+#include <mbedtls/platform_time.h>
+#include <mbedtls/sha256.h>
+#include <psa/crypto.h>
+#include <stdio.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "version.h"
+
+int64_t tls_library_time(void)
+{
+    time_t now = time(NULL);
+    return tls_library_clock_is_set() ? (int64_t)now : LIMPET_BUILD_TIME;
+}
+
+int tls_library_clock_is_set(void)
+{
+    return time(NULL) >= LIMPET_BUILD_TIME;
+}
+
+static mbedtls_time_t read_time(mbedtls_time_t *out)
+{
+    mbedtls_time_t now = (mbedtls_time_t)tls_library_time();
+    if (out != NULL)
+        *out = now;
+    return now;
+}
+
+// The first hash asks the processor what it can do, and keeps that: in one thread, before there are
+// others.
+static void know_the_processor(void)
+{
+    unsigned char hash[32];
+    int ignored = mbedtls_sha256((const unsigned char *)"", 0, hash, 0);
+    (void)ignored;
+}
+
+int tls_library_start(struct err *err)
+{
+    static pid_t started; // a process has one library
+    pid_t self = getpid();
+    if (started == self)
+        return 0;
+    if (started == 0) {
+        mbedtls_platform_set_calloc_free(tls_memory_allocate, tls_memory_release);
+        mbedtls_platform_set_time(read_time);
+        know_the_processor();
+    } else {
+        mbedtls_psa_crypto_free();
+    }
+    psa_status_t status = psa_crypto_init();
+    if (status != PSA_SUCCESS)
+        return err_set(err, ERR_FAILED, "the TLS library does not start (PSA error %d)",
+                       (int)status);
+    started = self;
+    return 0;
+}
+
+const char *tls_library_error(int error, char *out, size_t size)
+{
+    mbedtls_strerror(error, out, size);
+    return out;
+}
