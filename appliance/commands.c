@@ -80,7 +80,7 @@ static const struct command commands[] = {
      SCOPE_STATUS, command_status},
     {"ctl", "reload|restart|stop|scale NUMBER [options]", "ACTION",
      "tell a running server what to do",
-     "reload loads the application anew, restart replaces every worker, both without an "
+     "reload reads certificates and keys again, restart replaces every worker, both without an "
      "interruption;\nscale changes the number of workers; stop ends the server as SIGTERM does. "
      "The server is found\nas status finds it.\n",
      SCOPE_CTL, command_ctl},

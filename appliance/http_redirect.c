@@ -41,8 +41,8 @@ static void report(struct http *http, const char *path, int errnum)
     if (errnum == ENOENT || errnum == ENOTDIR || errnum == ELOOP || http->challenge_failed)
         return;
     http->challenge_failed = true;
-    log_error("http", "cannot read the challenge %s: %s (workers have to be allowed to)", path,
-              strerror(errnum));
+    log_error("http", "cannot read the challenge %s: %s%s", path, strerror(errnum),
+              errnum == EACCES || errnum == EPERM ? " (workers have to be allowed to)" : "");
 }
 
 // -1: it is no such file, or cannot be read. The caller closes it.

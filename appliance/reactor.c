@@ -129,9 +129,18 @@ static void take_established(void *owner, const struct tls_accepted *accepted)
              accepted->session);
 }
 
+// They take no more than half of the room for connections, so that those which never finish keep
+// nobody out.
+static size_t handshake_limit(const struct reactor_setup *setup)
+{
+    size_t limit = setup->connection_limit / 2;
+    return limit < 1 ? 1 : limit < TLS_HANDSHAKES_MAX ? limit : TLS_HANDSHAKES_MAX;
+}
+
 static int open_tls(struct reactor *reactor, struct err *err)
 {
-    struct tls_handshakes_setup setup = {.epoll_fd = reactor->epoll_fd,
+    struct tls_handshakes_setup setup = {.limit = handshake_limit(reactor->setup),
+                                         .epoll_fd = reactor->epoll_fd,
                                          .established = take_established,
                                          .wake = wake,
                                          .owner = reactor};
@@ -144,13 +153,6 @@ static int open_tls(struct reactor *reactor, struct err *err)
     if (reactor->handshakes == NULL)
         return -1;
     return reactor_set_tls(reactor, reactor->setup->tls, err);
-}
-
-static void close_tls(struct reactor *reactor)
-{
-    tls_handshakes_free(reactor->handshakes);
-    tls_context_drop(reactor->tls);
-    tls_scratch_free(reactor->scratch);
 }
 
 static size_t handshake_count(const struct reactor *reactor)
@@ -197,8 +199,10 @@ void reactor_free(struct reactor *reactor)
 {
     if (reactor == NULL)
         return;
+    tls_handshakes_free(reactor->handshakes);
     http_free(reactor->http);
-    close_tls(reactor);
+    tls_context_drop(reactor->tls);
+    tls_scratch_free(reactor->scratch);
     if (reactor->wake_fd >= 0)
         close(reactor->wake_fd);
     free(reactor);
@@ -248,6 +252,9 @@ static void check_limit(struct reactor *reactor)
 
 static void take_shortage(struct reactor *reactor)
 {
+    // Those that may never finish go first.
+    if (handshake_count(reactor) > 0 && tls_handshakes_end_oldest(reactor->handshakes))
+        return;
     size_t count = connection_count(reactor);
     log_warning("reactor", "a connection cannot be accepted: out of descriptors or memory");
     reactor->ceiling = count > 0 ? count : 1;
@@ -347,7 +354,7 @@ static void give_up_overdue(struct reactor *reactor)
 static void begin_turn(struct reactor *reactor)
 {
     unsigned count = take_events(reactor);
-    if (handshake_count(reactor) > 0)
+    if (reactor->handshakes != NULL && tls_handshakes_have_work(reactor->handshakes))
         tls_handshakes_turn(reactor->handshakes, clock_milliseconds());
     drain_idle(reactor);
     give_up_overdue(reactor);

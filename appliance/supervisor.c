@@ -267,7 +267,7 @@ static void wait_for_events(struct supervisor *supervisor)
     struct pollfd *polls = supervisor->polls;
     polls[POLL_SIGNALS] = (struct pollfd){.fd = supervisor->signals, .events = POLLIN};
     polls[POLL_RELOAD] = (struct pollfd){.fd = reload_fd(supervisor->reload), .events = POLLIN};
-    polls[POLL_TLS] = (struct pollfd){.fd = tls_store_watch_fd(supervisor->tls), .events = POLLIN};
+    polls[POLL_TLS] = (struct pollfd){.fd = supervisor_tls_fd(supervisor), .events = POLLIN};
     polls[POLL_UPGRADE] = (struct pollfd){.fd = upgrade_fd(supervisor->upgrade), .events = POLLIN};
     for (size_t i = 0; i < supervisor->count; i++)
         polls[POLL_SLOTS + i] = (struct pollfd){.fd = supervisor->slots[i]->ipc, .events = POLLIN};

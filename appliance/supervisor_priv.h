@@ -98,7 +98,6 @@ void supervisor_take_messages(struct supervisor *supervisor, struct slot *slot);
 // --- supervisor_spawn.c ---
 
 void supervisor_spawn(struct supervisor *supervisor, struct slot *slot); // CHILD_ACTION_SPAWN
-
 // A scoreboard and a socket pair for a process to come; theirs: its end of that.
 int supervisor_prepare_slot(struct supervisor *supervisor, struct slot *slot, int *theirs,
                             struct err *err);
@@ -123,8 +122,10 @@ void supervisor_stop_gracefully(struct supervisor *supervisor, const char *why);
 // --- supervisor_tls.c ---
 
 int supervisor_open_tls(struct supervisor *supervisor, struct err *err);
-void supervisor_reread(struct supervisor *supervisor);   // SIGHUP, or over the control socket
-void supervisor_turn_tls(struct supervisor *supervisor); // do what is due
+void supervisor_reread(struct supervisor *supervisor);      // SIGHUP, or over the control socket
+void supervisor_turn_tls(struct supervisor *supervisor);    // do what is due
+int supervisor_tls_fd(const struct supervisor *supervisor); // to be polled; -1: none
+int64_t supervisor_tls_deadline(const struct supervisor *supervisor); // CHILD_NEVER: none
 
 // --- supervisor_upgrade.c ---
 
@@ -159,7 +160,6 @@ void supervisor_watch_limits(struct supervisor *supervisor, struct slot *slot);
 void supervisor_check_limits(struct supervisor *supervisor);
 void supervisor_tell_worn(const struct slot *slot, const char *why); // that it is replaced
 int64_t supervisor_resident(pid_t pid); // bytes in memory, -1: not known
-
 // --- supervisor_slots.c ---
 
 struct slot *supervisor_add_slot(struct supervisor *supervisor, unsigned number);

@@ -5,7 +5,6 @@
 #include <stdlib.h>
 
 #include "check.h"
-#include "tls_store.h"
 
 struct slot *supervisor_add_slot(struct supervisor *supervisor, unsigned number)
 {
@@ -90,7 +89,7 @@ int64_t supervisor_next_deadline(const struct supervisor *supervisor)
     next = supervisor->sample_at < next ? supervisor->sample_at : next;
     int64_t control = control_deadline(supervisor->control);
     next = control < next ? control : next;
-    int64_t tls = tls_store_deadline(supervisor->tls);
+    int64_t tls = supervisor_tls_deadline(supervisor);
     next = tls < next ? tls : next;
     next = supervisor->upgrade_deadline < next ? supervisor->upgrade_deadline : next;
     next = supervisor->watchdog_at < next ? supervisor->watchdog_at : next;

@@ -64,8 +64,24 @@ void supervisor_reread(struct supervisor *supervisor)
     notify_send("READY=1");
 }
 
+// While it stops nothing is due any more.
+static struct tls_store *store_in_use(const struct supervisor *supervisor)
+{
+    return supervisor->stopping ? NULL : supervisor->tls;
+}
+
 void supervisor_turn_tls(struct supervisor *supervisor)
 {
-    if (!supervisor->stopping && tls_store_turn(supervisor->tls, clock_milliseconds()))
+    if (tls_store_turn(store_in_use(supervisor), clock_milliseconds()))
         send_all(supervisor);
+}
+
+int supervisor_tls_fd(const struct supervisor *supervisor)
+{
+    return tls_store_watch_fd(store_in_use(supervisor));
+}
+
+int64_t supervisor_tls_deadline(const struct supervisor *supervisor)
+{
+    return tls_store_deadline(store_in_use(supervisor));
 }

@@ -23,19 +23,24 @@ struct owned {
     char *chain[CHAIN_MAX + 1];
 };
 
-// The last part first (RFC 4514 section 2.1).
+// The last part first (RFC 4514 section 2.1), "+" between those of one place (section 2.2). NULL
+// also where there are too many to be told.
 static char *distinguished_name(const mbedtls_x509_name *name)
 {
     const mbedtls_x509_name *parts[NAME_PARTS_MAX];
     size_t count = 0, size = 0;
     char text[NAME_MAX_SIZE] = "";
-    for (; name != NULL && count < NAME_PARTS_MAX; name = name->next)
+    for (; name != NULL; name = name->next) {
+        if (count == NAME_PARTS_MAX)
+            return NULL;
         parts[count++] = name;
+    }
     while (count > 0) {
         mbedtls_x509_name part = *parts[--count];
-        part.next = NULL;
         if (size > 0 && size + 1 < sizeof text)
-            text[size++] = ',';
+            text[size++] = part.MBEDTLS_PRIVATE(next_merged) ? '+' : ',';
+        part.next = NULL;
+        part.MBEDTLS_PRIVATE(next_merged) = 0;
         int result = mbedtls_x509_dn_gets(text + size, sizeof text - size, &part);
         if (result < 0)
             return NULL;
@@ -45,10 +50,22 @@ static char *distinguished_name(const mbedtls_x509_name *name)
     return strdup(text);
 }
 
+// Of one byte a character, without what would end a text early.
+static bool is_text(const mbedtls_x509_buf *value)
+{
+    static const int tags[] = {MBEDTLS_ASN1_UTF8_STRING, MBEDTLS_ASN1_PRINTABLE_STRING,
+                               MBEDTLS_ASN1_IA5_STRING, MBEDTLS_ASN1_T61_STRING};
+    bool known = false;
+    for (size_t i = 0; i < sizeof tags / sizeof tags[0]; i++)
+        known |= value->tag == tags[i];
+    return known && memchr(value->p, '\0', value->len) == NULL;
+}
+
+// "" also where it is no text: whoever believes it must not take one name for another.
 static char *common_name_of(const mbedtls_x509_name *name)
 {
     for (; name != NULL; name = name->next) {
-        if (MBEDTLS_OID_CMP(MBEDTLS_OID_AT_CN, &name->oid) == 0)
+        if (MBEDTLS_OID_CMP(MBEDTLS_OID_AT_CN, &name->oid) == 0 && is_text(&name->val))
             return strndup((const char *)name->val.p, name->val.len);
     }
     return strdup("");

@@ -192,19 +192,19 @@ static const struct name *find_name(const struct tls_context *context, const cha
     return found ? &context->names[low] : NULL;
 }
 
-// All entries of that text. False: there are none.
-static bool add_all(const struct tls_context *context, mbedtls_ssl_context *ssl, const char *text,
-                    bool *slow)
+// All entries from name on that have its text.
+static int add_all(const struct tls_context *context, mbedtls_ssl_context *ssl,
+                   const struct name *name, bool *slow)
 {
-    const struct name *name = find_name(context, text), *end = context->names + context->name_count;
-    bool found = name != NULL;
-    for (; found && name < end && strcmp(name->text, text) == 0; name++) {
+    const char *text = name->text;
+    const struct name *end = context->names + context->name_count;
+    int result = 0;
+    for (; result == 0 && name < end && strcmp(name->text, text) == 0; name++) {
         struct certificate *certificate = &context->certificates[name->certificate];
-        // Out of memory: the handshake fails for want of a certificate.
-        if (mbedtls_ssl_set_hs_own_cert(ssl, &certificate->chain, &certificate->key) == 0)
-            *slow |= certificate->slow;
+        result = mbedtls_ssl_set_hs_own_cert(ssl, &certificate->chain, &certificate->key);
+        *slow |= certificate->slow;
     }
-    return found;
+    return result;
 }
 
 // "*.example.org" for "www.example.org" (RFC 6125 section 6.4.3), into out.
@@ -219,23 +219,30 @@ static const char *wildcard_of(const char *host, char out[static HOST_MAX + 2])
     return out;
 }
 
-bool tls_context_choose(const struct tls_context *context, mbedtls_ssl_context *ssl,
-                        const char *host)
+// What fits best; NULL: the first certificate has no name.
+static const struct name *find_best(const struct tls_context *context, const char *host)
 {
     char wildcard[HOST_MAX + 2];
-    bool slow = false;
+    const struct name *found = host != NULL ? find_name(context, host) : NULL;
+    const char *pattern = host != NULL ? wildcard_of(host, wildcard) : NULL;
+    if (found == NULL && pattern != NULL)
+        found = find_name(context, pattern);
+    if (found == NULL && context->standard_name != NULL)
+        found = find_name(context, context->standard_name);
+    return found;
+}
+
+int tls_context_choose(const struct tls_context *context, mbedtls_ssl_context *ssl,
+                       const char *host, bool *slow)
+{
+    const struct name *found = find_best(context, host);
     // Those of a first ClientHello, when this is the second (RFC 8446 section 4.1.4).
     mbedtls_ssl_set_hs_own_cert(ssl, NULL, NULL);
-    if (host != NULL && add_all(context, ssl, host, &slow))
-        return slow;
-    const char *pattern = host != NULL ? wildcard_of(host, wildcard) : NULL;
-    if (pattern != NULL && add_all(context, ssl, pattern, &slow))
-        return slow;
-    if (context->standard_name != NULL && add_all(context, ssl, context->standard_name, &slow))
-        return slow;
+    if (found != NULL)
+        return add_all(context, ssl, found, slow);
     struct certificate *certificate = &context->certificates[0];
-    mbedtls_ssl_set_hs_own_cert(ssl, &certificate->chain, &certificate->key);
-    return certificate->slow;
+    *slow |= certificate->slow;
+    return mbedtls_ssl_set_hs_own_cert(ssl, &certificate->chain, &certificate->key);
 }
 
 // --- tickets (RFC 5077, RFC 8446 section 4.6.1) ---
@@ -326,8 +333,7 @@ static int find_staple(void *owner, mbedtls_ssl_context *ssl, const mbedtls_x509
 
 static int choose(mbedtls_ssl_context *ssl)
 {
-    tls_session_choose(mbedtls_ssl_get_user_data_p(ssl));
-    return 0;
+    return tls_session_choose(mbedtls_ssl_get_user_data_p(ssl));
 }
 
 static int configure(struct tls_context *context, mbedtls_ssl_config *config,
@@ -371,8 +377,8 @@ static int take_authorities(struct tls_context *context, const struct tls_materi
     mbedtls_ssl_conf_authmode(&context->verifying, MBEDTLS_SSL_VERIFY_OPTIONAL);
     mbedtls_ssl_conf_ca_chain(&context->verifying, &context->client_ca,
                               material->client_crl.size > 0 ? &context->client_crl : NULL);
-    // A ticket of TLS 1.3 has no room for the client's certificate: whoever has to show one shows
-    // it each time.
+    // Whoever has to show a certificate shows it each time: what a ticket says of it would be
+    // believed beyond its end, and in spite of new lists.
     mbedtls_ssl_conf_session_tickets_cb(&context->verifying, NULL, NULL, NULL);
     mbedtls_ssl_conf_session_tickets(&context->verifying, MBEDTLS_SSL_SESSION_TICKETS_DISABLED);
     mbedtls_ssl_conf_new_session_tickets(&context->verifying, 0);
@@ -430,6 +436,7 @@ static struct tls_context *from_bytes(const void *bytes, size_t size,
         context = NULL;
     }
     free(material.identities);
+    explicit_bzero(material.ticket_keys, sizeof material.ticket_keys);
     return context;
 }
 

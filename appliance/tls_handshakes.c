@@ -38,11 +38,6 @@ struct handshake {
     enum tls_progress progress; // what the thread has come to
 };
 
-// In the order of arrival.
-struct line {
-    struct handshake *first, **end;
-};
-
 struct tls_handshakes {
     struct tls_handshakes_setup setup;
     struct handshake *oldest, *newest;
@@ -53,32 +48,36 @@ struct tls_handshakes {
     pthread_t thread;
     pthread_mutex_t lock; // for what follows
     pthread_cond_t changed;
-    struct line slow;           // for the thread
+    // For the thread, latest first: when there are more than it can do in time, those are served
+    // whose clients still wait.
+    struct handshake *slow;
     struct handshake *finished; // by the thread
     bool stops;
 };
 
-static void line_clear(struct line *line)
+static void pile_put(struct handshake **pile, struct handshake *handshake)
 {
-    *line = (struct line){NULL, &line->first};
+    handshake->next = *pile;
+    *pile = handshake;
 }
 
-static void line_add(struct line *line, struct handshake *handshake)
+static struct handshake *pile_take(struct handshake **pile)
 {
-    handshake->next = NULL;
-    *line->end = handshake;
-    line->end = &handshake->next;
-}
-
-static struct handshake *line_take(struct line *line)
-{
-    struct handshake *handshake = line->first;
-    if (handshake == NULL)
-        return NULL;
-    line->first = handshake->next;
-    if (line->first == NULL)
-        line->end = &line->first;
+    struct handshake *handshake = *pile;
+    if (handshake != NULL)
+        *pile = handshake->next;
     return handshake;
+}
+
+// False: it is not there.
+static bool pile_remove(struct handshake **pile, const struct handshake *handshake)
+{
+    while (*pile != NULL && *pile != handshake)
+        pile = &(*pile)->next;
+    if (*pile == NULL)
+        return false;
+    *pile = handshake->next;
+    return true;
 }
 
 struct tls_handshakes *tls_handshakes_new(const struct tls_handshakes_setup *setup, struct err *err)
@@ -91,11 +90,23 @@ struct tls_handshakes *tls_handshakes_new(const struct tls_handshakes_setup *set
     handshakes->setup = *setup;
     pthread_mutex_init(&handshakes->lock, NULL);
     pthread_cond_init(&handshakes->changed, NULL);
-    line_clear(&handshakes->slow);
     return handshakes;
 }
 
 // --- the end of one ---
+
+// Watch for what it waits for: level-triggered, and nothing while it is away.
+static bool watch(struct tls_handshakes *handshakes, struct handshake *handshake, uint32_t events)
+{
+    struct epoll_event event = {.events = events, .data.u64 = (uintptr_t)handshake | 1};
+    if (events == handshake->events)
+        return true;
+    int operation = handshake->events == 0 ? EPOLL_CTL_ADD
+                    : events == 0          ? EPOLL_CTL_DEL
+                                           : EPOLL_CTL_MOD;
+    handshake->events = events;
+    return epoll_ctl(handshakes->setup.epoll_fd, operation, handshake->accepted.fd, &event) == 0;
+}
 
 // Out of the list; what it holds is the caller's. Its memory stays until the end of the turn.
 static void forget(struct tls_handshakes *handshakes, struct handshake *handshake)
@@ -109,16 +120,24 @@ static void forget(struct tls_handshakes *handshakes, struct handshake *handshak
     handshakes->dead = handshake;
 }
 
+// Out of the thread's hands. False: it is working on it, or has done so, and says so soon.
+static bool take_back(struct tls_handshakes *handshakes, struct handshake *handshake)
+{
+    pthread_mutex_lock(&handshakes->lock);
+    bool back = pile_remove(&handshakes->slow, handshake);
+    handshake->doomed = !back;
+    pthread_mutex_unlock(&handshakes->lock);
+    return back;
+}
+
 static void end(struct tls_handshakes *handshakes, struct handshake *handshake)
 {
-    if (handshake->state == STATE_AWAY) {
-        pthread_mutex_lock(&handshakes->lock);
-        handshake->doomed = true;
-        pthread_mutex_unlock(&handshakes->lock);
+    if (handshake->state == STATE_AWAY && !take_back(handshakes, handshake))
         return;
-    }
     if (handshake->accepted.session != NULL)
         tls_session_free(handshake->accepted.session);
+    // Its events would go on where a process that the application has forked keeps the socket open.
+    watch(handshakes, handshake, 0);
     close(handshake->accepted.fd);
     forget(handshakes, handshake);
 }
@@ -140,19 +159,6 @@ static void refuse_http(int fd)
         "400 Bad Request: HTTPS is spoken here (https)";
     ssize_t ignored = send(fd, answer, sizeof answer - 1, MSG_NOSIGNAL | MSG_DONTWAIT);
     (void)ignored;
-}
-
-// Watch for what it waits for: level-triggered, and nothing while it is away.
-static bool watch(struct tls_handshakes *handshakes, struct handshake *handshake, uint32_t events)
-{
-    struct epoll_event event = {.events = events, .data.u64 = (uintptr_t)handshake | 1};
-    if (events == handshake->events)
-        return true;
-    int operation = handshake->events == 0 ? EPOLL_CTL_ADD
-                    : events == 0          ? EPOLL_CTL_DEL
-                                           : EPOLL_CTL_MOD;
-    handshake->events = events;
-    return epoll_ctl(handshakes->setup.epoll_fd, operation, handshake->accepted.fd, &event) == 0;
 }
 
 static void fail(struct tls_handshakes *handshakes, struct handshake *handshake)
@@ -198,15 +204,14 @@ static void *labour(void *owner)
     prctl(PR_SET_NAME, "tls");
     pthread_mutex_lock(&handshakes->lock);
     while (!handshakes->stops) {
-        struct handshake *handshake = line_take(&handshakes->slow);
+        struct handshake *handshake = pile_take(&handshakes->slow);
         if (handshake == NULL) {
             pthread_cond_wait(&handshakes->changed, &handshakes->lock);
             continue;
         }
         labour_for(handshakes, handshake);
         bool first = handshakes->finished == NULL;
-        handshake->next = handshakes->finished;
-        handshakes->finished = handshake;
+        pile_put(&handshakes->finished, handshake);
         if (first)
             handshakes->setup.wake(handshakes->setup.owner);
     }
@@ -232,7 +237,7 @@ static void send_away(struct tls_handshakes *handshakes, struct handshake *hands
 {
     handshake->state = STATE_AWAY;
     pthread_mutex_lock(&handshakes->lock);
-    line_add(&handshakes->slow, handshake);
+    pile_put(&handshakes->slow, handshake);
     pthread_cond_signal(&handshakes->changed);
     pthread_mutex_unlock(&handshakes->lock);
 }
@@ -282,27 +287,29 @@ static void complain(struct tls_handshakes *handshakes, int64_t now)
     if (handshakes->complained != 0 && now - handshakes->complained < COMPLAINT_PAUSE)
         return;
     handshakes->complained = now;
-    log_warning("tls", "%d handshakes are under way at once, the oldest ends for each new one",
-                TLS_HANDSHAKES_MAX);
+    log_warning("tls", "%zu handshakes are under way at once, the oldest ends for each new one",
+                handshakes->setup.limit);
 }
 
-// The oldest that is not in the thread's hands.
-static void make_room(struct tls_handshakes *handshakes, int64_t now)
+bool tls_handshakes_end_oldest(struct tls_handshakes *handshakes)
 {
     struct handshake *handshake = handshakes->oldest;
-    while (handshake != NULL && handshake->state == STATE_AWAY)
+    while (handshake != NULL && handshake->doomed)
         handshake = handshake->newer;
-    complain(handshakes, now);
-    if (handshake != NULL)
-        end(handshakes, handshake);
+    if (handshake == NULL)
+        return false;
+    end(handshakes, handshake);
+    return true;
 }
 
 void tls_handshakes_add(struct tls_handshakes *handshakes, struct tls_context *context,
                         const struct tls_accepted *accepted)
 {
     int64_t now = clock_milliseconds();
-    if (handshakes->count >= TLS_HANDSHAKES_MAX)
-        make_room(handshakes, now);
+    if (handshakes->count >= handshakes->setup.limit) {
+        complain(handshakes, now);
+        tls_handshakes_end_oldest(handshakes);
+    }
     struct handshake *handshake = calloc(1, sizeof *handshake);
     if (handshake == NULL) {
         close(accepted->fd);
@@ -379,8 +386,9 @@ void tls_handshakes_turn(struct tls_handshakes *handshakes, int64_t now)
     for (struct handshake *handshake = handshakes->oldest, *newer;
          handshake != NULL && handshake->deadline <= now; handshake = newer) {
         newer = handshake->newer;
-        if (!handshake->doomed)
-            log_debug("tls", "a handshake was not over in time");
+        if (handshake->doomed)
+            continue;
+        log_debug("tls", "a handshake was not over in time");
         end(handshakes, handshake);
     }
     bury(handshakes);
@@ -402,6 +410,11 @@ void tls_handshakes_drop(struct tls_handshakes *handshakes)
         newer = handshake->newer;
         end(handshakes, handshake);
     }
+}
+
+bool tls_handshakes_have_work(const struct tls_handshakes *handshakes)
+{
+    return handshakes->count > 0 || handshakes->dead != NULL;
 }
 
 size_t tls_handshakes_count(const struct tls_handshakes *handshakes)

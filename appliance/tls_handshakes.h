@@ -14,7 +14,7 @@
 
 enum {
     TLS_HANDSHAKE_TIME = 10000, // milliseconds that a handshake may take
-    TLS_HANDSHAKES_MAX = 1024,  // under way at once; one more ends the oldest
+    TLS_HANDSHAKES_MAX = 1024,  // under way at once are enough for anybody
 };
 
 struct tls_handshakes; // opaque
@@ -29,6 +29,7 @@ struct tls_accepted {
 };
 
 struct tls_handshakes_setup {
+    size_t limit; // under way at once; one more ends the oldest
     int epoll_fd; // where its sockets are added, with data that tls_handshakes_owns
     void (*established)(void *owner, const struct tls_accepted *accepted);
     void (*wake)(void *owner); // from another thread: there is something for tls_handshakes_turn
@@ -37,7 +38,7 @@ struct tls_handshakes_setup {
 
 struct tls_handshakes *tls_handshakes_new(const struct tls_handshakes_setup *setup,
                                           struct err *err);
-// Ends what is under way. NULL: nothing.
+// Ends what is under way: before the epoll set is closed. NULL: nothing.
 void tls_handshakes_free(struct tls_handshakes *handshakes);
 
 // Begin one with certificates and keys of that context; accepted->session is not looked at.
@@ -48,6 +49,11 @@ void tls_handshakes_add(struct tls_handshakes *handshakes, struct tls_context *c
 bool tls_handshakes_owns(const void *data);
 void tls_handshakes_take(struct tls_handshakes *handshakes, const void *data);
 
+// End the oldest, for somebody else's sake. False: there is none.
+bool tls_handshakes_end_oldest(struct tls_handshakes *handshakes);
+
+// Whether there is anything for tls_handshakes_turn.
+bool tls_handshakes_have_work(const struct tls_handshakes *handshakes);
 // Once in a turn, behind all events: what the thread has done, what has had its time.
 void tls_handshakes_turn(struct tls_handshakes *handshakes, int64_t now);
 // Whether the thread has done something since then: whoever sleeps until it wakes him looks first.

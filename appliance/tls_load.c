@@ -227,5 +227,6 @@ void tls_loaded_fini(struct tls_loaded *loaded)
         free(loaded->paths[i]);
     free(loaded->paths);
     buf_fini(&loaded->warnings);
+    explicit_bzero(loaded->material.ticket_keys, sizeof loaded->material.ticket_keys);
     *loaded = (struct tls_loaded){.path_count = 0};
 }

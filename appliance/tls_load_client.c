@@ -128,7 +128,8 @@ static int check_list(struct clients *clients, const mbedtls_x509_crl *list, str
     tls_load_date(tls_load_seconds(&list->next_update), date);
     tls_load_warn(
         clients->loading,
-        "%s: the list of revoked certificates was due for renewal on %s (fetch a new one)",
+        "%s: the list of revoked certificates was due for renewal on %s, and clients of its "
+        "authority are refused until there is a new one (fetch it)",
         clients->file, date);
     return 0;
 }

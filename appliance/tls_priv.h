@@ -49,12 +49,12 @@ struct tls_context {
 
 // In the callback that chooses certificates: the session of a context.
 struct tls_session;
-void tls_session_choose(struct tls_session *session);
+int tls_session_choose(struct tls_session *session); // 0 or an error of the library's
 
-// Certificates of a host name, whatever its case; NULL: for a client that names none. To be added
-// to ssl for the handshake under way. Whether one of them is slow.
-bool tls_context_choose(const struct tls_context *context, mbedtls_ssl_context *ssl,
-                        const char *host);
+// The certificates of a host name (lower case; NULL: a client names none) for the handshake that is
+// under way. *slow is set where one of them is. 0, or an error of the library's: out of memory.
+int tls_context_choose(const struct tls_context *context, mbedtls_ssl_context *ssl,
+                       const char *host, bool *slow);
 
 // --- tls_client.c ---
 

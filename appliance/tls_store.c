@@ -130,7 +130,8 @@ static void wipe_retired(struct tls_store *store, int64_t now)
 static void draw_ticket_key(struct tls_ticket_key *key)
 {
     // Early in a machine's life this waits until there is something to draw from.
-    must(getrandom(key, sizeof *key, 0) == (ssize_t)sizeof *key);
+    while (getrandom(key, sizeof *key, 0) != (ssize_t)sizeof *key)
+        must(errno == EINTR);
 }
 
 static int rotate(struct tls_store *store, struct err *err)
@@ -234,7 +235,6 @@ static int take(struct tls_store *store, struct tls_loaded *loaded, struct err *
     store->facts = steal_ptr(&loaded->facts);
     store->count = loaded->material.identity_count;
     look_at_certificates(store);
-    watch_files(store, loaded);
     return 0;
 }
 
@@ -247,6 +247,7 @@ int tls_store_reload(struct tls_store *store, struct err *err)
     say_warnings(&loaded.warnings);
     if (result == 0)
         result = take(store, &loaded, err);
+    watch_files(store, &loaded); // after an error, too: what mends it has to be noticed
     tls_loaded_fini(&loaded);
     return result;
 }

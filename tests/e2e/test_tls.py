@@ -252,7 +252,8 @@ def test_plain_http(server):
 def test_plain_http_with_a_long_body(server):
     """The answer arrives although not all was read."""
     done = subprocess.run(["curl", "-sS", "--max-time", "30", "--data-binary", "@-", "-o", "/dev/null", "-w",
-                           "%{http_code}", f"http://127.0.0.1:{server.port}/"], input=b"x" * 300_000, capture_output=True, timeout=60)
+                           "%{http_code}", f"http://127.0.0.1:{server.port}/"],
+                          input=b"x" * 300_000, capture_output=True, timeout=60)
     assert done.stdout == b"400", done.stderr
 
 

@@ -8,12 +8,12 @@ import shutil
 
 import pytest
 from certificates import openssl
-from conftest import ROOT
 from selenium import webdriver
 from selenium.webdriver.chrome.service import Service
 from test_notes_browser import FLAGS, Browser
 from tls_client import Pki, options_of
 
+ROOT = pathlib.Path(__file__).resolve().parents[2]
 pytestmark = pytest.mark.unvalidated(reason="what is tested here is around the application")
 
 

@@ -200,6 +200,29 @@ def test_distinguished_names(start, pki, clients, tmp_path):
     assert told["SSL_CLIENT_S_DN"].startswith("CN=Zo") and told["SSL_CLIENT_S_DN"].endswith(",C=DE")
 
 
+@pytest.mark.parametrize("mask,subject,first,common_name", [
+    ("utf8only", "/O=Shop/CN=Ann+UID=7", ["CN=Ann", "uid=7"], "Ann"),  # two parts in one place are not two places
+    ("MASK:0x800", "/O=Shop/CN=admin", None, ""),                      # UTF-16: no text that ends early
+], ids=["several", "utf-16"])
+def test_names_that_could_be_mistaken(start, pki, clients, tmp_path, mask, subject, first, common_name):
+    key, request, certificate = (tmp_path / name for name in ("key.pem", "request.pem", "certificate.pem"))
+    (tmp_path / "openssl.cnf").write_text(f"[req]\ndistinguished_name=none\nstring_mask={mask}\nprompt=no\n[none]\nCN=x\n")
+    openssl("req", "-new", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes", "-keyout", key, "-config",
+            tmp_path / "openssl.cnf", "-out", request, "-subj", subject)
+    openssl("x509", "-req", "-in", request, "-CA", clients.certificate, "-CAkey", clients.key, "-set_serial", "7", "-days",
+            "10", "-out", certificate)
+    server = start("--tls-client-ca", clients.certificate, "--tls-client-verify", "require")
+    context = client_context(pki)
+    context.load_cert_chain(certificate, key)
+    peer, body = handshake(server, context)
+    with peer:
+        told = json.loads(body)
+    assert told["SSL_CLIENT_S_DN_CN"] == common_name
+    if first is not None:
+        place, _, rest = told["SSL_CLIENT_S_DN"].partition(",")
+        assert sorted(place.split("+")) == first and rest == "O=Shop"
+
+
 def test_names_do_not_split(start, pki, clients, tmp_path):
     """A comma in a name is no new part."""
     leaf = clients.issue("Ann,O=Shop", names=[], usage="client")

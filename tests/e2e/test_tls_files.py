@@ -192,8 +192,8 @@ def test_no_pem(check, leaf, tmp_path):
 def test_damaged(check, leaf, tmp_path):
     pem = leaf.chain.read_bytes()
     cut = write(tmp_path / "cut", pem[:len(pem) - 60])
-    garbage = write(tmp_path / "garbage", re.sub(rb"\n\w{8}", b"\n????????", pem, count=1))
-    other = write(tmp_path / "other", re.sub(rb"\nMII\w{8}", b"\nAAAAAAAAAAA", pem, count=1))
+    garbage = write(tmp_path / "garbage", re.sub(rb"\n.{8}(?=\w)", b"\n????????", pem, count=1))
+    other = write(tmp_path / "other", re.sub(rb"\nMII.{8}", b"\nAAAAAAAAAAA", pem, count=1))
     check(1, "--tls-certificate", cut, err='cut: cut short: "-----BEGIN CERTIFICATE-----" number 2')
     check(1, "--tls-certificate", garbage, err="garbage: .*number 1 is damaged")
     check(1, "--tls-certificate", other, err="other: certificate 1 is not understood")

@@ -2,10 +2,14 @@
 take long. Others are served in the meantime, and all of it is given back."""
 
 import contextlib
+import os
+import pathlib
 import re
 import resource
+import signal
 import socket
 import ssl
+import subprocess
 import threading
 
 import pytest
@@ -266,3 +270,55 @@ def test_stop_with_slow_handshakes_under_way(serve_tls):
         for _ in range(50):
             stack.enter_context(unread_answer(server.port, None))
         server.stop()
+
+
+# --- what goes on in a process that the application has forked ---
+
+FORKING = """
+import os, time
+
+def application(environ, start_response):
+    if environ["PATH_INFO"] == "/fork" and os.fork() == 0:
+        time.sleep(60)
+        os._exit(0)
+    body = str(os.getpid()).encode()
+    start_response("200 OK", [("Content-Length", str(len(body)))])
+    return [body]
+"""
+
+
+def cpu_ticks(pid):
+    fields = pathlib.Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+    return int(fields[11]) + int(fields[12])
+
+
+def children(pid):
+    """Of all its threads."""
+    lists = pathlib.Path(f"/proc/{pid}/task").glob("*/children")
+    return [int(child) for path in lists for child in path.read_text().split()]
+
+
+def test_an_ended_handshake_is_forgotten(serve, application, leaf_of):
+    """Also where a child of the application holds its socket, for which the kernel has events as before."""
+    leaf = leaf_of("ecdsa:P-256")
+    server = serve("app:application", "--working-dir", application(FORKING), "--workers", 1, "--backpressure", 4,
+                   "--tls-certificate", leaf.chain, "--tls-key", leaf.key, "--graceful-timeout", 1)
+    pid = worker_of(server)
+    with tls.connect(server.port) as first, tls.connect(server.port) as second:
+        for half_open in (first, second):
+            half_open.sendall(tls.record(tls.HANDSHAKE, tls.client_hello())[:20])
+        with tls.Client(server.port) as client:  # there is room for two handshakes: this ends the first
+            assert client.ask(GET.replace(b" / ", b" /fork "))[0] == 200
+        child, = children(pid)
+        with tls.connect(server.port):
+            worker_of(server)  # there is no room for this one without the second's, which the child has
+        try:
+            with contextlib.suppress(ConnectionError):
+                second.sendall(b"more")
+            before = cpu_ticks(pid)
+            with pytest.raises(subprocess.TimeoutExpired):  # the time that it takes to see a worker spin
+                subprocess.run(["tail", "-f", "/dev/null"], timeout=0.5)
+            assert cpu_ticks(pid) - before < 25
+            check(server, pid)
+        finally:
+            os.kill(child, signal.SIGKILL)

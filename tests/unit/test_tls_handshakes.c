@@ -67,7 +67,8 @@ static void begin(struct tls_identity *identities, size_t count)
     server.wake_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
     server.established = 0;
     must(epoll_ctl(server.epoll_fd, EPOLL_CTL_ADD, server.wake_fd, &event) == 0);
-    const struct tls_handshakes_setup setup = {.epoll_fd = server.epoll_fd,
+    const struct tls_handshakes_setup setup = {.limit = TLS_HANDSHAKES_MAX,
+                                               .epoll_fd = server.epoll_fd,
                                                .established = take_established,
                                                .wake = wake,
                                                .owner = &server};
@@ -273,7 +274,7 @@ static void test_context_of_before(void)
     finish();
 }
 
-// The oldest end for those that come; those that are away are not among them.
+// The oldest end for those that come, also those that are away.
 static void test_limit(void)
 {
     struct rlimit before, limit;
