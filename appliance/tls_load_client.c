@@ -125,7 +125,8 @@ static int check_list(struct clients *clients, const mbedtls_x509_crl *list, str
     // Version 1 has no such date to be without.
     if (list->next_update.year == 0)
         return 0;
-    int64_t until = tls_load_seconds(&list->next_update), *first = &clients->loading->out->lists_until;
+    int64_t until = tls_load_seconds(&list->next_update),
+            *first = &clients->loading->out->lists_until;
     if (*first == 0 || until < *first)
         *first = until;
     if (now == 0 || until >= now)
