@@ -28,6 +28,8 @@ struct tls_loaded {
     char **paths; // every file and folder that was looked at, for whoever watches them for changes;
                   // there to be watched after an error, too
     size_t path_count;
+    int64_t lists_until; // Unix time in seconds: when the first list of revoked certificates is due
+                         // for renewal, and clients of its authority are refused; 0: never
     struct buf warnings; // a line each: an expired staple, a certificate without a name, ...
 };
 

@@ -123,9 +123,15 @@ static int check_list(struct clients *clients, const mbedtls_x509_crl *list, str
                        "cRLSign",
                        clients->file);
     // Version 1 has no such date to be without.
-    if (list->next_update.year == 0 || now == 0 || tls_load_seconds(&list->next_update) >= now)
+    if (list->next_update.year == 0)
         return 0;
-    tls_load_date(tls_load_seconds(&list->next_update), date);
+    int64_t until = tls_load_seconds(&list->next_update),
+            *first = &clients->loading->out->lists_until;
+    if (*first == 0 || until < *first)
+        *first = until;
+    if (now == 0 || until >= now)
+        return 0;
+    tls_load_date(until, date);
     tls_load_warn(
         clients->loading,
         "%s: the list of revoked certificates was due for renewal on %s, and clients of its "

@@ -49,6 +49,7 @@ struct tls_store {
     size_t retired_count;
     struct tls_ticket_key ticket_keys[TLS_TICKET_KEY_COUNT];
     int64_t retired_for;        // milliseconds that they stay
+    int64_t lists_until;        // as in struct tls_loaded
     int64_t rotate_at, look_at; // clock_milliseconds
     struct tls_certificate_facts *facts;
     size_t count;
@@ -166,12 +167,26 @@ static void say_expiry(const struct tls_certificate_facts *facts, int64_t now)
                     facts->names, left / 86400, date);
 }
 
+// Clients are refused from then on, which only they would notice.
+static void look_at_lists(struct tls_store *store, int64_t now)
+{
+    int64_t left = store->lists_until - now;
+    if (store->lists_until == 0 || left > LOOK / 1000)
+        return;
+    if (left > 0)
+        store->look_at = clock_milliseconds() + left * 1000;
+    else
+        log_error("tls", "a list of revoked certificates (--tls-crl) was due for renewal: clients "
+                         "of its authority are refused until there is a new one");
+}
+
 static void look_at_certificates(struct tls_store *store)
 {
     int64_t now = tls_library_time();
     for (size_t i = 0; i < store->count; i++)
         say_expiry(&store->facts[i], now);
     store->look_at = clock_milliseconds() + LOOK;
+    look_at_lists(store, now);
 }
 
 static void say_warnings(const struct buf *warnings)
@@ -234,6 +249,7 @@ static int take(struct tls_store *store, struct tls_loaded *loaded, struct err *
     tls_certificate_facts_free(store->facts, store->count);
     store->facts = steal_ptr(&loaded->facts);
     store->count = loaded->material.identity_count;
+    store->lists_until = loaded->lists_until;
     look_at_certificates(store);
     return 0;
 }

@@ -164,6 +164,7 @@ def test_same_user_reads_nothing(start, pki, own, options):
 # --- where the key is ---
 
 
+@pytest.mark.static  # the sanitizers map terabytes
 @pytest.mark.parametrize("kind", ["ecdsa:P-256", "rsa:2048"])
 def test_keys_are_in_locked_memory_only(start, pki, kind):
     """And in no other: what was read from the file, or decrypted, is wiped."""
@@ -182,6 +183,7 @@ def test_keys_are_in_locked_memory_only(start, pki, kind):
         assert "lo" in entry, "not locked"
 
 
+@pytest.mark.static
 def test_no_key_in_a_template(start, pki):
     """It has none of its own: workers read the bundle."""
     server = start("--preload")

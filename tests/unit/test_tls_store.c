@@ -24,7 +24,8 @@ enum {
 static struct {
     bool fails;
     const char *chain;
-    int64_t left; // seconds that the certificate has
+    int64_t left;       // seconds that the certificate has
+    int64_t lists_left; // and the list of revoked ones; 0: there is none
     unsigned calls;
 } files = {.chain = "first", .left = 90 * 86400};
 
@@ -56,6 +57,7 @@ int tls_load(struct tls_loaded *out, const struct config *settings, int64_t now,
                                                    .names = strdup("example.org"),
                                                    .serial = strdup("01"),
                                                    .not_after = now + files.left};
+    out->lists_until = files.lists_left != 0 ? now + files.lists_left : 0;
     buf_printf(&out->warnings, "a warning\n");
     return 0;
 }
@@ -262,6 +264,20 @@ static void test_expiry_is_said(void)
     tls_store_close(store);
 }
 
+static void test_a_list_that_is_due_is_said(void)
+{
+    open_store();
+    files.lists_left = 3 * 86400;
+    CHECK(strstr(said_by(reload_now), "list of revoked") == NULL);
+    files.lists_left = 3600;
+    CHECK(strstr(said_by(reload_now), "list of revoked") == NULL);
+    CHECK(tls_store_deadline(store) <= clock_milliseconds() + HOUR);
+    files.lists_left = -1;
+    CHECK(strstr(said_by(reload_now), "clients of its authority are refused until") != NULL);
+    files.lists_left = 0;
+    tls_store_close(store);
+}
+
 static void test_a_worker_lets_go(void)
 {
     open_store();
@@ -284,7 +300,8 @@ static const struct unit_case cases[] = {
     UNIT_CASE(test_nothing_to_serve),         UNIT_CASE(test_a_worker_may_read_only),
     UNIT_CASE(test_reload_is_all_or_nothing), UNIT_CASE(test_old_bundles_are_wiped),
     UNIT_CASE(test_ticket_keys_rotate),       UNIT_CASE(test_two_stores_have_keys_of_their_own),
-    UNIT_CASE(test_expiry_is_said),           UNIT_CASE(test_a_worker_lets_go),
+    UNIT_CASE(test_expiry_is_said),           UNIT_CASE(test_a_list_that_is_due_is_said),
+    UNIT_CASE(test_a_worker_lets_go),
 };
 
 int main(void)
