@@ -12,11 +12,14 @@ served=""
 
 clean() {
     [ -z "$served" ] || kill -- "-$served" 2>/dev/null || true
-    for mount in dev/shm dev/pts proc; do umount "$root/$mount" 2>/dev/null || true; done
+    for mount in dev/shm dev/pts proc .; do umount "$root/$mount" 2>/dev/null || true; done
     rm -rf "$root"
 }
 trap clean EXIT
 
+# A file system of its own, as / is elsewhere: process namespaces are made in it.
+mount --bind "$root" "$root"
+mount --make-private "$root"
 debootstrap --variant=minbase "$suite" "$root" "${mirror:?no Debian mirror is configured}"
 mount -t proc proc "$root/proc"
 mount -t devpts devpts "$root/dev/pts" -o ptmxmode=0666,newinstance

@@ -102,13 +102,15 @@ class Database(Case):
         # Each adds notes, and counts in one note as often; a count lost to another's would be
         # missed.
         code = (
-            "import sys; sys.path.insert(0, sys.argv[2])\n"
+            "import os, sys; sys.path.insert(0, sys.argv[2])\n"
             "from notes.store import Conflict, Store; from notes.model import Draft\n"
             "store, done = Store(sys.argv[1]), 0\n"
             "for number in range(25): store.create(Draft('0'))\n"
             "while done < 25:\n"
             "    note = store.get(1)\n"
-            "    try: store.replace(1, Draft(str(int(note.title) + 1)), note.revision); done += 1\n"
+            # Whoever saves what is there already is no conflict: each signs its own.
+            "    draft = Draft(str(int(note.title) + 1), str(os.getpid()))\n"
+            "    try: store.replace(1, draft, note.revision); done += 1\n"
             "    except Conflict: pass"
         )
         path = str(self.folder / "together.sqlite3")

@@ -47,7 +47,7 @@ def answers(browser):
     messages = [json.loads(entry["message"])["message"] for entry in browser.driver.get_log("performance")]
     received = [message["params"]["response"] for message in messages
                 if message["method"] == "Network.responseReceived"]
-    return [answer for answer in received if not answer["url"].startswith(("chrome:", "data:"))]
+    return [answer for answer in received if not answer["url"].startswith(("chrome", "data:"))]
 
 
 def test_a_note_is_written(browser, tmp_path):
