@@ -12,7 +12,6 @@
 enum {
     NAME_PARTS_MAX = 64,
     NAME_MAX_SIZE = 4096, // bytes of a distinguished name as text
-    SERIAL_MAX = 64,      // bytes
     CHAIN_MAX = 10,       // certificates
     LINE_SIZE = 64,       // characters of base64 in a line of PEM (RFC 7468)
 };
@@ -71,18 +70,6 @@ static char *common_name_of(const mbedtls_x509_name *name)
     return strdup("");
 }
 
-static char *serial_of(const mbedtls_x509_buf *serial)
-{
-    size_t count = serial->len < SERIAL_MAX ? serial->len : SERIAL_MAX;
-    const unsigned char *bytes = serial->p;
-    for (; count > 1 && bytes[0] == 0; count--) // what keeps the number positive
-        bytes++;
-    char *text = malloc(count * 2 + 1);
-    for (size_t i = 0; text != NULL && i < count; i++)
-        snprintf(text + i * 2, 3, "%02X", bytes[i]);
-    return text;
-}
-
 static char *time_of(const mbedtls_x509_time *time)
 {
     static const char months[][4] = {"Jan", "Feb", "Mar", "Apr", "May", "Jun",
@@ -139,7 +126,7 @@ struct tls_client *tls_client_new(const mbedtls_x509_crt *chain)
     owned->subject = distinguished_name(&chain->subject);
     owned->issuer = distinguished_name(&chain->issuer);
     owned->common_name = common_name_of(&chain->subject);
-    owned->serial = serial_of(&chain->serial);
+    owned->serial = tls_library_serial(chain->serial.p, chain->serial.len);
     owned->not_before = time_of(&chain->valid_from);
     owned->not_after = time_of(&chain->valid_to);
     size_t count = 0;

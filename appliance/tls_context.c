@@ -1,6 +1,7 @@
 // tls_context.c - from a bundle's bytes to mbedTLS's structures, and which certificate is for which
 // host.
 #include <errno.h>
+#include <mbedtls/asn1.h>
 #include <mbedtls/psa_util.h>
 #include <stdlib.h>
 #include <string.h>
@@ -50,20 +51,12 @@ static int refuse(struct err *err, const char *what, int error)
 // DER structures one behind the other: the size of the first.
 static size_t der_size(struct str bytes)
 {
-    const unsigned char *p = (const unsigned char *)bytes.data;
-    if (bytes.size < 2)
-        return bytes.size;
-    size_t size = p[1], head = 2;
-    if (size > 0x80) {
-        size_t digits = size - 0x80;
-        if (digits > 4 || head + digits > bytes.size)
-            return bytes.size;
-        size = 0;
-        for (size_t i = 0; i < digits; i++)
-            size = size << 8 | p[head + i];
-        head += digits;
-    }
-    return size < bytes.size - head ? head + size : bytes.size;
+    unsigned char *begin = (unsigned char *)(uintptr_t)bytes.data, *at = begin;
+    size_t size;
+    if (mbedtls_asn1_get_tag(&at, begin + bytes.size, &size,
+                             MBEDTLS_ASN1_CONSTRUCTED | MBEDTLS_ASN1_SEQUENCE) != 0)
+        return bytes.size; // which no parser takes
+    return (size_t)(at - begin) + size;
 }
 
 static int parse_certificate(void *out, const unsigned char *der, size_t size)

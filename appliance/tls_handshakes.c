@@ -341,8 +341,8 @@ void tls_handshakes_take(struct tls_handshakes *handshakes, const void *data)
     if (handshake->state != STATE_WAITS)
         return;
     if (accepted->session == NULL)
-        accepted->session = tls_session_new(handshake->context, accepted->fd,
-                                            (enum tls_verify)accepted->listener->client_verify);
+        accepted->session =
+            tls_session_new(handshake->context, accepted->fd, accepted->listener->client_verify);
     if (accepted->session == NULL) {
         log_warning("tls", "out of memory for a handshake");
         end(handshakes, handshake);

@@ -7,6 +7,7 @@
 #include <mbedtls/sha256.h>
 #include <psa/crypto.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -65,4 +66,14 @@ const char *tls_library_error(int error, char *out, size_t size)
 {
     mbedtls_strerror(error, out, size);
     return out;
+}
+
+char *tls_library_serial(const unsigned char *bytes, size_t count)
+{
+    for (; count > 1 && bytes[0] == 0; count--)
+        bytes++;
+    char *text = calloc(count * 2 + 1, 1);
+    for (size_t i = 0; text != NULL && i < count; i++)
+        snprintf(text + i * 2, 3, "%02X", bytes[i]);
+    return text;
 }

@@ -21,6 +21,10 @@ int tls_library_clock_is_set(void);
 // "SSL - A fatal alert message was received": what an error of the library means. Returns out.
 const char *tls_library_error(int error, char *out, size_t size);
 
+// A certificate's serial number as openssl prints it: "0A1B", without what keeps it positive. The
+// caller frees it; NULL: out of memory.
+char *tls_library_serial(const unsigned char *bytes, size_t count);
+
 // --- secrets (tls_memory.c) ---
 
 // Memory for private keys: locked, so that it is never swapped, left out of core dumps, and empty

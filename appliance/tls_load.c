@@ -32,6 +32,13 @@ void tls_load_looked_at(struct tls_loading *loading, const char *path)
     out->paths[out->path_count++] = copy;
 }
 
+int tls_load_read(struct tls_loading *loading, struct tls_file *out, const char *path,
+                  struct err *err)
+{
+    tls_load_looked_at(loading, path);
+    return tls_file_read(out, path, err);
+}
+
 void tls_load_warn(struct tls_loading *loading, const char *format, ...)
 {
     char line[1024];
@@ -60,18 +67,6 @@ static void free_identity(struct tls_identity *identity)
     free_slice(&identity->staple);
 }
 
-static struct str serial_text(const mbedtls_x509_buf *serial)
-{
-    // The sign of a number that begins with its highest bit set.
-    size_t first = serial->len > 1 && serial->p[0] == 0;
-    char *text = malloc(2 * serial->len + 1);
-    must(text != NULL);
-    text[0] = '\0';
-    for (size_t i = first; i < serial->len; i++)
-        snprintf(text + 2 * (i - first), 3, "%02X", serial->p[i]);
-    return (struct str){text, strlen(text)};
-}
-
 static char *names_text(struct str names)
 {
     _buf_ struct buf text = BUF_INIT(2 * TLS_NAMES_MAX);
@@ -86,9 +81,9 @@ static void fill_facts(struct tls_certificate_facts *facts, const struct tls_cha
 {
     const mbedtls_x509_crt *own = &chain->certificates[0];
     facts->file = strdup(chain->file);
-    must(facts->file != NULL);
+    facts->serial = tls_library_serial(own->serial.p, own->serial.len);
+    must(facts->file != NULL && facts->serial != NULL);
     facts->names = names_text(buf_str(&chain->names));
-    facts->serial = (char *)(uintptr_t)serial_text(&own->serial).data;
     snprintf(facts->kind, sizeof facts->kind, "%s", chain->kind);
     facts->not_before = tls_load_seconds(&own->valid_from);
     facts->not_after = tls_load_seconds(&own->valid_to);
@@ -167,8 +162,7 @@ static int load_servers(struct tls_loading *loading, struct err *err)
     }
     for (size_t i = 0; i < config->tls_key.count; i++) {
         _tls_file_ struct tls_file file = {.data = NULL};
-        tls_load_looked_at(loading, config->tls_key.items[i]);
-        if (tls_file_read(&file, config->tls_key.items[i], err) < 0 ||
+        if (tls_load_read(loading, &file, config->tls_key.items[i], err) < 0 ||
             tls_load_key(loading, &file, err) < 0)
             return -1;
     }

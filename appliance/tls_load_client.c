@@ -80,8 +80,7 @@ static int load_authorities(struct clients *clients, struct err *err)
     for (size_t i = 0; i < files->count; i++) {
         _tls_file_ struct tls_file file = {.data = NULL};
         clients->file = files->items[i];
-        tls_load_looked_at(clients->loading, clients->file);
-        if (tls_file_read(&file, clients->file, err) < 0)
+        if (tls_load_read(clients->loading, &file, clients->file, err) < 0)
             return -1;
         int count = tls_file_each(&file, "CERTIFICATE", take_authority, clients, err);
         if (count == 0)
@@ -168,8 +167,7 @@ static int load_lists(struct clients *clients, struct err *err)
     for (size_t i = 0; i < files->count; i++) {
         _tls_file_ struct tls_file file = {.data = NULL};
         clients->file = files->items[i];
-        tls_load_looked_at(clients->loading, clients->file);
-        if (tls_file_read(&file, clients->file, err) < 0)
+        if (tls_load_read(clients->loading, &file, clients->file, err) < 0)
             return -1;
         int count = tls_file_each(&file, "X509 CRL", take_list, clients, err);
         if (count < 0)

@@ -28,8 +28,7 @@ static bool join(char out[static PATH_MAX], const char *folder, const char *name
 static int load_chain_file(struct tls_loading *loading, const char *path, struct err *err)
 {
     _tls_file_ struct tls_file file = {.data = NULL};
-    tls_load_looked_at(loading, path);
-    if (tls_file_read(&file, path, err) < 0 || tls_load_chain(loading, &file, err) < 0)
+    if (tls_load_read(loading, &file, path, err) < 0 || tls_load_chain(loading, &file, err) < 0)
         return -1;
     return tls_load_holds_key(&file) ? tls_load_key(loading, &file, err) : 0;
 }

@@ -1,14 +1,11 @@
 // tls_load_key.c - private keys: which kinds are served with, their passwords, and which
 // certificates they are of. PKCS#1 (RFC 8017), SEC1 (RFC 5915), PKCS#8 (RFC 5958), the latter
 // encrypted by PBES2 (RFC 8018), and PEM's own encryption (RFC 1421).
-#include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
-#include <sys/random.h>
 
 #include <mbedtls/ecp.h>
-#include <mbedtls/error.h>
-#include <mbedtls/platform_util.h>
+#include <mbedtls/psa_util.h>
 
 #include "check.h"
 #include "cleanup.h"
@@ -40,19 +37,6 @@ static const struct {
 
 #define WAY_OUT "(use a key of ECDSA P-256, or RSA from 2048 bits on)"
 #define COUNT(array) (sizeof(array) / sizeof(array)[0])
-
-int tls_load_random(void *owner, unsigned char *out, size_t size)
-{
-    (void)owner;
-    while (size > 0) {
-        ssize_t count = getrandom(out, size, 0);
-        if (count < 0 && errno != EINTR)
-            return MBEDTLS_ERR_ERROR_GENERIC_ERROR;
-        out += count > 0 ? count : 0;
-        size -= count > 0 ? (size_t)count : 0;
-    }
-    return 0;
-}
 
 const char *tls_load_foreign(struct str der)
 {
@@ -107,8 +91,7 @@ int tls_load_password(struct tls_loading *loading, struct err *err)
         loading->password = str_of(config->tls_key_password);
     if (config->tls_key_password_file == NULL)
         return 0;
-    tls_load_looked_at(loading, config->tls_key_password_file);
-    if (tls_file_read(file, config->tls_key_password_file, err) < 0)
+    if (tls_load_read(loading, file, config->tls_key_password_file, err) < 0)
         return -1;
     loading->password = (struct str){(char *)file->data, strcspn((char *)file->data, "\r\n")};
     if (loading->password.size == 0)
@@ -190,9 +173,10 @@ static int parse(struct tls_loading *loading, const struct tls_file *file,
                  struct tls_private *private, struct err *err)
 {
     char kind[16];
-    int result = mbedtls_pk_parse_key(&private->context, file->data, file->size + 1,
-                                      (const unsigned char *)loading->password.data,
-                                      loading->password.size, tls_load_random, NULL);
+    int result =
+        mbedtls_pk_parse_key(&private->context, file->data, file->size + 1,
+                             (const unsigned char *)loading->password.data, loading->password.size,
+                             mbedtls_psa_get_random, MBEDTLS_PSA_RANDOM_STATE);
     if (result != 0)
         return refuse(loading, file, result, err);
     if (!tls_load_kind(&private->context, kind, file->path, err))
@@ -248,8 +232,8 @@ static int match(struct tls_loading *loading, struct tls_chain *chain, struct er
         return err_set(err, ERR_FAILED, "%s: no private key for this certificate (%s)", chain->file,
                        loading->keys == NULL ? "name it: --tls-key FILE"
                                              : "none of the keys given is the one of it");
-    if (mbedtls_pk_check_pair(&chain->certificates[0].pk, &chain->key->context, tls_load_random,
-                              NULL) != 0)
+    if (mbedtls_pk_check_pair(&chain->certificates[0].pk, &chain->key->context,
+                              mbedtls_psa_get_random, MBEDTLS_PSA_RANDOM_STATE) != 0)
         return err_set(err, ERR_FAILED, "%s: the private key is damaged", chain->key->file);
     return 0;
 }

@@ -235,8 +235,7 @@ int tls_load_staple(struct tls_loading *loading, const char *path, struct err *e
     struct slice responses;
     struct single single;
     unsigned matches = 0;
-    tls_load_looked_at(loading, path);
-    if (tls_file_read(&file, path, err) < 0 || enter_response(&file, &responses, err) < 0)
+    if (tls_load_read(loading, &file, path, err) < 0 || enter_response(&file, &responses, err) < 0)
         return -1;
     while (responses.at < responses.end) {
         if (take_single(&responses, &single) < 0)

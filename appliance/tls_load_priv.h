@@ -87,13 +87,13 @@ struct tls_loading {
 
 // A path for out->paths.
 void tls_load_looked_at(struct tls_loading *loading, const char *path);
+// tls_file_read of such a path.
+int tls_load_read(struct tls_loading *loading, struct tls_file *out, const char *path,
+                  struct err *err);
 void tls_load_warn(struct tls_loading *loading, const char *format, ...)
     __attribute__((format(printf, 2, 3)));
 
 // --- tls_load_key.c ---
-
-// For mbedTLS: the kernel's random numbers.
-int tls_load_random(void *owner, unsigned char *out, size_t size);
 
 // Which kind of key it is; false: one that is not served with, said in err with the file's name.
 bool tls_load_kind(const mbedtls_pk_context *key, char kind[static 16], const char *file,

@@ -35,7 +35,7 @@ struct tls_session {
     struct tls_context *context;
     struct tls_scratch *scratch;
     int fd;
-    enum tls_verify verify;
+    enum client_verify verify;
     bool slow;       // the next steps are: a certificate was chosen that takes long to sign with
     bool away;       // in another thread, which has no scratch
     bool collecting; // what is written goes into the scratch's output
@@ -194,7 +194,7 @@ static bool leave_scratch(struct tls_session *session)
 
 // --- beginning and end ---
 
-struct tls_session *tls_session_new(struct tls_context *context, int fd, enum tls_verify verify)
+struct tls_session *tls_session_new(struct tls_context *context, int fd, enum client_verify verify)
 {
     struct tls_session *session = calloc(1, sizeof *session);
     if (session == NULL)
@@ -205,7 +205,7 @@ struct tls_session *tls_session_new(struct tls_context *context, int fd, enum tl
     session->verify = verify;
     mbedtls_ssl_init(&session->ssl);
     const mbedtls_ssl_config *config =
-        verify == TLS_VERIFY_OFF ? &context->quiet : &context->verifying;
+        verify == CLIENT_VERIFY_OFF ? &context->quiet : &context->verifying;
     if (mbedtls_ssl_setup(&session->ssl, config) != 0) {
         tls_session_free(session);
         return NULL;
@@ -249,7 +249,7 @@ static void take_server_name(struct tls_session *session)
 int tls_session_choose(struct tls_session *session)
 {
     take_server_name(session);
-    session->slow = session->verify != TLS_VERIFY_OFF;
+    session->slow = session->verify != CLIENT_VERIFY_OFF;
     return tls_context_choose(session->context, &session->ssl, session->server_name,
                               &session->slow);
 }
@@ -308,7 +308,7 @@ static unsigned char alert_for(uint32_t flags)
 // certificate that was shown of free will has to be good as well.
 static int take_client(struct tls_session *session)
 {
-    if (session->verify == TLS_VERIFY_OFF)
+    if (session->verify == CLIENT_VERIFY_OFF)
         return 0;
     uint32_t flags = mbedtls_ssl_get_verify_result(&session->ssl);
     if (!tls_library_clock_is_set())
@@ -316,7 +316,7 @@ static int take_client(struct tls_session *session)
                              MBEDTLS_X509_BADCRL_EXPIRED | MBEDTLS_X509_BADCRL_FUTURE);
     const mbedtls_x509_crt *chain = mbedtls_ssl_get_peer_cert(&session->ssl);
     bool is_tls13 = mbedtls_ssl_get_version_number(&session->ssl) == MBEDTLS_SSL_VERSION_TLS1_3;
-    if (chain == NULL && session->verify == TLS_VERIFY_OPTIONAL)
+    if (chain == NULL && session->verify == CLIENT_VERIFY_OPTIONAL)
         return 0;
     if (chain == NULL)
         return refuse_client(session,
@@ -405,7 +405,7 @@ enum tls_progress tls_session_labour(struct tls_session *session)
     session->away = false;
     // What is left to do once the client has answered is quick, unless it is to show a certificate:
     // what that is signed with is its own choice.
-    session->slow = session->verify != TLS_VERIFY_OFF;
+    session->slow = session->verify != CLIENT_VERIFY_OFF;
     return progress;
 }
 

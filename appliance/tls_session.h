@@ -7,17 +7,15 @@
 #include <sys/types.h>
 #include <sys/uio.h>
 
+#include "reactor.h"
 #include "tls_context.h"
 #include "tls_facts.h"
 
 struct tls_session; // opaque
 
-// Whether the client is asked for a certificate (reactor.h's enum client_verify in that order).
-enum tls_verify { TLS_VERIFY_OFF, TLS_VERIFY_OPTIONAL, TLS_VERIFY_REQUIRE };
-
 // On a connected, non-blocking socket, which stays the caller's. NULL: out of memory. The context
 // is held as long as the session lives.
-struct tls_session *tls_session_new(struct tls_context *context, int fd, enum tls_verify verify);
+struct tls_session *tls_session_new(struct tls_context *context, int fd, enum client_verify verify);
 // The other side is told nothing: tls_session_shutdown before it.
 void tls_session_free(struct tls_session *session);
 

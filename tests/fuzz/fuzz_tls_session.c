@@ -151,7 +151,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
         return 0;
     tls_peer_pair(fds);
     tls_peer_unblock(fds[1]);
-    struct tls_session *session = tls_session_new(only_context(), fds[0], TLS_VERIFY_OFF);
+    struct tls_session *session = tls_session_new(only_context(), fds[0], CLIENT_VERIFY_OFF);
     must(session != NULL);
     if ((data[0] & 3) == MODE_CHANGED || (data[0] & 3) == MODE_BEHIND) {
         with_client(session, fds[1], data, size);

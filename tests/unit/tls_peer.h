@@ -132,7 +132,7 @@ static inline int tls_peer_read(struct tls_peer *peer, void *out, size_t size)
 static inline struct tls_session *tls_peer_meet(struct tls_peer *peer, struct tls_context *context,
                                                 int fd)
 {
-    struct tls_session *session = tls_session_new(context, fd, TLS_VERIFY_OFF);
+    struct tls_session *session = tls_session_new(context, fd, CLIENT_VERIFY_OFF);
     enum tls_progress progress = TLS_WANTS_READ;
     int shaken = MBEDTLS_ERR_SSL_WANT_READ;
     must(session != NULL);
