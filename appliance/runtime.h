@@ -19,7 +19,9 @@ struct runtime_setup {
     const char *name;           // what threads are called, with a number behind
     const char *target;         // "module", "module:attr", a folder or a .py file
     bool factory;               // what the target names makes the application
-    const char *interface;      // "auto", "wsgi"
+    const char *interface;      // "auto", "wsgi", "asgi", "rsgi"
+    char *const *mounts;        // "/admin=wsgi:shop.wsgi:app", more applications
+    size_t mount_count;
     const char *working_folder; // NULL: stay
     const char *path_prefix;    // "/shop": requests not below it are 404. NULL: none
     char *const *env_files;     // read before the working folder is changed
@@ -36,6 +38,7 @@ struct runtime_run {
     const struct scoreboard_map *board; // where threads tell what they work on
     unsigned threads;                   // as in runtime_setup
     int64_t idle_timeout;               // milliseconds after which a thread without work ends
+    int64_t graceful_timeout;           // milliseconds that a drain may take
 };
 
 // What happens to a process that has a runtime.
