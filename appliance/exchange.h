@@ -58,11 +58,12 @@ int exchange_respond(struct request *request, unsigned status, int64_t content_l
 int exchange_push(struct request *request, struct str piece, struct err *err);
 // Bytes that were pushed and not yet taken by the connection.
 size_t exchange_waiting(const struct request *request);
-// Fields behind the body (RFC 9110 section 6.5), as lines of a head; only where a client that
-// takes them was answered in chunks. Copied.
-void exchange_trailers(struct request *request, const struct head *lines);
-// Whether it does: it said "TE: trailers", and speaks HTTP/1.1.
+// Fields behind the body (RFC 9110 section 6.5): whether the client takes them ("TE: trailers" and
+// HTTP/1.1); they will come, so the body is sent in chunks (before the first push); here they are,
+// as lines of a head, which are copied (before exchange_end).
 bool exchange_takes_trailers(const struct request *request);
+void exchange_announce_trailers(struct request *request);
+void exchange_trailers(struct request *request, const struct head *lines);
 // An interim answer (103, RFC 8297) before the final one: lines of a head. Nothing where the client
 // speaks HTTP/1.0.
 void exchange_interim(struct request *request, unsigned status, const struct head *lines);

@@ -65,6 +65,9 @@ const struct request_head *request_head(const struct request *request);
 // together, since somebody watches for one that does not (reactor_flush).
 void request_run(struct request *request, bool gathers);
 
+// Whether its handler has left it to be answered later (exchange.h): it is not to be settled then.
+bool request_is_open(const struct request *request);
+
 // Whose thread has begun a request that has more work than its answer (pieces, close()): all of it
 // is for that thread, since connections to databases and the like are a thread's own. NULL:
 // nobody's.
