@@ -17,9 +17,11 @@ struct exchange_events {
     void (*readable)(void *owner);
     // Of what was pushed, less than EXCHANGE_LOW waits.
     void (*writable)(void *owner);
-    // The client has gone, or has said that it will send nothing more. What is answered may still
-    // arrive in the second case. Once.
+    // The client has closed its side: it may only have said that it will send nothing more, and
+    // what is answered may still arrive. Once.
     void (*gone)(void *owner);
+    // The connection has gone. Once; nothing follows it.
+    void (*lost)(void *owner);
 };
 
 enum {
@@ -67,6 +69,9 @@ void exchange_trailers(struct request *request, const struct head *lines);
 // An interim answer (103, RFC 8297) before the final one: lines of a head. Nothing where the client
 // speaks HTTP/1.0.
 void exchange_interim(struct request *request, unsigned status, const struct head *lines);
+
+// Close the connection behind this answer. Before it is begun.
+void exchange_close_after(struct request *request);
 
 // The answer is complete, or cut: the connection is closed before its end then, which tells the
 // client. No events from here on; the request is the reactor's again.

@@ -225,9 +225,13 @@ void http_exchange_lost(struct request *request)
         request->connection->exchange = NULL;
     if (exchange->events == NULL)
         return;
-    tell_gone(request);
-    exchange->events->readable(exchange->owner);
-    exchange->events->writable(exchange->owner);
+    exchange->told_gone = true;
+    exchange->events->lost(exchange->owner);
+}
+
+void exchange_close_after(struct request *request)
+{
+    request->exchange.closes = true;
 }
 
 bool exchange_is_connected(const struct request *request)

@@ -93,6 +93,7 @@ struct exchange {
     bool is_noted;     // in the list of those with something to do to their connection
     bool is_flushed;   // what is answered may leave
     bool told_gone;
+    bool closes; // the connection, behind the answer
 };
 
 // A request lives from its first line until libmicrohttpd has done with it (ended), no work of it

@@ -376,7 +376,7 @@ int request_respond(struct request *request, const struct response *response, st
 // Queue and give up our hold.
 static enum MHD_Result queue(struct request *request, unsigned status, struct MHD_Response *out)
 {
-    if (request->http->draining || !request->http->setup->keep_alive) {
+    if (request->http->draining || !request->http->setup->keep_alive || request->exchange.closes) {
         MHD_add_response_header(out, "Connection", "close");
         if (out == request->answer.kept)
             request->answer.kept = NULL; // it cannot be taken off again
@@ -421,17 +421,17 @@ void http_flush(struct request *request)
         http_response_go_on(request);
 }
 
-static const char *reason(unsigned status)
+const char *request_reason(unsigned status)
 {
     const char *text = MHD_get_reason_phrase_for(status);
-    return text != NULL ? text : "Error";
+    return text != NULL ? text : "Unknown";
 }
 
 static struct MHD_Response *plain_response(const struct request *request, unsigned status)
 {
     const char *hsts = http_response_hsts(request);
     char page[128];
-    int size = snprintf(page, sizeof page, "%u %s\n", status, reason(status));
+    int size = snprintf(page, sizeof page, "%u %s\n", status, request_reason(status));
     struct MHD_Response *out = MHD_create_response_from_buffer_copy((size_t)size, page);
     if (out != NULL)
         MHD_add_response_header(out, "Content-Type", "text/plain; charset=utf-8");
