@@ -71,7 +71,7 @@ static struct tale read_stream(const struct websocket_deflate *deflate, uint64_t
     must(reader != NULL);
     for (size_t at = 0; at < size;) {
         unsigned cut = seed;
-        seed = seed * 1103515245 + 12345 * (seed != 0);
+        seed = seed == 0 ? 0 : seed * 1103515245 + 12345;
         size_t piece = cut == 0 ? size : (cut >> 16) % 40 + 1, used = 0;
         piece = piece < size - at ? piece : size - at;
         _free_ char *bytes = malloc(piece);
