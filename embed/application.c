@@ -271,3 +271,8 @@ bool application_is_async(void)
 {
     return applications.async;
 }
+
+bool application_is_mixed(void)
+{
+    return applications.async && applications.wsgi;
+}
