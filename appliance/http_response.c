@@ -421,7 +421,7 @@ void http_flush(struct request *request)
         http_response_go_on(request);
 }
 
-static const char *reason(unsigned status)
+const char *request_reason(unsigned status)
 {
     const char *text = MHD_get_reason_phrase_for(status);
     return text != NULL ? text : "Error";
@@ -431,7 +431,7 @@ static struct MHD_Response *plain_response(const struct request *request, unsign
 {
     const char *hsts = http_response_hsts(request);
     char page[128];
-    int size = snprintf(page, sizeof page, "%u %s\n", status, reason(status));
+    int size = snprintf(page, sizeof page, "%u %s\n", status, request_reason(status));
     struct MHD_Response *out = MHD_create_response_from_buffer_copy((size_t)size, page);
     if (out != NULL)
         MHD_add_response_header(out, "Content-Type", "text/plain; charset=utf-8");

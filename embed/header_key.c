@@ -1,4 +1,4 @@
-// header_key.c - clients say the same few names all the time, so the latest key of each slot is
+// header_key.c - clients say the same few names all the time, so the latest text of each slot is
 // kept. What a client invents replaces one other, and no more.
 #include "header_key.h"
 
@@ -9,17 +9,19 @@
 enum {
     KEY_MAX = 256,  // bytes of a name that becomes a key; a longer one gets none
     SLOTS = 128,    // a power of two
-    NAME_KEPT = 40, // bytes of a name whose key is kept
+    NAME_KEPT = 40, // bytes of a name whose text is kept
+};
+
+struct slot {
+    PyObject *text; // NULL: none
+    size_t size;
+    char name[NAME_KEPT]; // as it was spelled
 };
 
 // What a process has one of: its interpreter is one.
-static struct slot {
-    PyObject *key; // NULL: none
-    size_t size;
-    char name[NAME_KEPT]; // as it was spelled
-} slots[SLOTS];
+static struct slot keys[SLOTS], lower_names[SLOTS];
 
-static struct slot *slot_of(struct str name)
+static struct slot *slot_of(struct slot *slots, struct str name)
 {
     unsigned hash = (unsigned)name.size;
     for (size_t i = 0; i < name.size; i++)
@@ -45,26 +47,51 @@ static PyObject *make_key(struct str name)
     return PyUnicode_DecodeLatin1(text, (Py_ssize_t)name.size + 5, NULL);
 }
 
-PyObject *header_key(struct str name)
+static PyObject *make_name(struct str name)
+{
+    char *lower = PyMem_Malloc(name.size);
+    if (lower == NULL)
+        return PyErr_NoMemory();
+    for (size_t i = 0; i < name.size; i++)
+        lower[i] = (char)Py_TOLOWER(name.data[i]);
+    PyObject *text = PyUnicode_DecodeLatin1(lower, (Py_ssize_t)name.size, NULL);
+    PyMem_Free(lower);
+    return text;
+}
+
+// The text that is kept, or a new one in its place.
+static PyObject *find(struct slot *slots, struct str name, PyObject *(*make)(struct str name))
 {
     if (name.size > NAME_KEPT)
-        return make_key(name);
-    struct slot *slot = slot_of(name);
-    if (slot->key != NULL && slot->size == name.size &&
+        return make(name);
+    struct slot *slot = slot_of(slots, name);
+    if (slot->text != NULL && slot->size == name.size &&
         memcmp(slot->name, name.data, name.size) == 0)
-        return Py_NewRef(slot->key);
-    PyObject *key = make_key(name);
-    if (key == NULL)
+        return Py_NewRef(slot->text);
+    PyObject *text = make(name);
+    if (text == NULL)
         return NULL;
-    PyUnicode_InternInPlace(&key);
-    Py_XSETREF(slot->key, Py_NewRef(key));
+    PyUnicode_InternInPlace(&text);
+    Py_XSETREF(slot->text, Py_NewRef(text));
     slot->size = name.size;
     memcpy(slot->name, name.data, name.size);
-    return key;
+    return text;
+}
+
+PyObject *header_key(struct str name)
+{
+    return find(keys, name, make_key);
+}
+
+PyObject *header_name(struct str name)
+{
+    return find(lower_names, name, make_name);
 }
 
 void header_key_fini(void)
 {
-    for (size_t i = 0; i < SLOTS; i++)
-        Py_CLEAR(slots[i].key);
+    for (size_t i = 0; i < SLOTS; i++) {
+        Py_CLEAR(keys[i].text);
+        Py_CLEAR(lower_names[i].text);
+    }
 }

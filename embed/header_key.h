@@ -1,4 +1,5 @@
-// header_key.h - the names of header fields as keys of an environ: "User-Agent" is HTTP_USER_AGENT.
+// header_key.h - the names of header fields as Python texts: as keys of an environ ("User-Agent" is
+// HTTP_USER_AGENT), and in lower case.
 #pragma once
 
 #include "py.h"
@@ -8,5 +9,8 @@
 // gets none, or with one set.
 PyObject *header_key(struct str name);
 
-// Forget the keys that were made.
+// "user-agent": interned, a new reference; NULL with an exception set.
+PyObject *header_name(struct str name);
+
+// Forget the texts that were made.
 void header_key_fini(void);
