@@ -17,9 +17,11 @@ struct exchange_events {
     void (*readable)(void *owner);
     // Of what was pushed, less than EXCHANGE_LOW waits.
     void (*writable)(void *owner);
-    // The client has gone, or has said that it will send nothing more. What is answered may still
-    // arrive in the second case. Once.
+    // The client has closed its side: it may only have said that it will send nothing more, and
+    // what is answered may still arrive. Once.
     void (*gone)(void *owner);
+    // The connection has gone. Once; nothing follows it.
+    void (*lost)(void *owner);
 };
 
 enum {
@@ -68,9 +70,24 @@ void exchange_trailers(struct request *request, const struct head *lines);
 // speaks HTTP/1.0.
 void exchange_interim(struct request *request, unsigned status, const struct head *lines);
 
+// Close the connection behind this answer. Before it is begun.
+void exchange_close_after(struct request *request);
+
 // The answer is complete, or cut: the connection is closed before its end then, which tells the
 // client. No events from here on; the request is the reactor's again.
 void exchange_end(struct request *request, bool cut);
 
 // Whether the client is still there, as far as is known.
 bool exchange_is_connected(const struct request *request);
+
+// The connection of a request, watched for longer than the request lasts: lost is called once, when
+// it is closed by whomever; as an event. The memory is the caller's, until then or
+// exchange_unwatch. False: it is closed already.
+struct exchange_watch {
+    struct exchange_watch *next, **place; // place: NULL: it is not watched
+    void (*lost)(void *owner);
+    void *owner;
+};
+
+bool exchange_watch(struct request *request, struct exchange_watch *watch);
+void exchange_unwatch(struct exchange_watch *watch);

@@ -225,9 +225,13 @@ void http_exchange_lost(struct request *request)
         request->connection->exchange = NULL;
     if (exchange->events == NULL)
         return;
-    tell_gone(request);
-    exchange->events->readable(exchange->owner);
-    exchange->events->writable(exchange->owner);
+    exchange->told_gone = true;
+    exchange->events->lost(exchange->owner);
+}
+
+void exchange_close_after(struct request *request)
+{
+    request->exchange.closes = true;
 }
 
 bool exchange_is_connected(const struct request *request)
@@ -238,6 +242,38 @@ bool exchange_is_connected(const struct request *request)
     // What it said before the exchange began is no event any more.
     ssize_t size = recv(request->connection->fd, &byte, 1, MSG_PEEK | MSG_DONTWAIT);
     return size > 0 || (size < 0 && (errno == EAGAIN || errno == EINTR));
+}
+
+bool exchange_watch(struct request *request, struct exchange_watch *watch)
+{
+    if (request->ended)
+        return false;
+    struct exchange_watch **first = &request->connection->watches;
+    watch->next = *first;
+    watch->place = first;
+    if (watch->next != NULL)
+        watch->next->place = &watch->next;
+    *first = watch;
+    return true;
+}
+
+void exchange_unwatch(struct exchange_watch *watch)
+{
+    if (watch->place == NULL)
+        return;
+    *watch->place = watch->next;
+    if (watch->next != NULL)
+        watch->next->place = watch->place;
+    watch->place = NULL;
+}
+
+void http_exchange_end_watches(struct connection *connection)
+{
+    while (connection->watches != NULL) {
+        struct exchange_watch *watch = connection->watches;
+        exchange_unwatch(watch);
+        watch->lost(watch->owner);
+    }
 }
 
 void exchange_end(struct request *request, bool cut)

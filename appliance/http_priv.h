@@ -29,6 +29,7 @@ struct connection {
     bool stale;               // idle when a patient drain looked
     bool busy;                // between a request's first byte seen by us and its answer's last
     struct request *exchange; // that is answered later; NULL: none
+    struct exchange_watch *watches;
     char peer_address[INET6_ADDRSTRLEN];
 };
 
@@ -93,6 +94,7 @@ struct exchange {
     bool is_noted;     // in the list of those with something to do to their connection
     bool is_flushed;   // what is answered may leave
     bool told_gone;
+    bool closes; // the connection, behind the answer
 };
 
 // A request lives from its first line until libmicrohttpd has done with it (ended), no work of it
@@ -178,6 +180,8 @@ bool http_exchange_is_open(const struct request *request);
 void http_exchange_hang_up(struct connection *connection);
 void http_exchange_lost(struct request *request);
 void http_exchange_taken(struct request *request);
+// The connection is closed.
+void http_exchange_end_watches(struct connection *connection);
 
 // http_tls.c: its object is a tls_session.
 extern const struct MHD_Transport http_tls_transport;

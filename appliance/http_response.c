@@ -376,7 +376,7 @@ int request_respond(struct request *request, const struct response *response, st
 // Queue and give up our hold.
 static enum MHD_Result queue(struct request *request, unsigned status, struct MHD_Response *out)
 {
-    if (request->http->draining || !request->http->setup->keep_alive) {
+    if (request->http->draining || !request->http->setup->keep_alive || request->exchange.closes) {
         MHD_add_response_header(out, "Connection", "close");
         if (out == request->answer.kept)
             request->answer.kept = NULL; // it cannot be taken off again
@@ -424,7 +424,7 @@ void http_flush(struct request *request)
 const char *request_reason(unsigned status)
 {
     const char *text = MHD_get_reason_phrase_for(status);
-    return text != NULL ? text : "Error";
+    return text != NULL ? text : "Unknown";
 }
 
 static struct MHD_Response *plain_response(const struct request *request, unsigned status)

@@ -137,7 +137,7 @@ struct head *request_response_head(struct request *request);
 // 8.6). Errors: out of memory (answer with request_fail then).
 int request_respond(struct request *request, const struct response *response, struct err *err);
 
-// The reason phrase of a status (RFC 9110 section 15); "Error" where it has none.
+// The reason phrase of a status (RFC 9110 section 15).
 const char *request_reason(unsigned status);
 
 // Answer with a plain page for the status (500, 503).

@@ -1,5 +1,4 @@
-// header_key.h - the names of header fields as Python texts: as keys of an environ ("User-Agent" is
-// HTTP_USER_AGENT), and in lower case.
+// header_key.h - the names of header fields as keys of an environ: "User-Agent" is HTTP_USER_AGENT.
 #pragma once
 
 #include "py.h"
@@ -9,8 +8,5 @@
 // gets none, or with one set.
 PyObject *header_key(struct str name);
 
-// "user-agent": interned, a new reference; NULL with an exception set.
-PyObject *header_name(struct str name);
-
-// Forget the texts that were made.
+// Forget the keys that were made.
 void header_key_fini(void);

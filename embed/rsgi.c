@@ -3,6 +3,8 @@
 
 #include <string.h>
 
+#include "call.h"
+#include "names.h"
 #include "report.h"
 #include "rsgi_priv.h"
 #include "socket_name.h"
@@ -92,7 +94,7 @@ PyObject *rsgi_module(void)
 int rsgi_init(struct application *application)
 {
     (void)application;
-    return make_types();
+    return names_init() < 0 || operation_init() < 0 || call_init() < 0 ? -1 : make_types();
 }
 
 void rsgi_fini(struct application *application)

@@ -2,12 +2,29 @@
 // without regard to case (RFC 9110 section 5.1) and shown in lower case; of a name that came more
 // than once, get and [] give the first value.
 #include "arguments.h"
-#include "header_key.h"
+#include "header_cache.h"
 #include "rsgi_priv.h"
 
 struct headers {
     PyObject_HEAD PyObject *scope;
 };
+
+// What a process has one of: its interpreter is one. Names in lower case.
+static struct header_cache *lower_names;
+
+static PyObject *make_name(struct str name)
+{
+    char *lower = PyMem_Malloc(name.size);
+    if (lower == NULL)
+        return PyErr_NoMemory();
+    for (size_t i = 0; i < name.size; i++)
+        lower[i] = (char)Py_TOLOWER(name.data[i]);
+    PyObject *text = PyUnicode_DecodeLatin1(lower, (Py_ssize_t)name.size, NULL);
+    PyMem_Free(lower);
+    if (text != NULL)
+        PyUnicode_InternInPlace(&text);
+    return text;
+}
 
 static struct headers *self_of(PyObject *object)
 {
@@ -34,6 +51,11 @@ static void headers_dealloc(PyObject *object)
 static const struct request_head *head_of(PyObject *object)
 {
     return rsgi_scope_head(self_of(object)->scope);
+}
+
+static PyObject *name_of(const struct header *header)
+{
+    return header_cache_get(lower_names, header->name);
 }
 
 static PyObject *value_of(const struct header *header)
@@ -144,7 +166,7 @@ static PyObject *headers_keys(PyObject *object, PyObject *Py_UNUSED(nothing))
     if (list == NULL)
         return NULL;
     for (size_t i = 0; i < head->header_count; i++) {
-        if (is_first(head, i) && append(list, header_name(head->headers[i].name)) < 0)
+        if (is_first(head, i) && append(list, name_of(&head->headers[i])) < 0)
             return NULL;
     }
     return py_steal(&list);
@@ -167,7 +189,7 @@ static PyObject *headers_values(PyObject *object, PyObject *Py_UNUSED(nothing))
 
 static PyObject *pair_of(const struct header *header)
 {
-    _pyref_ PyObject *name = header_name(header->name);
+    _pyref_ PyObject *name = name_of(header);
     _pyref_ PyObject *value = name != NULL ? value_of(header) : NULL;
     return value != NULL ? PyTuple_Pack(2, name, value) : NULL;
 }
@@ -241,5 +263,8 @@ static PyType_Spec spec = {
 
 int rsgi_headers_init(void)
 {
+    lower_names = header_cache_new(make_name);
+    if (lower_names == NULL)
+        return PyErr_NoMemory(), -1;
     return (rsgi_types.headers = rsgi_type_new(&spec)) != NULL ? 0 : -1;
 }

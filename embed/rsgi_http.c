@@ -16,16 +16,32 @@ static void on_writable(void *owner)
     wait_point_wake(&rsgi_http_of(owner)->writable);
 }
 
+// What is answered goes on until it is refused.
 static void on_gone(void *owner)
 {
     struct rsgi_http *self = rsgi_http_of(owner);
-    self->life.lost = true;
+    self->is_gone = true;
     wait_point_wake(&self->gone);
     wait_point_wake(&self->readable);
+}
+
+static void on_lost(void *owner)
+{
+    struct rsgi_http *self = rsgi_http_of(owner);
+    self->life.lost = true;
+    on_gone(owner);
     wait_point_wake(&self->writable);
 }
 
-static const struct exchange_events events = {on_readable, on_writable, on_gone};
+// Behind the answer.
+static void on_connection_lost(void *owner)
+{
+    struct rsgi_http *self = rsgi_http_of(owner);
+    self->is_gone = true;
+    wait_point_wake(&self->gone);
+}
+
+static const struct exchange_events events = {on_readable, on_writable, on_gone, on_lost};
 
 void rsgi_http_begin(struct rsgi_http *self)
 {
@@ -44,6 +60,8 @@ PyObject *rsgi_http_new(struct request *request, PyObject *scope_take)
     self->life.request = request;
     self->life.scope = scope_take;
     self->life.thread = pthread_self();
+    self->life.watch.owner = self;
+    self->life.watch.lost = on_connection_lost;
     return (PyObject *)self;
 }
 
@@ -51,6 +69,7 @@ static void http_dealloc(PyObject *object)
 {
     struct rsgi_http *self = rsgi_http_of(object);
     PyTypeObject *type = Py_TYPE(object);
+    exchange_unwatch(&self->life.watch);
     wait_point_clear(&self->readable);
     wait_point_clear(&self->writable);
     wait_point_clear(&self->gone);
@@ -216,8 +235,8 @@ static int try_disconnect(PyObject *owner, PyObject *argument, PyObject **result
     struct rsgi_http *self = rsgi_http_of(owner);
     struct rsgi_life *life = &self->life;
     (void)argument;
-    bool watched = life->request != NULL && life->begun;
-    if (life->lost || (watched && !exchange_is_connected(life->request))) {
+    bool is_open = life->request != NULL && life->begun;
+    if (self->is_gone || (is_open && !exchange_is_connected(life->request))) {
         *result = Py_NewRef(Py_None);
         return 1;
     }
@@ -233,6 +252,12 @@ static PyObject *http_client_disconnect(PyObject *object, PyObject *Py_UNUSED(no
     if (!rsgi_life_is_here(&self->life))
         return NULL;
     rsgi_http_begin(self);
+    // Its connection may serve other requests then.
+    if (self->life.request != NULL && self->life.watch.place == NULL &&
+        !exchange_watch(self->life.request, &self->life.watch))
+        self->is_gone = true;
+    if (self->life.request == NULL && self->life.watch.place == NULL && !self->is_gone)
+        return PyErr_SetString(rsgi_types.protocol_error, "the request has ended"), NULL;
     return operation_new(object, &self->gone, try_disconnect, NULL);
 }
 

@@ -26,6 +26,8 @@ void rsgi_life_begin(struct rsgi_life *life, const struct exchange_events *event
 void rsgi_life_release(struct rsgi_life *life, PyObject *owner)
 {
     rsgi_scope_detach(life->scope, !life->ended);
+    if (!life->ended && life->watch.lost != NULL && life->watch.place == NULL)
+        exchange_watch(life->request, &life->watch);
     life->request = NULL;
     if (life->begun)
         Py_DECREF(owner);

@@ -59,7 +59,8 @@ struct rsgi_life {
     bool finished;    // the answer is complete, or cut, and that is to be told
     bool cut;
     bool ended; // the application's call has
-    bool lost;  // the client has gone
+    bool lost;  // the connection has gone
+    struct exchange_watch watch; // of the connection, behind the answer; without lost: not wanted
 };
 
 // Whether this is the event loop's thread; else an exception is set.
@@ -89,6 +90,7 @@ struct rsgi_http {
     size_t body_size; // of them in use
     bool body_taken;  // by the one who may read it
     bool body_ended;
+    bool is_gone; // the client has closed its side
 };
 
 static inline struct rsgi_http *rsgi_http_of(PyObject *object)

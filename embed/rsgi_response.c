@@ -35,6 +35,8 @@ struct head *rsgi_response_head(struct request *request, PyObject *status, PyObj
         return (struct head *)PyErr_NoMemory();
     if (headers != NULL && head_fields_add(head, headers, true, &found) < 0)
         return NULL;
+    if (found.wants_close)
+        exchange_close_after(request);
     return head;
 }
 

@@ -7,12 +7,13 @@ static void on_exchange(void *owner)
     (void)owner; // nothing is read or pushed before it is accepted
 }
 
-static void on_gone(void *owner)
+static void on_lost(void *owner)
 {
     rsgi_websocket_of(owner)->life.lost = true;
 }
 
-static const struct exchange_events exchange_events = {on_exchange, on_exchange, on_gone};
+static const struct exchange_events exchange_events = {on_exchange, on_exchange, on_exchange,
+                                                      on_lost};
 
 static void on_readable(void *owner)
 {
