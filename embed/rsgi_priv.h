@@ -58,8 +58,8 @@ struct rsgi_life {
     bool begun;       // as an exchange: it holds a reference to the protocol object
     bool finished;    // the answer is complete, or cut, and that is to be told
     bool cut;
-    bool ended; // the application's call has
-    bool lost;  // the connection has gone
+    bool ended;                  // the application's call has
+    bool lost;                   // the connection has gone
     struct exchange_watch watch; // of the connection, behind the answer; without lost: not wanted
 };
 

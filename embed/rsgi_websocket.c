@@ -13,7 +13,7 @@ static void on_lost(void *owner)
 }
 
 static const struct exchange_events exchange_events = {on_exchange, on_exchange, on_exchange,
-                                                      on_lost};
+                                                       on_lost};
 
 static void on_readable(void *owner)
 {
