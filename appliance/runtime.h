@@ -65,8 +65,8 @@ struct runtime {
                          struct buf *out, struct err *err);
 
     // Worker: start the interpreter and load the application. On failure the traceback, where the
-    // application is at fault, was written to standard error. description: "wsgi shop:app", at most
-    // size bytes.
+    // application is at fault, was written to standard error. description: "wsgi shop:app", and
+    // what is mounted, ", shop.admin:app (wsgi) at /admin", at most size bytes.
     int (*start)(const struct runtime_setup *setup, char *description, size_t size,
                  struct err *err);
     // Worker: run the reactor until it is finished (pool.h). Errors: a thread cannot be started.
