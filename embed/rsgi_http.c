@@ -28,7 +28,7 @@ static void on_gone(void *owner)
 static void on_lost(void *owner)
 {
     struct rsgi_http *self = rsgi_http_of(owner);
-    self->life.lost = true;
+    rsgi_life_lose(&self->life);
     on_gone(owner);
     wait_point_wake(&self->writable);
 }

@@ -34,6 +34,12 @@ void rsgi_life_release(struct rsgi_life *life, PyObject *owner)
     life->begun = false;
 }
 
+void rsgi_life_lose(struct rsgi_life *life)
+{
+    life->lost = true;
+    rsgi_scope_detach(life->scope, true);
+}
+
 // Nobody can ask for the request from here on: what the reactor does with it is its own.
 static void let_go(struct rsgi_life *life, PyObject *owner)
 {

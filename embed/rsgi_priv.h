@@ -69,6 +69,8 @@ bool rsgi_life_is_here(const struct rsgi_life *life);
 void rsgi_life_begin(struct rsgi_life *life, const struct exchange_events *events, PyObject *owner);
 // The answer is complete, or cut. The owner may be freed by it.
 void rsgi_life_finish(struct rsgi_life *life, PyObject *owner, bool cut);
+// The connection has gone, and what the request points to goes next. As an event (exchange.h).
+void rsgi_life_lose(struct rsgi_life *life);
 // The request is no exchange any more: it has become something else.
 void rsgi_life_release(struct rsgi_life *life, PyObject *owner);
 // Call the application; the protocol object is told of the end. The reactor's handler.

@@ -9,7 +9,7 @@ static void on_exchange(void *owner)
 
 static void on_lost(void *owner)
 {
-    rsgi_websocket_of(owner)->life.lost = true;
+    rsgi_life_lose(&rsgi_websocket_of(owner)->life);
 }
 
 static const struct exchange_events exchange_events = {on_exchange, on_exchange, on_exchange,
