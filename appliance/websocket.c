@@ -10,7 +10,7 @@
 #include "head.h"
 #include "http_upgrade.h"
 #include "websocket_handshake.h"
-#include "websocket_priv.h"
+#include "websocket_connection_priv.h"
 
 enum {
     SEND_AT = 32 * 1024,   // bytes that are not kept until the turn's end

@@ -5,7 +5,7 @@
 #include <sys/epoll.h>
 
 #include "log.h"
-#include "websocket_priv.h"
+#include "websocket_connection_priv.h"
 
 enum { CODE_ABNORMAL = 1006 };
 

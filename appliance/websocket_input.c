@@ -4,7 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "websocket_priv.h"
+#include "websocket_connection_priv.h"
 
 enum {
     MESSAGES_MAX = 32,               // that wait for the owner

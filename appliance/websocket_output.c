@@ -3,7 +3,7 @@
 #include <errno.h>
 #include <string.h>
 
-#include "websocket_priv.h"
+#include "websocket_connection_priv.h"
 
 void websocket_write_soon(struct websocket *websocket)
 {

@@ -8,7 +8,7 @@
 
 #include "clock.h"
 #include "log.h"
-#include "websocket_priv.h"
+#include "websocket_connection_priv.h"
 
 // --- timers ---
 
