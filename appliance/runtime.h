@@ -16,11 +16,11 @@ struct request;
 struct scoreboard_map;
 
 struct runtime_setup {
-    const char *name;           // what threads are called, with a number behind
-    const char *target;         // "module", "module:attr", a folder or a .py file
-    bool factory;               // what the target names makes the application
-    const char *interface;      // "auto", "wsgi", "asgi", "rsgi"
-    char *const *mounts;        // "/admin=wsgi:shop.wsgi:app", more applications
+    const char *name;      // what threads are called, with a number behind
+    const char *target;    // "module", "module:attr", a folder or a .py file
+    bool factory;          // what the target names makes the application
+    const char *interface; // "auto", "wsgi", "asgi", "rsgi"
+    char *const *mounts;   // "/admin=wsgi:shop.wsgi:app", more applications
     size_t mount_count;
     const char *working_folder; // NULL: stay
     const char *path_prefix;    // "/shop": requests not below it are 404. NULL: none
