@@ -9,6 +9,7 @@
 #include "buf.h"
 #include "head.h"
 #include "http.h"
+#include "http_upgrade.h"
 #include "request.h"
 #include "spool.h"
 
@@ -29,6 +30,7 @@ struct connection {
     bool stale;  // idle when a patient drain looked
     bool busy;   // between a request's first byte seen by us and its answer's last
     struct request *exchange; // that is answered later; NULL: none
+    struct MHD_UpgradeResponseHandle *upgraded; // it is another protocol's (http_upgrade.h)
     char peer_address[INET6_ADDRSTRLEN];
 };
 
@@ -120,6 +122,8 @@ struct request {
     struct request *next_running, *previous_running;
     bool ended;
     struct exchange exchange;
+    struct http_upgrade upgrade; // under way where it has an owner
+    struct buf joined;           // http_upgrade_join
     _Atomic enum expectation expectation;
     struct header headers[HEADER_LIMIT];
 };
@@ -136,6 +140,7 @@ struct http {
     struct request *_Atomic posted;   // latest first
     struct request *announced;        // handed over as soon as there is nothing more to read
     struct request *noted;            // exchanges with something to do to their connection
+    struct websockets *websockets;    // http_upgrade_use
     struct request *running;          // with work that is not settled, latest first
     size_t deserted;                  // of these, given up
     size_t deserted_connections;      // that are still open
@@ -179,6 +184,9 @@ bool http_exchange_is_open(const struct request *request);
 void http_exchange_hang_up(struct connection *connection);
 void http_exchange_lost(struct request *request);
 void http_exchange_taken(struct request *request);
+
+// http_upgrade.c: the request has ended for libmicrohttpd.
+void http_upgrade_end(struct request *request);
 
 // http_tls.c: its object is a tls_session.
 extern const struct MHD_Transport http_tls_transport;

@@ -22,7 +22,9 @@ enum {
 bool websocket_is_offered(const struct request *request, struct websocket_offer *offer,
                           unsigned *status)
 {
-    unsigned judgement = websocket_judge(request_head(request));
+    unsigned judgement = 0;
+    if (http_upgrade_websockets(request) != NULL)
+        judgement = websocket_judge(request_head(request));
     *offer = (struct websocket_offer){STR("")};
     *status = judgement == 101 ? 0 : judgement;
     if (judgement == 101)
@@ -143,12 +145,12 @@ struct websocket *websocket_accept(struct request *request, struct str subprotoc
         err_system(err, ENOMEM, "WebSocket");
         return NULL;
     }
+    websocket->events = events;
+    websocket->owner = owner;
     if (begin(websocket, request, err) < 0) {
         websocket_free(websocket);
         return NULL;
     }
-    websocket->events = events;
-    websocket->owner = owner;
     if (set->draining && websocket->state == STATE_OPEN)
         websocket_begin_close(websocket, 1001, STR(""));
     return websocket;
@@ -240,6 +242,8 @@ size_t websocket_waiting(const struct websocket *websocket)
 
 void websocket_close(struct websocket *websocket, unsigned code, struct str reason)
 {
+    // Who closes it reads no more.
+    websocket->holds = websocket->held_is_given = false;
     if (websocket->state == STATE_OPEN)
         websocket_begin_close(websocket, code, reason);
 }
@@ -248,6 +252,7 @@ void websocket_release(struct websocket *websocket, unsigned code)
 {
     websocket->events = NULL;
     websocket->owner = NULL;
+    websocket->holds = websocket->held_is_given = false;
     if (websocket->state == STATE_GONE && !websocket->is_opening) {
         websocket_free(websocket);
         return;

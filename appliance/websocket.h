@@ -33,6 +33,8 @@ enum {
     WEBSOCKET_LOW = 16 * 1024,
 };
 
+// None where the reactor was set up without websocket_settings: ordinary requests then.
+//
 // What a request to open one offers (RFC 6455 section 4.1).
 struct websocket_offer {
     struct str subprotocols; // the fields' values joined by ", "; valid as long as the request

@@ -20,6 +20,7 @@ bool websocket_takes(const struct websocket *websocket)
         return !websocket->holds && websocket->message_count < MESSAGES_MAX &&
                websocket->message_bytes < MESSAGE_BYTES_MAX && websocket->pongs < PONG_BYTES_MAX;
     case STATE_CLOSING:
+        return !websocket->holds;
     case STATE_LINGERING:
         return true;
     default:
