@@ -58,6 +58,7 @@ struct websocket_timers {
 struct websockets {
     struct websocket_settings settings;
     int epoll_fd;
+    int64_t now; // of the latest turn, clock_milliseconds
     bool draining;
     struct ring all;      // that have a socket, or will get one
     struct ring readable; // that may be read without an event

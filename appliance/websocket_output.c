@@ -34,11 +34,9 @@ int websocket_put(struct websocket *websocket, enum websocket_opcode opcode, str
     return 0;
 }
 
-// True: something was.
-static bool send_some(struct websocket *websocket)
+static void send_some(struct websocket *websocket)
 {
     struct buf *out = &websocket->out;
-    size_t before = websocket->sent;
     while (websocket->may_write && websocket->sent < out->size) {
         ssize_t size = websocket_stream_write(&websocket->stream, out->data + websocket->sent,
                                               out->size - websocket->sent);
@@ -48,10 +46,9 @@ static bool send_some(struct websocket *websocket)
             websocket->may_write = false;
         } else {
             websocket_drop(websocket);
-            return false;
+            return;
         }
     }
-    return websocket->sent > before;
 }
 
 static void tell_writable(struct websocket *websocket)
@@ -68,12 +65,7 @@ void websocket_write_on(struct websocket *websocket)
     ring_leave(&websocket->unsent);
     if (websocket->stream.fd < 0)
         return;
-    // Who takes what is sent is there, and is to have all of it before a close.
-    if (send_some(websocket)) {
-        websocket_see_life(websocket);
-        if (websocket->state != STATE_OPEN)
-            websocket_set_timer(websocket, &websocket->set->closing);
-    }
+    send_some(websocket);
     if (websocket->state == STATE_GONE)
         return;
     tell_writable(websocket);

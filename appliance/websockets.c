@@ -12,10 +12,11 @@
 
 // --- timers ---
 
-// A few milliseconds late, and much cheaper than the exact time.
-static int64_t coarse_milliseconds(void)
+// A few milliseconds late, and much cheaper than the exact time; never before that of the turn.
+static int64_t now_of(const struct websockets *websockets)
 {
-    return clock_read(CLOCK_MONOTONIC_COARSE) / 1000000;
+    int64_t now = clock_read(CLOCK_MONOTONIC_COARSE) / 1000000;
+    return now > websockets->now ? now : websockets->now;
 }
 
 static void timers_init(struct websocket_timers *timers, int64_t interval)
@@ -29,7 +30,7 @@ void websocket_set_timer(struct websocket *websocket, struct websocket_timers *t
     ring_leave(&websocket->timer);
     if (timers == NULL || timers->interval == 0)
         return;
-    websocket->deadline = coarse_milliseconds() + timers->interval;
+    websocket->deadline = now_of(websocket->set) + timers->interval;
     ring_join(&timers->ring, &websocket->timer);
 }
 
@@ -103,6 +104,16 @@ bool websockets_owns(const void *data)
     return ((uintptr_t)data & 3) == 2;
 }
 
+// Who takes what is sent is there, and is to have all of it before the end.
+static void go_on_writing(struct websocket *websocket)
+{
+    websocket->may_write = true;
+    websocket_see_life(websocket);
+    if (websocket->state != STATE_OPEN)
+        websocket_set_timer(websocket, &websocket->set->closing);
+    websocket_write_on(websocket);
+}
+
 void websockets_take(const void *data, uint32_t events)
 {
     struct websocket *websocket = (struct websocket *)((uintptr_t)data & ~(uintptr_t)3);
@@ -117,10 +128,8 @@ void websockets_take(const void *data, uint32_t events)
         websocket_drop(websocket);
         return;
     }
-    if ((events & EPOLLOUT) != 0 && !websocket->may_write) {
-        websocket->may_write = true;
-        websocket_write_on(websocket);
-    }
+    if ((events & EPOLLOUT) != 0 && !websocket->may_write)
+        go_on_writing(websocket);
     if ((events & ~(uint32_t)EPOLLOUT) != 0)
         websocket_read_on(websocket);
 }
@@ -147,6 +156,7 @@ static void read_without_events(struct websockets *websockets)
 
 void websockets_turn(struct websockets *websockets, int64_t now)
 {
+    websockets->now = now;
     read_without_events(websockets);
     run_timers(&websockets->idle, now, ping);
     run_timers(&websockets->pinged, now, miss_pong);
@@ -172,6 +182,7 @@ struct websockets *websockets_new(const struct websocket_settings *settings, int
     }
     websockets->settings = *settings;
     websockets->epoll_fd = epoll_fd;
+    websockets->now = 0;
     websockets->draining = false;
     ring_init(&websockets->all);
     ring_init(&websockets->readable);
