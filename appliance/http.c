@@ -206,6 +206,11 @@ struct request *http_next(struct http *http)
     return request_queue_take(&http->ready);
 }
 
+bool http_has_work(const struct http *http)
+{
+    return http->ready.first != NULL || http->announced != NULL || http_has_posted(http);
+}
+
 void http_post(struct http *http, struct request *request)
 {
     request->next = http->posted;

@@ -43,6 +43,9 @@ struct request *http_next(struct http *http);
 // Send what exchanges have brought, and receive what they want (exchange.h).
 void http_exchange_flush(struct http *http);
 
+// Whether requests have work, or were posted.
+bool http_has_work(const struct http *http);
+
 // Go on with a request whose work was done.
 void http_settle(struct http *http, struct request *request);
 

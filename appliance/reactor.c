@@ -437,6 +437,11 @@ void reactor_prepare(struct reactor *reactor)
         http_end(reactor->http);
 }
 
+bool reactor_has_work(const struct reactor *reactor)
+{
+    return http_has_work(reactor->http);
+}
+
 void reactor_sleep(struct reactor *reactor, int64_t limit)
 {
     int64_t timeout = http_timeout(reactor->http);

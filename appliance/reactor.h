@@ -84,6 +84,8 @@ void reactor_wait(struct reactor *reactor);
 // brought is sent. Block at most so many milliseconds (-1: any time). Then reactor_wake, with the
 // lock.
 void reactor_prepare(struct reactor *reactor);
+// Whether reactor_next has something without waiting: what was settled may have brought it.
+bool reactor_has_work(const struct reactor *reactor);
 void reactor_sleep(struct reactor *reactor, int64_t limit);
 void reactor_wake(struct reactor *reactor);
 

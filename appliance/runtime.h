@@ -65,12 +65,15 @@ struct runtime {
                          struct buf *out, struct err *err);
 
     // Worker: start the interpreter and load the application. On failure the traceback, where the
-    // application is at fault, was written to standard error. description: "wsgi shop:app", at most
-    // size bytes.
+    // application is at fault, was written to standard error. description: "wsgi shop:app", and
+    // what is mounted, ", shop.admin:app (wsgi) at /admin", at most size bytes.
     int (*start)(const struct runtime_setup *setup, char *description, size_t size,
                  struct err *err);
     // Worker: run the reactor until it is finished (pool.h). Errors: a thread cannot be started.
     int (*run)(const struct runtime_run *run, struct err *err);
+    // Worker: whether a request is to be handed over before its body is here (reactor.h). Any thread,
+    // without the language's lock.
+    bool (*streams)(void *owner, const struct request *request);
     // Worker: answer one request; called by request_run.
     void (*handle)(void *owner, struct request *request);
     // Worker: something has happened. 0 or 1, or -1 with err.
