@@ -419,7 +419,7 @@ static void test_no_pong(void)
     pass(INTERVAL + 100);
     GOT("\x89\0");
     pass(TIMEOUT + 100);
-    GOT("\x88\x16\x03\xf3no answer to a ping");
+    GOT("\x88\x15\x03\xf3no answer to a ping");
     CHECK(has_ended(1011, STR("no answer to a ping")));
     CHECK(world.closed == 1);
     end();
