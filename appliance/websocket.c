@@ -240,6 +240,11 @@ size_t websocket_waiting(const struct websocket *websocket)
     return websocket->out.size - websocket->sent;
 }
 
+bool websocket_may_close_with(unsigned code)
+{
+    return websocket_code_is_valid(code);
+}
+
 void websocket_close(struct websocket *websocket, unsigned code, struct str reason)
 {
     // Who closes it reads no more.

@@ -77,8 +77,10 @@ int websocket_send(struct websocket *websocket, enum websocket_kind kind, struct
 // Bytes that were sent and not yet taken by the connection.
 size_t websocket_waiting(const struct websocket *websocket);
 
-// Begin the closing handshake. code: 1000 to 1015 as RFC 6455 section 7.4 allows them to be sent,
-// or 3000 to 4999. reason: at most 123 bytes of UTF-8; cut at a character's border.
+// Whether a WebSocket can be closed with that code (RFC 6455 section 7.4).
+bool websocket_may_close_with(unsigned code);
+
+// Begin the closing handshake. code: one that it can be closed with. reason: at most 123 bytes of UTF-8; cut at a character's border.
 void websocket_close(struct websocket *websocket, unsigned code, struct str reason);
 
 // The owner lets go: no more events. One that is open is closed with that code first.
