@@ -33,6 +33,19 @@ bool websocket_is_offered(const struct request *request, struct websocket_offer 
     return judgement != 0;
 }
 
+void websocket_refuse(struct request *request, unsigned status)
+{
+    // What the answer is to say besides (RFC 6455 section 4.2.2, RFC 9110 section 15.5.22).
+    static const char outdated[] = "Sec-WebSocket-Version: 13\r\nUpgrade: websocket\r\n";
+    struct head *head = request_response_head(request);
+    struct response response = {.status = status, .content_length = -1};
+    struct err err;
+    if (head_begin(head, str_of(request_reason(status))) < 0 ||
+        (status == 426 && buf_append(&head->lines, outdated, sizeof outdated - 1) < 0) ||
+        request_respond(request, &response, &err) < 0)
+        request_fail(request, status);
+}
+
 static int add_fields(struct request *request, struct str subprotocol,
                       struct websocket_deflate *deflate)
 {

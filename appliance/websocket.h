@@ -45,6 +45,9 @@ struct websocket_offer {
 bool websocket_is_offered(const struct request *request, struct websocket_offer *offer,
                           unsigned *status);
 
+// Answer a request that wants to become one with that status. It was not begun as an exchange.
+void websocket_refuse(struct request *request, unsigned status);
+
 // Answer 101, in place of request_respond, on a request that was begun as an exchange (exchange.h),
 // which ends with it. The fields of request_response_head go along, which must have been begun.
 // subprotocol: one of the offered, or empty. NULL: out of memory, or the client has gone; the

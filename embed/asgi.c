@@ -213,19 +213,6 @@ static void handle_http(const struct application *application, struct request *r
     Py_DECREF(self);
 }
 
-// A request to open a WebSocket that is not as it has to be (RFC 6455 section 4.2.2).
-static void refuse_websocket(struct request *request, unsigned status)
-{
-    struct head *head = request_response_head(request);
-    struct response response = {.status = status, .content_length = -1};
-    struct err err;
-    bool outdated = status == 426;
-    if (head_begin(head, str_of(request_reason(status))) < 0 ||
-        (outdated && head_add(head, STR("Sec-WebSocket-Version"), STR("13")) != HEAD_FINE) ||
-        request_respond(request, &response, &err) < 0)
-        request_fail(request, status);
-}
-
 void asgi_handle(const struct application *application, struct request *request)
 {
     struct websocket_offer offer;
@@ -235,7 +222,7 @@ void asgi_handle(const struct application *application, struct request *request)
     else if (status == 0)
         asgi_websocket_handle(application, request, &offer);
     else
-        refuse_websocket(request, status);
+        websocket_refuse(request, status);
 }
 // --- an application's ---
 

@@ -62,17 +62,19 @@ static int take_subprotocol(const struct asgi_websocket *self, PyObject *message
 static int check_fields(const struct head *head)
 {
     static const char own[] = "sec-websocket-";
-    const char *line = buf_text(&head->lines) + head->reason_size;
-    for (; line != NULL && *line != '\0'; line = strchr(line, '\n')) {
-        while (*line == '\r' || *line == '\n')
-            line++;
-        if (strncasecmp(line, own, sizeof own - 1) != 0)
-            continue;
-        PyErr_Format(PyExc_ValueError,
-                     "the headers of websocket.accept have %.*s: the server's, not the "
-                     "application's",
-                     (int)strcspn(line, ":"), line);
-        return -1;
+    const size_t size = sizeof own - 1;
+    const char *at = buf_text(&head->lines) + head->reason_size;
+    const char *end = buf_text(&head->lines) + head->lines.size;
+    while (at < end) {
+        const char *next = memchr(at, '\n', (size_t)(end - at));
+        if ((size_t)(end - at) > size && strncasecmp(at, own, size) == 0) {
+            PyErr_Format(PyExc_ValueError,
+                         "the headers of websocket.accept have %.40s: the server's, not the "
+                         "application's",
+                         at);
+            return -1;
+        }
+        at = next != NULL ? next + 1 : end;
     }
     return 0;
 }
