@@ -8,10 +8,11 @@
 #include "websocket_priv.h"
 
 enum {
-    // Speed before size: on messages of a few KiB the higher levels take twice the time for a tenth
-    // of the size.
+    // Speed before size: on 4 KiB of JSON level 6 takes twice the time for a tenth less, on 64 KiB
+    // six times as long for a fifth.
     LEVEL = 1,
-    // A hash table of 8 KiB instead of 64, which each message clears: most messages are small.
+    // A hash table of 8 KiB instead of 64, which each message clears, and 150 KiB in all instead of
+    // 260; what comes out is as small within a hundredth.
     MEMORY_LEVEL = 5,
     END_SIZE = 4, // bytes that end each message and are not sent
     ROOM_FIRST = 256,
@@ -37,8 +38,7 @@ static uInt at_most(size_t size)
     return (uInt)(size < most ? size : most);
 }
 
-// zlib does not write to what it reads, unless it is built to say so it asks for a pointer that
-// may.
+// zlib asks for a pointer by which it might write, and does not.
 static Bytef *input_of(struct str text)
 {
     return (Bytef *)(uintptr_t)text.data;

@@ -171,7 +171,7 @@ static bool length_fits(const struct websocket_reader *reader, bool deflated, ui
     const uint64_t overhead = 1024; // bytes
     uint64_t limit = limit_of(reader);
     if (deflated)
-        return length <= limit * 2 + overhead; // both are far less than 2^63
+        return length / 2 <= limit + overhead;
     return length <= limit - reader->gathered.size;
 }
 

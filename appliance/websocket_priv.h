@@ -38,7 +38,7 @@ enum websocket_inflated {
 };
 
 struct websocket_inflater;   // opaque: zlib's state, about 7 KiB and a window of up to 32 KiB
-struct websocket_compressor; // opaque: zlib's state, some 100 KiB
+struct websocket_compressor; // opaque: zlib's state, about 150 KiB
 
 // One that knows of no bytes yet. NULL: out of memory. A process keeps one of each that was given
 // back for who comes next, in whichever thread.

@@ -10,8 +10,8 @@
 enum {
     BROKEN = WEBSOCKET_UTF8_BROKEN,
     WHOLE = WEBSOCKET_UTF8_WHOLE,
-    ONE = 12,  // so many more bytes of any value
-    TWO = 18,  //
+    ONE = 12, // so many more bytes of any value
+    TWO = 18, //
     THREE = 24,
     E0 = 30, // two more; what is allowed of the first depends on the byte that has come
     ED = 36,

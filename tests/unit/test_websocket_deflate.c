@@ -7,7 +7,10 @@
 #include "websocket_priv.h"
 
 #define TEXT WEBSOCKET_OPCODE_TEXT
-#define P(text) {text, sizeof(text) - 1}
+#define P(text)                \
+    {                          \
+        text, sizeof(text) - 1 \
+    }
 
 struct deflated_frame {
     unsigned first; // 0x100: a byte of 0
@@ -74,7 +77,9 @@ static const struct {
      {{FIN | RSV1 | TEXT, P("\x00\x09\x00\xf6\xff\x48\x65\x6c\x6c\x6f")}},
      "error(1007) ",
      NULL},
-    {"not UTF-8", {{FIN | RSV1 | TEXT, P("\x00\x02\x00\xfd\xff\xc3\x28\x00")}}, "error(1007) ",
+    {"not UTF-8",
+     {{FIN | RSV1 | TEXT, P("\x00\x02\x00\xfd\xff\xc3\x28\x00")}},
+     "error(1007) ",
      NULL},
     {"an end within a character",
      {{FIN | RSV1 | TEXT, P("\x00\x01\x00\xfe\xff\xc3\x00")}},
@@ -132,8 +137,11 @@ static void test_limits(void)
         uint64_t max_size;
         const char *expected;
     } limits[] = {
-        {SIZE - 1, "error(1009) "}, {SIZE, "text(1048576 bytes) "},
-        {SIZE + 1, "text(1048576 bytes) "}, {0, "text(1048576 bytes) "}, {1, "error(1009) "},
+        {SIZE - 1, "error(1009) "},
+        {SIZE, "text(1048576 bytes) "},
+        {SIZE + 1, "text(1048576 bytes) "},
+        {0, "text(1048576 bytes) "},
+        {1, "error(1009) "},
     };
     static const size_t pieces[] = {1, 100, 100000};
     _buf_ struct buf payload = deflate_of('x', SIZE), stream = stream_buf();
@@ -181,7 +189,9 @@ static void test_fails_fast(void)
     _buf_ struct buf stream = stream_buf(), told = stream_buf();
     struct websocket_reader *reader = websocket_reader_new(&deflate_alone, 0);
     put_header(&stream, FIN | RSV1 | TEXT, 100, 0);
-    put_masked(&stream, STR("\x00\x50\x00\xaf\xff" "abc\xff" "defghijklmnopqrstuvwxyz"));
+    put_masked(&stream, STR("\x00\x50\x00\xaf\xff"
+                            "abc\xff"
+                            "defghijklmnopqrstuvwxyz"));
     CHECK(feed(reader, buf_str(&stream), 1, &told) == 6 + 5 + 4);
     CHECK_STR(buf_text(&told), "error(1007) ");
     websocket_reader_free(reader);
@@ -239,8 +249,9 @@ static void test_spares(void)
 }
 
 static const struct unit_case cases[] = {
-    UNIT_CASE(test_streams),    UNIT_CASE(test_limits), UNIT_CASE(test_bomb),
-    UNIT_CASE(test_announced_too_large), UNIT_CASE(test_fails_fast), UNIT_CASE(test_turns),
+    UNIT_CASE(test_streams),    UNIT_CASE(test_limits),
+    UNIT_CASE(test_bomb),       UNIT_CASE(test_announced_too_large),
+    UNIT_CASE(test_fails_fast), UNIT_CASE(test_turns),
     UNIT_CASE(test_spares),
 };
 

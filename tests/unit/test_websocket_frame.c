@@ -23,8 +23,11 @@ struct row {
 #define PONG WEBSOCKET_OPCODE_PONG
 // Stands for a first byte of 0, which ends a row.
 enum { ZERO = 0x100 };
-#define P(text) {text, sizeof(text) - 1}
-#define LONG_125                                                                       \
+#define P(text)                \
+    {                          \
+        text, sizeof(text) - 1 \
+    }
+#define LONG_125                                                                      \
     "0123456789012345678901234567890123456789012345678901234567890123456789012345678" \
     "9012345678901234567890123456789012345678901234"
 
@@ -70,14 +73,21 @@ static const struct row rows[] = {
      "text(a) error(1002) "},
     {"close", {{FIN | CLOSE, P("")}}, "close(1005,) "},
     {"close with a code", {{FIN | CLOSE, P("\x03\xe8")}}, "close(1000,) "},
-    {"close with a reason", {{FIN | CLOSE, P("\x0b\xb8" "bye \xe2\x82\xac")}},
+    {"close with a reason",
+     {{FIN | CLOSE, P("\x0b\xb8"
+                      "bye \xe2\x82\xac")}},
      "close(3000,bye \xe2\x82\xac) "},
     {"close within a message", {{TEXT, P("a")}, {FIN | CLOSE, P("\x03\xe9")}}, "close(1001,) "},
     {"nothing behind a close", {{FIN | CLOSE, P("")}, {FIN | TEXT, P("a")}}, "close(1005,) "},
     {"half a code", {{FIN | CLOSE, P("\x03")}}, "error(1002) "},
     {"a code that is none", {{FIN | CLOSE, P("\x03\xed")}}, "error(1002) "},
-    {"a reason that is no text", {{FIN | CLOSE, P("\x03\xe8" "a\xff")}}, "error(1007) "},
-    {"a reason that ends within a character", {{FIN | CLOSE, P("\x03\xe8" "a\xe2\x82")}},
+    {"a reason that is no text",
+     {{FIN | CLOSE, P("\x03\xe8"
+                      "a\xff")}},
+     "error(1007) "},
+    {"a reason that ends within a character",
+     {{FIN | CLOSE, P("\x03\xe8"
+                      "a\xe2\x82")}},
      "error(1007) "},
     {"a character in two fragments",
      {{TEXT, P("a\xe2\x82")}, {FIN | MORE, P("\xac")}},
@@ -85,12 +95,17 @@ static const struct row rows[] = {
     {"a character around a ping",
      {{TEXT, P("\xe2")}, {FIN | PING, P("\xff")}, {FIN | MORE, P("\x82\xac")}},
      "ping(\xff) text(\xe2\x82\xac) "},
-    {"not UTF-8", {{FIN | TEXT, P("abc\xff" "d")}}, "error(1007) "},
+    {"not UTF-8",
+     {{FIN | TEXT, P("abc\xff"
+                     "d")}},
+     "error(1007) "},
     {"a surrogate", {{FIN | TEXT, P("\xed\xa0\x80")}}, "error(1007) "},
     {"an end within a character", {{FIN | TEXT, P("abc\xe2\x82")}}, "error(1007) "},
-    {"a last fragment within a character", {{TEXT, P("\xe2\x82")}, {FIN | MORE, P("")}},
+    {"a last fragment within a character",
+     {{TEXT, P("\xe2\x82")}, {FIN | MORE, P("")}},
      "error(1007) "},
-    {"each text begins anew", {{FIN | BINARY, P("\xe2\x82")}, {FIN | TEXT, P("a")}},
+    {"each text begins anew",
+     {{FIN | BINARY, P("\xe2\x82")}, {FIN | TEXT, P("a")}},
      "binary(\xe2\x82) text(a) "},
 };
 
@@ -209,7 +224,9 @@ static void test_fails_fast(void)
         struct str payload;
         size_t broken_at; // the index of the byte that makes it so
     } texts[] = {
-        {STR("abc\xff" "defghijklmnopqrstuvwxyz"), 3},
+        {STR("abc\xff"
+             "defghijklmnopqrstuvwxyz"),
+         3},
         {STR("\xf4\x90\x80\x80 and so on"), 1},
         {STR("0123456789012345678901234567890123\xed\xa0\x80 and so on"), 35},
         {STR("\xce\xba\xc0\x80 and so on"), 2},
@@ -330,10 +347,10 @@ static void test_codes(void)
 }
 
 static const struct unit_case cases[] = {
-    UNIT_CASE(test_streams),   UNIT_CASE(test_first_bytes), UNIT_CASE(test_lengths),
-    UNIT_CASE(test_no_mask),   UNIT_CASE(test_fails_fast),  UNIT_CASE(test_sum_of_fragments),
-    UNIT_CASE(test_in_place),  UNIT_CASE(test_announced),   UNIT_CASE(test_large),
-    UNIT_CASE(test_rest),      UNIT_CASE(test_codes),
+    UNIT_CASE(test_streams),  UNIT_CASE(test_first_bytes), UNIT_CASE(test_lengths),
+    UNIT_CASE(test_no_mask),  UNIT_CASE(test_fails_fast),  UNIT_CASE(test_sum_of_fragments),
+    UNIT_CASE(test_in_place), UNIT_CASE(test_announced),   UNIT_CASE(test_large),
+    UNIT_CASE(test_rest),     UNIT_CASE(test_codes),
 };
 
 int main(void)

@@ -18,11 +18,8 @@ struct message {
 static void compose(struct message *message, const char *const *changes)
 {
     static const char *const usual[][2] = {
-        {"Host", "server.example.com"},
-        {"Upgrade", "websocket"},
-        {"Connection", "Upgrade"},
-        {"Sec-WebSocket-Key", KEY},
-        {"Sec-WebSocket-Version", "13"},
+        {"Host", "server.example.com"}, {"Upgrade", "websocket"},        {"Connection", "Upgrade"},
+        {"Sec-WebSocket-Key", KEY},     {"Sec-WebSocket-Version", "13"},
     };
     size_t count = 0;
     *message = (struct message){.head = {.method = STR("GET"),
@@ -36,8 +33,7 @@ static void compose(struct message *message, const char *const *changes)
             changed |= strcspn(*c, ":") == strlen(usual[i][0]) &&
                        memcmp(*c, usual[i][0], strlen(usual[i][0])) == 0;
         if (!changed)
-            message->headers[count++] =
-                (struct header){str_of(usual[i][0]), str_of(usual[i][1])};
+            message->headers[count++] = (struct header){str_of(usual[i][0]), str_of(usual[i][1])};
     }
     for (const char *const *c = changes; c != NULL && *c != NULL; c++) {
         size_t name = strcspn(*c, ":");
@@ -112,8 +108,8 @@ static void test_judge_line(void)
         int64_t decoded_length;
         unsigned expected;
     } rows[] = {
-        {"GET", "HTTP/1.1", -1, 101}, {"get", "HTTP/1.1", -1, 400}, {"POST", "HTTP/1.1", -1, 400},
-        {"HEAD", "HTTP/1.1", -1, 400}, {"GET", "HTTP/1.0", -1, 0},  {"GET", "HTTP/1.1", 0, 400},
+        {"GET", "HTTP/1.1", -1, 101},  {"get", "HTTP/1.1", -1, 400}, {"POST", "HTTP/1.1", -1, 400},
+        {"HEAD", "HTTP/1.1", -1, 400}, {"GET", "HTTP/1.0", -1, 0},   {"GET", "HTTP/1.1", 0, 400},
         {"GET", "HTTP/1.1", 7, 400},
     };
     struct message message;
@@ -154,7 +150,8 @@ static void test_extensions(void)
         {"permessage-deflate; client_max_window_bits=08", "", 0},
         {"permessage-deflate; client_max_window_bits=\"1\\0\"", "", 0},
         {"permessage-deflate; server_max_window_bits=10", AGREED "; server_max_window_bits=10", 10},
-        {"permessage-deflate; server_max_window_bits=\"9\"", AGREED "; server_max_window_bits=9", 9},
+        {"permessage-deflate; server_max_window_bits=\"9\"", AGREED "; server_max_window_bits=9",
+         9},
         {"permessage-deflate; server_max_window_bits=15", AGREED "; server_max_window_bits=15", 15},
         {"permessage-deflate; server_max_window_bits=8", "", 0},
         {"permessage-deflate; server_max_window_bits", "", 0},
@@ -182,16 +179,15 @@ static void test_extensions(void)
         struct websocket_deflate deflate;
         snprintf(field, sizeof field, "Sec-WebSocket-Extensions: %s", rows[i].offer);
         compose(&message, changes);
-        struct str chosen =
-            websocket_choose_extensions(&message.head, &deflate, out, sizeof out);
+        struct str chosen = websocket_choose_extensions(&message.head, &deflate, out, sizeof out);
         if (!str_equal(chosen, str_of(rows[i].expected)))
             printf("    %s: %.*s\n", rows[i].offer, (int)chosen.size, chosen.data);
         CHECK(str_equal(chosen, str_of(rows[i].expected)));
         CHECK(deflate.used == (chosen.size > 0) &&
               deflate.server_max_window_bits == rows[i].server_bits);
-        CHECK(!deflate.used || (deflate.client_max_window_bits == 15 &&
-                                deflate.server_no_context_takeover &&
-                                deflate.client_no_context_takeover));
+        CHECK(!deflate.used ||
+              (deflate.client_max_window_bits == 15 && deflate.server_no_context_takeover &&
+               deflate.client_no_context_takeover));
         // Where the answer does not fit nothing is agreed upon.
         chosen = websocket_choose_extensions(&message.head, &deflate, out, 10);
         CHECK(chosen.size == 0 && !deflate.used);

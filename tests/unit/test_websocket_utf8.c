@@ -112,41 +112,47 @@ static void test_cut(void)
         const char *text;
         size_t limit, expected;
     } rows[] = {
-        {"", 0, 0},          {"abc", 3, 3},           {"abc", 2, 2},           {"abc", 0, 0},
-        {"a\u00e9", 2, 1},   {"a\u00e9", 3, 3},       {"a\u20acb", 3, 1},      {"a\u20acb", 4, 4},
+        {"", 0, 0},           {"abc", 3, 3},         {"abc", 2, 2},      {"abc", 0, 0},
+        {"a\u00e9", 2, 1},    {"a\u00e9", 3, 3},     {"a\u20acb", 3, 1}, {"a\u20acb", 4, 4},
         {"\U0001f600", 3, 0}, {"\U0001f600x", 4, 4},
     };
     for (size_t i = 0; i < UNIT_COUNT(rows); i++)
         CHECK(websocket_utf8_cut(str_of(rows[i].text), rows[i].limit) == rows[i].expected);
 }
 
-static void test_masks(void)
+static void check_mask(size_t place, size_t size, size_t split)
 {
     static const unsigned char key_bytes[4] = {0x37, 0xfa, 0x21, 0x3d};
     uint32_t key;
+    char bytes[96] = {0};
+    unsigned wrong = 0;
     memcpy(&key, key_bytes, sizeof key);
+    uint32_t next = websocket_unmask(bytes + place, split, key);
+    websocket_unmask(bytes + place + split, size - split, next);
+    for (size_t i = 0; i < sizeof bytes; i++) {
+        bool inside = i >= place && i < place + size;
+        wrong += (unsigned char)bytes[i] != (inside ? key_bytes[(i - place) % 4] : 0);
+    }
+    CHECK(wrong == 0);
+}
+
+static void test_masks(void)
+{
     for (size_t size = 0; size < 80; size++) {
         for (size_t place = 0; place < 9; place++) {
-            for (size_t split = 0; split <= size; split++) {
-                char bytes[96] = {0};
-                uint32_t next = websocket_unmask(bytes + place, split, key);
-                websocket_unmask(bytes + place + split, size - split, next);
-                unsigned wrong = 0;
-                for (size_t i = 0; i < sizeof bytes; i++) {
-                    bool inside = i >= place && i < place + size;
-                    unsigned expected = inside ? key_bytes[(i - place) % 4] : 0;
-                    wrong += (unsigned char)bytes[i] != expected;
-                }
-                CHECK(wrong == 0);
-            }
+            for (size_t split = 0; split <= size; split++)
+                check_mask(place, size, split);
         }
     }
 }
 
 static const struct unit_case cases[] = {
-    UNIT_CASE(test_all_of_three_bytes), UNIT_CASE(test_all_of_four_bytes),
-    UNIT_CASE(test_splits),             UNIT_CASE(test_broken_stays_broken),
-    UNIT_CASE(test_cut),                UNIT_CASE(test_masks),
+    UNIT_CASE(test_all_of_three_bytes),
+    UNIT_CASE(test_all_of_four_bytes),
+    UNIT_CASE(test_splits),
+    UNIT_CASE(test_broken_stays_broken),
+    UNIT_CASE(test_cut),
+    UNIT_CASE(test_masks),
 };
 
 int main(void)

@@ -5,7 +5,6 @@
 #include <stdint.h>
 #include <stdlib.h>
 
-
 #include "cleanup.h"
 #include "unit.h"
 #include "websocket_frame.h"
@@ -18,14 +17,15 @@ enum { FIN = 0x80, RSV1 = 0x40, RSV2 = 0x20, RSV3 = 0x10, MASKED = 0x80 };
 
 static const unsigned char mask_key[4] = {0x37, 0xfa, 0x21, 0x3d};
 
-static void put_byte(struct buf *out, unsigned byte)
+static inline void put_byte(struct buf *out, unsigned byte)
 {
     char c = (char)byte;
     CHECK(buf_append(out, &c, 1) == 0);
 }
 
 // A header that says what the bytes behind it need not be. length_size: 0, 2, 8.
-static void put_header(struct buf *out, unsigned first, uint64_t length, unsigned length_size)
+static inline void put_header(struct buf *out, unsigned first, uint64_t length,
+                              unsigned length_size)
 {
     put_byte(out, first);
     put_byte(out, MASKED | (length_size == 8 ? 127 : length_size == 2 ? 126 : (unsigned)length));
@@ -34,27 +34,30 @@ static void put_header(struct buf *out, unsigned first, uint64_t length, unsigne
     CHECK(buf_append(out, mask_key, sizeof mask_key) == 0);
 }
 
-static void put_masked(struct buf *out, struct str payload)
+static inline void put_masked(struct buf *out, struct str payload)
 {
     for (size_t i = 0; i < payload.size; i++)
         put_byte(out, (unsigned char)payload.data[i] ^ (unsigned)mask_key[i % 4]);
 }
 
-static void put_frame(struct buf *out, unsigned first, struct str payload)
+static inline void put_frame(struct buf *out, unsigned first, struct str payload)
 {
     put_header(out, first, payload.size,
-               payload.size < 126 ? 0 : payload.size <= UINT16_MAX ? 2 : 8);
+               payload.size < 126           ? 0
+               : payload.size <= UINT16_MAX ? 2
+                                            : 8);
     put_masked(out, payload);
 }
 
-static struct buf stream_buf(void)
+static inline struct buf stream_buf(void)
 {
     return BUF_INIT((size_t)1 << 30);
 }
 
-// What a reader has said, as text: "text(abc) ping() close(1000,bye) error(1002) ", messages of more
-// than 40 bytes by their size.
-static void tell(struct buf *told, enum websocket_event event, const struct websocket_read *read)
+// What a reader has said, as text: "text(abc) ping() close(1000,bye) error(1002) ", messages of
+// more than 40 bytes by their size.
+static inline void tell(struct buf *told, enum websocket_event event,
+                        const struct websocket_read *read)
 {
     static const char *const names[] = {
         [WEBSOCKET_OPCODE_TEXT] = "text",   [WEBSOCKET_OPCODE_BINARY] = "binary",
@@ -80,8 +83,8 @@ static void tell(struct buf *told, enum websocket_event event, const struct webs
 // Feed a stream in pieces of so many bytes, each a block of its very size: what reads or writes
 // past it is seen by the sanitizers. Returns how many bytes had been given when the reader said the
 // last thing.
-static size_t feed(struct websocket_reader *reader, struct str stream, size_t piece_size,
-                   struct buf *told)
+static inline size_t feed(struct websocket_reader *reader, struct str stream, size_t piece_size,
+                          struct buf *told)
 {
     size_t said = 0;
     for (size_t at = 0; at < stream.size; at += piece_size) {
