@@ -80,8 +80,9 @@ async def hold(scope, receive, send):
 
 
 async def release(scope, receive, send):
-    """Ends the waiting of /hold."""
+    """Ends the waiting of those in /hold now."""
     released.set()
+    released.clear()
     await answer(send, b"Hello, World!")
 
 
