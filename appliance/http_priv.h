@@ -28,6 +28,7 @@ struct connection {
     bool served; // a request, at least
     bool stale;  // idle when a patient drain looked
     bool busy;   // between a request's first byte seen by us and its answer's last
+    struct request *exchange; // that is answered later; NULL: none
     char peer_address[INET6_ADDRSTRLEN];
 };
 
@@ -64,10 +65,35 @@ struct answer {
     bool flushed;      // what was gathered is being sent already: gather no more
     bool ends;         // all was gathered, and the source is being released
     bool queued;
+    bool drops;            // what is pushed is for nobody: the answer has no body
+    bool in_chunks;        // trailers may follow: gathered in copy
+    struct MHD_Response *streaming; // while it is sent in pieces, libmicrohttpd's
     bool in_place;         // the body is sent from where the application has it
     bool release_anywhere; // in any thread
     void (*release)(void *owner);
     void *owner;
+};
+
+// A request that is handed over before its body is here, or answered later (exchange.h).
+struct exchange {
+    const struct exchange_events *events; // NULL: nobody is told
+    void *owner;
+    struct request *next; // in the list that it is in: announced or noted
+    char *piece;          // of a body in a file; NULL: none was read
+    uint64_t total;       // bytes of the body that have come
+    uint64_t read;        // bytes of what is in body that were taken
+    bool streams;         // its body is handed over as it comes
+    bool announced;       // in the list of those whose header section is there
+    bool is_early;        // it was handed over before its body was complete
+    bool is_begun, is_over;
+    bool in_handler;   // request_run calls it
+    bool is_complete;  // all of the body is here
+    bool is_held;      // the connection is suspended: the application has enough to read
+    bool is_unbounded; // all of the body is received, read or not
+    bool is_noted;     // in the list of those with something to do to their connection
+    bool is_flushed;   // what is answered may leave
+    bool told_gone;
+    bool closes; // the connection, behind the answer
 };
 
 // A request lives from its first line until libmicrohttpd has done with it (ended), no work of it
@@ -93,6 +119,7 @@ struct request {
     int64_t offered;       // since when the application can get on with it, monotonic milliseconds
     struct request *next_running, *previous_running;
     bool ended;
+    struct exchange exchange;
     _Atomic enum expectation expectation;
     struct header headers[HEADER_LIMIT];
 };
@@ -107,6 +134,8 @@ struct http {
     size_t free_count;
     struct request_queue ready;       // with work for the application
     struct request *_Atomic posted;   // latest first
+    struct request *announced;        // handed over as soon as there is nothing more to read
+    struct request *noted;            // exchanges with something to do to their connection
     struct request *running;          // with work that is not settled, latest first
     size_t deserted;                  // of these, given up
     size_t deserted_connections;      // that are still open
@@ -131,8 +160,25 @@ void http_request_free_all(struct http *http);
 
 // Suspend its connection and put it behind the others with work.
 void http_request_offer(struct request *request, enum work work);
+// Put it behind the others with work.
+void http_request_enqueue(struct request *request, enum work work);
 // With no work under way: release what it still has, then free it.
 void http_request_finish(struct request *request);
+
+// http_exchange.c: whether its body is handed over as it comes; its header section is there; those
+// that are to be handed over now; a piece of the body, and its end, inside a callback.
+bool http_exchange_wants(struct request *request);
+void http_exchange_announce(struct request *request);
+void http_exchange_hand_over(struct http *http);
+enum MHD_Result http_exchange_take_body(struct request *request, const char *data,
+                                        size_t *data_size);
+enum MHD_Result http_exchange_complete(struct request *request);
+// It was begun and has not ended.
+bool http_exchange_is_open(const struct request *request);
+// The client has closed its side; the request has ended for libmicrohttpd; some was sent.
+void http_exchange_hang_up(struct connection *connection);
+void http_exchange_lost(struct request *request);
+void http_exchange_taken(struct request *request);
 
 // http_tls.c: its object is a tls_session.
 extern const struct MHD_Transport http_tls_transport;
@@ -152,6 +198,10 @@ enum MHD_Result http_respond(struct request *request, unsigned status, struct MH
 enum MHD_Result http_respond_plain(struct request *request, unsigned status);
 // The value of Strict-Transport-Security (RFC 6797) that its answer is to have; NULL: none.
 const char *http_response_hsts(const struct request *request);
+// Bytes straight to the socket, which nothing else is on its way to. As send(2).
+ssize_t http_send_at_once(struct connection *connection, char *text, size_t size);
+// Give the answer to libmicrohttpd; what cannot be sent fails the request.
+void http_response_queue(struct request *request);
 // Send what the work has brought.
 void http_response_go_on(struct request *request);
 // Take the next piece of a body from its source; and the ones behind it, as long as they come

@@ -5,9 +5,9 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "application.h"
 #include "crash.h"
 #include "embed.h"
-#include "environ.h"
 #include "hooks.h"
 #include "interp.h"
 #include "py.h"
@@ -15,7 +15,6 @@
 #include "reactor.h"
 #include "thread.h"
 #include "traceback.h"
-#include "wsgi.h"
 
 // A new list of str, or NULL with an exception set.
 static PyObject *strings(char *const *items, size_t count)
@@ -70,25 +69,6 @@ static int read_settings(const struct archive *archive, const char *file, const 
     return result;
 }
 
-// What limpet.loader says about a target: its own errors as they are, the application's with their
-// traceback.
-static int load_failed(const char *target, struct err *err)
-{
-    _pyref_ PyObject *exception = PyErr_GetRaisedException();
-    _pyref_ PyObject *loader = PyImport_ImportModule("limpet.loader");
-    _pyref_ PyObject *load_error =
-        loader != NULL ? PyObject_GetAttrString(loader, "LoadError") : NULL;
-    if (load_error != NULL && PyObject_IsInstance(exception, load_error) == 1) {
-        _pyref_ PyObject *text = PyObject_Str(exception);
-        const char *utf8 = text != NULL ? PyUnicode_AsUTF8(text) : NULL;
-        return err_set(err, ERR_FAILED, "%s", utf8 != NULL ? utf8 : "cannot be loaded");
-    }
-    PyErr_Clear();
-    PyErr_SetRaisedException(py_steal(&exception));
-    pyerr_report_application(err);
-    return err_wrap(err, "%s: the application failed to import (traceback above)", target);
-}
-
 // limpet.loader.set_environment([file, ...])
 static int set_environment(const struct runtime_setup *setup, struct err *err)
 {
@@ -99,28 +79,7 @@ static int set_environment(const struct runtime_setup *setup, struct err *err)
     if (loader == NULL || files == NULL)
         return pyerr_report(err);
     _pyref_ PyObject *done = PyObject_CallMethod(loader, "set_environment", "O", files);
-    return done != NULL ? 0 : load_failed(setup->target, err);
-}
-
-static int load(const struct runtime_setup *setup, char *description, size_t size, struct err *err)
-{
-    _pyref_ PyObject *loader = PyImport_ImportModule("limpet.loader");
-    if (loader == NULL)
-        return pyerr_report(err);
-    _pyref_ PyObject *loaded =
-        PyObject_CallMethod(loader, "load", "ssO", setup->target, setup->interface,
-                            setup->factory ? Py_True : Py_False);
-    if (loaded == NULL)
-        return load_failed(setup->target, err);
-    PyObject *application;
-    const char *name, *interface;
-    if (!PyArg_ParseTuple(loaded, "Oss", &application, &name, &interface))
-        return pyerr_take(err);
-    snprintf(description, size, "%s %s", interface, name);
-    environ_use_prefix(setup->path_prefix);
-    if (wsgi_init(application, setup->threads > 1, setup->workers > 1) < 0)
-        return pyerr_report(err);
-    return 0;
+    return done != NULL ? 0 : application_load_failed(setup->target, err);
 }
 
 static int start(const struct runtime_setup *setup, char *description, size_t size, struct err *err)
@@ -132,7 +91,7 @@ static int start(const struct runtime_setup *setup, char *description, size_t si
         return -1;
     if (setup->working_folder != NULL && chdir(setup->working_folder) < 0)
         return err_system(err, errno, "--working-dir %s", setup->working_folder);
-    if (load(setup, description, size, err) < 0)
+    if (application_load(setup, description, size, err) < 0)
         return -1;
     if (setup->first && hooks_run("on_start", err) < 0)
         return -1;
@@ -156,10 +115,7 @@ static int run(const struct runtime_run *run, struct err *err)
 static void handle(void *owner, struct request *request)
 {
     (void)owner;
-    if (environ_covers(request))
-        wsgi_handle(request);
-    else
-        request_fail(request, 404);
+    application_handle(request);
 }
 
 // The collector writes to every object that it looks at, which would take it out of what processes
@@ -223,7 +179,7 @@ static void stop(void)
 {
     end_wait();
     hooks_join();
-    wsgi_fini();
+    application_unload();
     interp_stop();
 }
 
