@@ -3,6 +3,7 @@ instructions and allocations."""
 
 import contextlib
 import http.client
+import resource
 import socket
 import time
 
@@ -22,6 +23,7 @@ from rows_async import OURS, PEERS, label
 WEBSOCKETS = 10_000
 WARMING = 500
 HELD = 1000
+MARGIN = 2000  # descriptors besides
 SETTLE_SECONDS = 2
 KINDS = [OURS, *PEERS]
 
@@ -35,9 +37,12 @@ def ask(server, path):
 
 def running(session, kind, application):
     """A server that may have so many connections."""
-    options = ("--backpressure", str(2 * WEBSOCKETS)) if kind == "limpet" else ()
+    limit = resource.getrlimit(resource.RLIMIT_NOFILE)[1]
+    if limit < WEBSOCKETS + MARGIN:
+        raise machine.Failure(f"a process may have only {limit} descriptors (ulimit -Hn): {WEBSOCKETS + MARGIN} are needed")
+    options = ("--backpressure", str(WEBSOCKETS + MARGIN // 2)) if kind == "limpet" else ()
     return servers.Server(session, kind, application, cpus=None, options=options,
-                          wrapper=["prlimit", f"--nofile={3 * WEBSOCKETS}"])
+                          wrapper=["prlimit", f"--nofile={limit}"])
 
 
 def growth_kb(server, work, count):
