@@ -355,9 +355,8 @@ int exchange_push(struct request *request, struct str piece, struct err *err)
     if (buf_append_str(&answer->gathered, piece) < 0)
         return err_system(err, ENOMEM, "answer");
     answer->taken += (int64_t)piece.size;
-    if (request->exchange.in_handler)
-        return 0;
-    if (exchange_waiting(request) >= EXCHANGE_HIGH && can_answer(request)) {
+    bool is_much = exchange_waiting(request) >= EXCHANGE_HIGH;
+    if (is_much && can_answer(request) && !request->exchange.in_handler) {
         forget_note(request);
         go_on(request);
     } else {

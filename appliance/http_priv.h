@@ -25,9 +25,9 @@ struct connection {
     struct tls_session *session; // NULL: plain
     int fd;
     uint16_t peer_port;
-    bool served; // a request, at least
-    bool stale;  // idle when a patient drain looked
-    bool busy;   // between a request's first byte seen by us and its answer's last
+    bool served;              // a request, at least
+    bool stale;               // idle when a patient drain looked
+    bool busy;                // between a request's first byte seen by us and its answer's last
     struct request *exchange; // that is answered later; NULL: none
     char peer_address[INET6_ADDRSTRLEN];
 };
@@ -65,11 +65,11 @@ struct answer {
     bool flushed;      // what was gathered is being sent already: gather no more
     bool ends;         // all was gathered, and the source is being released
     bool queued;
-    bool drops;            // what is pushed is for nobody: the answer has no body
-    bool in_chunks;        // trailers may follow: gathered in copy
+    bool drops;                     // what is pushed is for nobody: the answer has no body
+    bool in_chunks;                 // trailers may follow: gathered in copy
     struct MHD_Response *streaming; // while it is sent in pieces, libmicrohttpd's
-    bool in_place;         // the body is sent from where the application has it
-    bool release_anywhere; // in any thread
+    bool in_place;                  // the body is sent from where the application has it
+    bool release_anywhere;          // in any thread
     void (*release)(void *owner);
     void *owner;
 };

@@ -425,8 +425,10 @@ enum MHD_Result http_request_step(void *http, struct MHD_Connection *transport, 
         request->expectation = EXPECT_COMING;
         return MHD_YES;
     }
-    // A handler that waits may have made its answer already, which is not sent before it returns.
-    bool answered = request->expectation == EXPECT_NONE && request->answered;
+    // A handler that waits may have made its answer already, which is not sent before it returns,
+    // and an exchange may have begun its own before the end of the body.
+    bool answered = request->expectation == EXPECT_NONE && request->answered &&
+                    (!request->exchange.streams || request->exchange.is_complete);
     return answered ? MHD_YES : complete(request);
 }
 

@@ -6,6 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "asgi.h"
 #include "buf.h"
 #include "check.h"
 #include "config_mount.h"
@@ -40,8 +41,8 @@ static void handle_nothing(const struct application *application, struct request
 
 static const struct bridge bridges[] = {
     [APPLICATION_WSGI] = {"wsgi", wsgi_init, wsgi_fini, wsgi_handle},
-    [APPLICATION_ASGI] = {"asgi", init_nothing, fini_nothing, handle_nothing},
-    [APPLICATION_ASGI2] = {"asgi2", init_nothing, fini_nothing, handle_nothing},
+    [APPLICATION_ASGI] = {"asgi", asgi_init, asgi_fini, asgi_handle},
+    [APPLICATION_ASGI2] = {"asgi2", asgi_init, asgi_fini, asgi_handle},
     [APPLICATION_RSGI] = {"rsgi", init_nothing, fini_nothing, handle_nothing},
 };
 
@@ -129,6 +130,7 @@ static int load_next(const struct runtime_setup *setup, const struct config_moun
         return -1;
     application->interface = interface_of(interface);
     application->number = (unsigned)applications.count;
+    application->name = strdup(name);
     application->callable = Py_NewRef(callable);
     application->object = Py_NewRef(object);
     applications.order[applications.count++] = application;
@@ -209,6 +211,7 @@ void application_unload(void)
             bridges[application->interface].fini(application);
         Py_CLEAR(application->callable);
         Py_CLEAR(application->object);
+        free(application->name);
         free((char *)(uintptr_t)application->prefix.data);
     }
     if (applications.wsgi)

@@ -21,6 +21,7 @@ struct application {
     struct str prefix;    // of its paths, "/shop", --url-path-prefix included; empty: all
     PyObject *callable;   // RSGI: what is called, __rsgi__ where there is one
     PyObject *object;     // what the target named
+    char *name;           // "shop:app"
     unsigned number;      // from 0, in the order of --mount; the target's is 0
     void *interface_data; // the bridge's own for this application (wsgi.c, asgi.c, rsgi.c)
 };

@@ -22,9 +22,8 @@ static PyObject *disconnect_message(void)
 
 static PyObject *body_message(struct str piece, bool more)
 {
-    PyObject *body = piece.size > 0
-                         ? PyBytes_FromStringAndSize(piece.data, (Py_ssize_t)piece.size)
-                         : Py_NewRef(Py_GetConstantBorrowed(Py_CONSTANT_EMPTY_BYTES));
+    PyObject *body = piece.size > 0 ? PyBytes_FromStringAndSize(piece.data, (Py_ssize_t)piece.size)
+                                    : Py_NewRef(Py_GetConstantBorrowed(Py_CONSTANT_EMPTY_BYTES));
     return Py_BuildValue("{OOONOO}", names.type, names.http_request, names.body, body,
                          names.more_body, more ? Py_True : Py_False);
 }

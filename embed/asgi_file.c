@@ -20,8 +20,7 @@ static int answer_file(struct asgi_http *self, int fd, uint64_t offset, uint64_t
     if (self->announced >= 0 && self->announced != (int64_t)size &&
         request_takes_body(self->request, self->status)) {
         close(fd);
-        return PyErr_Format(PyExc_RuntimeError,
-                            "the file has %llu bytes, Content-Length says %lld",
+        return PyErr_Format(PyExc_RuntimeError, "the file has %llu bytes, Content-Length says %lld",
                             (unsigned long long)size, (long long)self->announced),
                -1;
     }

@@ -166,8 +166,7 @@ static PyObject *client_of(struct str address, uint16_t port)
         shared.clients[index].size == address.size &&
         memcmp(shared.clients[index].address, address.data, address.size) == 0)
         return Py_NewRef(shared.clients[index].tuple);
-    PyObject *tuple =
-        Py_BuildValue("(s#i)", address.data, (Py_ssize_t)address.size, (int)port);
+    PyObject *tuple = Py_BuildValue("(s#i)", address.data, (Py_ssize_t)address.size, (int)port);
     if (tuple != NULL && address.size <= ADDRESS_KEPT) {
         Py_XSETREF(shared.clients[index].tuple, Py_NewRef(tuple));
         shared.clients[index].port = port;

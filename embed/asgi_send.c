@@ -167,9 +167,9 @@ static PyObject *send_body(struct asgi_http *self, PyObject *message)
     if (more < 0 || (body == NULL && found < 0))
         return NULL;
     if (body == NULL || PyBytes_CheckExact(body)) {
-        struct str text = body != NULL ? (struct str){PyBytes_AS_STRING(body),
-                                                      (size_t)PyBytes_GET_SIZE(body)}
-                                       : STR("");
+        struct str text =
+            body != NULL ? (struct str){PyBytes_AS_STRING(body), (size_t)PyBytes_GET_SIZE(body)}
+                         : STR("");
         return send_piece(self, text, body, more == 0) < 0 ? NULL : asgi_wait_writable(self);
     }
     Py_buffer view;

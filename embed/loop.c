@@ -3,6 +3,8 @@
 #include "loop.h"
 
 #include <math.h>
+#include <stdatomic.h>
+#include <string.h>
 
 #include "application.h"
 #include "asgi.h"
@@ -241,7 +243,8 @@ static int start_failed(struct err *err)
         // Without the name of our own type.
         const char *text = strstr(err->text, ": ");
         struct err own = *err;
-        return err_set(err, ERR_FAILED, "%s", text != NULL ? own.text + (text + 2 - err->text) : own.text);
+        return err_set(err, ERR_FAILED, "%s",
+                       text != NULL ? own.text + (text + 2 - err->text) : own.text);
     }
     PyErr_SetRaisedException(py_steal(&exception));
     pyerr_report_application(err);

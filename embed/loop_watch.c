@@ -14,9 +14,9 @@
 #include "traceback.h"
 
 enum {
-    TICK = 100,          // milliseconds between looks
-    QUIET_TICKS = 50,    // without work, after which it sleeps until it is woken
-    BLOCKED = 1000,      // milliseconds after which the operator is told
+    TICK = 100,         // milliseconds between looks
+    QUIET_TICKS = 50,   // without work, after which it sleeps until it is woken
+    BLOCKED = 1000,     // milliseconds after which the operator is told
     STACK = 128 * 1024, // bytes
 };
 

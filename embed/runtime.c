@@ -10,6 +10,7 @@
 #include "embed.h"
 #include "hooks.h"
 #include "interp.h"
+#include "loop.h"
 #include "py.h"
 #include "pool.h"
 #include "reactor.h"
@@ -82,6 +83,16 @@ static int set_environment(const struct runtime_setup *setup, struct err *err)
     return done != NULL ? 0 : application_load_failed(setup->target, err);
 }
 
+// What a worker does before it serves.
+static int begin_worker(struct err *err)
+{
+    if (hooks_run("on_worker_start", err) < 0)
+        return -1;
+    if (!application_is_async())
+        return 0;
+    return loop_init() < 0 ? pyerr_report(err) : loop_start(err);
+}
+
 static int start(const struct runtime_setup *setup, char *description, size_t size, struct err *err)
 {
     char *arguments[] = {(char *)(uintptr_t)archive_path(setup->archive)};
@@ -95,7 +106,7 @@ static int start(const struct runtime_setup *setup, char *description, size_t si
         return -1;
     if (setup->first && hooks_run("on_start", err) < 0)
         return -1;
-    return setup->serves ? hooks_run("on_worker_start", err) : 0;
+    return setup->serves ? begin_worker(err) : 0;
 }
 
 static int run(const struct runtime_run *run, struct err *err)
@@ -109,7 +120,15 @@ static int run(const struct runtime_run *run, struct err *err)
         .detach = thread_detach,
         .start_thread = thread_start,
     };
-    return pool_run(&setup, err);
+    return application_is_async() ? loop_run(run, err) : pool_run(&setup, err);
+}
+
+// Applications of an event loop read a body as it comes.
+static bool streams(void *owner, const struct request *request)
+{
+    (void)owner;
+    const struct application *application = application_is_async() ? application_of(request) : NULL;
+    return application != NULL && application->interface != APPLICATION_WSGI;
 }
 
 static void handle(void *owner, struct request *request)
@@ -153,6 +172,7 @@ static int tell(enum runtime_event event, struct err *err)
         traceback_dump_all(STDERR_FILENO);
         return 0;
     case RUNTIME_DRAIN:
+        loop_drain();
         return hooks_run_in_thread("on_worker_stop", err);
     case RUNTIME_PRELOADED:
         return freeze_objects(err);
@@ -164,7 +184,7 @@ static int tell(enum runtime_event event, struct err *err)
         return 0;
     case RUNTIME_FORKED_CHILD:
         PyOS_AfterFork_Child();
-        return hooks_run("post_fork", err) < 0 ? -1 : hooks_run("on_worker_start", err);
+        return hooks_run("post_fork", err) < 0 ? -1 : begin_worker(err);
     case RUNTIME_LAST_WANTED:
         hooks_join(); // what belongs to a worker comes before what belongs to the server
         return begin_wait(hooks_has("on_stop"));
@@ -179,6 +199,7 @@ static void stop(void)
 {
     end_wait();
     hooks_join();
+    loop_fini();
     application_unload();
     interp_stop();
 }
@@ -213,6 +234,7 @@ const struct runtime python_runtime = {
     .read_settings = read_settings,
     .start = start,
     .run = run,
+    .streams = streams,
     .handle = handle,
     .tell = tell,
     .stop = stop,
