@@ -18,6 +18,7 @@ import json
 import sys
 
 STREAM_PIECES, STREAM_PIECE = 100, b"x" * 1024
+HELLO_HEADERS = [(b"content-type", b"text/plain"), (b"content-length", b"13")]
 NAMES = b"host", b"upgrade", b"connection", b"sec-websocket-version", b"sec-websocket-key"
 kept = []
 released = asyncio.Event()
@@ -37,11 +38,6 @@ async def answer(send, body, content_type=b"text/plain"):
     headers = [(b"content-type", content_type), (b"content-length", b"%d" % len(body))]
     await send({"type": "http.response.start", "status": 200, "headers": headers})
     await send({"type": "http.response.body", "body": body})
-
-
-async def hello(scope, receive, send):
-    """The 13 bytes."""
-    await answer(send, b"Hello, World!")
 
 
 async def as_json(scope, receive, send):
@@ -145,13 +141,16 @@ async def lifespan(scope, receive, send):
     await send({"type": "lifespan.shutdown.complete"})
 
 
-PAGES = {"/": hello, "/json": as_json, "/echo": echo, "/sleep": sleep, "/stream": stream, "/tasks": tasks,
+PAGES = {"/json": as_json, "/echo": echo, "/sleep": sleep, "/stream": stream, "/tasks": tasks,
          "/hold": hold, "/release": release, "/blocks": blocks}
 KINDS = {"websocket": websocket, "lifespan": lifespan}
 
 
 async def app(scope, receive, send):
-    """Answer one request, have one conversation."""
-    kind = scope["type"]
-    call = PAGES[scope["path"]] if kind == "http" else KINDS[kind]
-    await call(scope, receive, send)
+    """Answer one request, have one conversation. The 13 bytes have nothing around them that is not the server's."""
+    kind, path = scope["type"], scope.get("path")
+    if kind == "http" and path == "/":
+        await send({"type": "http.response.start", "status": 200, "headers": HELLO_HEADERS})
+        await send({"type": "http.response.body", "body": b"Hello, World!"})
+    else:
+        await (PAGES[path] if kind == "http" else KINDS[kind])(scope, receive, send)
