@@ -12,6 +12,7 @@ import os
 import sys
 
 import _limpet
+from limpet import importer
 
 _DEFAULT_ATTRIBUTES = ("app", "application")
 _DEFAULT_FACTORIES = ("create_app", "make_app")
@@ -52,6 +53,7 @@ def load(target, interface, factory):
     Returns (callable, "module:attribute", interface name).
     Raises LoadError where the operator can mend it; whatever the application raises at import comes through.
     """
+    importer.offer_ssl()
     module_name, _, attribute = _module_target(target, factory).partition(":")
     if module_name == "django.core.wsgi":
         _choose_django_settings()

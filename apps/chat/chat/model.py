@@ -19,7 +19,7 @@ import unicodedata
 
 NAME_LIMIT = 30  # characters
 TEXT_LIMIT = 2000  # characters
-FRAME_LIMIT = 16 * 1024  # characters of a message: the longest text, written as escapes
+FRAME_LIMIT = 32 * 1024  # characters of a message: the longest text, written as escapes
 ROOM_LIMIT = 40  # characters
 
 # Close codes: RFC 6455 section 7.4.1, and from 4000 on our own.
@@ -49,12 +49,13 @@ def room_of(text):
 
 def name_of(value):
     """Return a person's name as it is shown, on one line. Raises Invalid."""
-    name = "".join(c for c in " ".join(_text(value).split()) if _is_shown(c))
-    if not name.strip():
+    parts = "".join(c for c in _text(value) if c.isspace() or _is_shown(c)).split()
+    name = " ".join(parts)
+    if not name:
         raise Invalid("Please say who you are.")
     if len(name) > NAME_LIMIT:
         raise Invalid(f"That name has {len(name)} characters; {NAME_LIMIT} is the most.")
-    return name.strip()
+    return name
 
 
 def text_of(value):
