@@ -31,7 +31,7 @@ class Socket:
         self._socket = wait(self._open("ws" + url.removeprefix("http"), options))
 
     async def _open(self, url, options):
-        return await websockets.connect(url, ping_interval=None, **options)
+        return await websockets.connect(url, ping_interval=None, max_queue=None, **options)
 
     @property
     def headers(self):
