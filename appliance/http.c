@@ -172,8 +172,21 @@ void http_add(struct http *http, const struct listener *listener, int fd,
     http->accepting = NULL;
 }
 
+// libmicrohttpd looks at no connection that waits for its answer.
+static void note_hang_up(struct MHD_Connection *transport)
+{
+    const union MHD_ConnectionInfo *info =
+        MHD_get_connection_info(transport, MHD_CONNECTION_INFO_SOCKET_CONTEXT);
+    if (info != NULL && info->socket_context != NULL)
+        http_exchange_hang_up(info->socket_context);
+}
+
 void http_begin(struct http *http, const struct epoll_event *events, unsigned count)
 {
+    for (unsigned i = 0; i < count; i++) {
+        if ((events[i].events & (EPOLLRDHUP | EPOLLHUP | EPOLLERR)) != 0)
+            note_hang_up(events[i].data.ptr);
+    }
     MHD_run_begin(http->daemon, events, count);
 }
 
@@ -189,7 +202,13 @@ void http_end(struct http *http)
 
 struct request *http_next(struct http *http)
 {
+    http_exchange_hand_over(http);
     return request_queue_take(&http->ready);
+}
+
+bool http_has_work(const struct http *http)
+{
+    return http->ready.first != NULL || http->announced != NULL || http_has_posted(http);
 }
 
 void http_post(struct http *http, struct request *request)

@@ -43,6 +43,7 @@ struct reactor {
     bool in_turn;                      // the events were taken, connections may be left to step
     struct epoll_event events[EVENTS_A_WAIT];
     _Atomic bool asleep; // in reactor_wait: who posts has to wake it
+    bool other_is_ready; // reactor_watch_other
     // Connections at which no more are accepted: the limit, or what there were when descriptors or
     // memory ran out.
     size_t ceiling;
@@ -315,6 +316,8 @@ static unsigned take_events(struct reactor *reactor)
             setup->control(setup->owner);
         else if (is_listener(reactor, who) && !reactor->draining)
             accept_some(reactor, who);
+        else if (who == &reactor->other_is_ready)
+            reactor->other_is_ready = true;
         else if (tls_handshakes_owns(who))
             tls_handshakes_take(reactor->handshakes, who);
         else if (who != &reactor->wake_fd && !is_listener(reactor, who))
@@ -378,21 +381,59 @@ static int64_t own_timeout(const struct reactor *reactor)
     return until > now ? until - now : 0;
 }
 
-void reactor_wait(struct reactor *reactor)
+int reactor_watch_other(struct reactor *reactor, int fd, struct err *err)
+{
+    if (watch(reactor, fd, EPOLLIN, &reactor->other_is_ready) < 0)
+        return err_system(err, errno, "reactor: epoll");
+    return 0;
+}
+
+bool reactor_other_is_ready(struct reactor *reactor)
+{
+    bool ready = reactor->other_is_ready;
+    reactor->other_is_ready = false;
+    return ready;
+}
+
+void reactor_prepare(struct reactor *reactor)
+{
+    http_exchange_flush(reactor->http);
+    if (!reactor->in_turn)
+        http_end(reactor->http);
+}
+
+bool reactor_has_work(const struct reactor *reactor)
+{
+    return http_has_work(reactor->http);
+}
+
+void reactor_sleep(struct reactor *reactor, int64_t limit)
 {
     int64_t timeout = http_timeout(reactor->http);
     int64_t own = own_timeout(reactor);
     if (own >= 0 && (timeout < 0 || timeout > own))
         timeout = own;
+    if (limit >= 0 && (timeout < 0 || timeout > limit))
+        timeout = limit;
     // Posted or finished before it is seen asleep: not waited for. After: it is woken.
     reactor->asleep = true;
     if (http_has_posted(reactor->http) || have_finished_handshakes(reactor))
         timeout = 0;
-    int limit = timeout > INT32_MAX ? INT32_MAX : (int)timeout;
-    reactor->event_count = epoll_wait(reactor->epoll_fd, reactor->events, EVENTS_A_WAIT, limit);
+    int wait = timeout > INT32_MAX ? INT32_MAX : (int)timeout;
+    reactor->event_count = epoll_wait(reactor->epoll_fd, reactor->events, EVENTS_A_WAIT, wait);
     reactor->asleep = false;
+}
+
+void reactor_wake(struct reactor *reactor)
+{
     // At once: a request that is settled before reactor_next may close a connection that they name.
     begin_turn(reactor);
+}
+
+void reactor_wait(struct reactor *reactor)
+{
+    reactor_sleep(reactor, -1);
+    reactor_wake(reactor);
 }
 
 static void end_turn(struct reactor *reactor)

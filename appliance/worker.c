@@ -187,6 +187,7 @@ static int run(const struct worker *worker, struct err *err)
         .board = worker->inherit->board,
         .threads = (unsigned)config->blocking_threads,
         .idle_timeout = config->blocking_threads_idle_timeout,
+        .graceful_timeout = config->graceful_timeout,
     };
     return worker->inherit->runtime->run(&run, err);
 }
@@ -226,6 +227,7 @@ static int serve(struct worker *worker, const char *description, struct err *err
         .desert = desert,
         .control_fd = control_fd,
         .control = control,
+        .streams = inherit->runtime->streams,
         .handle = inherit->runtime->handle,
         .owner = worker,
     };

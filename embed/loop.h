@@ -13,6 +13,9 @@ int loop_init(void);
 // it said; its traceback is in the log.
 int loop_start(struct err *err);
 
+// A drain has begun. In any thread.
+void loop_drain(void);
+
 // Run the reactor in the loop until it is finished and the applications' calls have ended; those
 // that have not near the end of graceful_timeout are cancelled. Requests of WSGI applications are
 // handed to threads of a pool.
