@@ -15,7 +15,7 @@ from tls_client import Pki, options_of
 pytestmark = pytest.mark.unvalidated(reason="an asynchronous application")
 
 APPLICATION = pathlib.Path(__file__).parent / "applications/websocket_app.py"
-WAIT_S = 60
+WAIT_S = 15
 
 # Opens a WebSocket, goes through steps, and calls back with what happened, in order. A step is a function of the
 # socket, taken when it is open and behind each message.

@@ -1,5 +1,5 @@
-"""An ASGI application for the tests of WebSocket: each path is a way to treat one. What comes of it is said in a line of
-the log, under the name that is the query string.
+"""An ASGI application for the tests of WebSocket: each path is a way to treat one. What comes of it is said in a line
+of the log, under the name that is the query string.
 """
 
 import asyncio
@@ -78,7 +78,8 @@ async def do_echo(scope, receive, send):
 
 async def do_scope(scope, receive, send):
     await begin(receive, send)
-    await send({"type": "websocket.send", "text": json.dumps(scope, default=lambda value: ["bytes", value.decode("latin-1")])})
+    text = json.dumps(scope, default=lambda value: ["bytes", value.decode("latin-1")])
+    await send({"type": "websocket.send", "text": text})
 
 
 async def do_receive(scope, receive, send):
