@@ -11,6 +11,7 @@
 #include "check.h"
 #include "config_mount.h"
 #include "names.h"
+#include "rsgi.h"
 #include "target.h"
 #include "wsgi.h"
 
@@ -22,28 +23,11 @@ struct bridge {
     void (*handle)(const struct application *application, struct request *request);
 };
 
-static int init_nothing(struct application *application)
-{
-    (void)application;
-    return 0;
-}
-
-static void fini_nothing(struct application *application)
-{
-    (void)application;
-}
-
-static void handle_nothing(const struct application *application, struct request *request)
-{
-    (void)application;
-    request_fail(request, 500);
-}
-
 static const struct bridge bridges[] = {
     [APPLICATION_WSGI] = {"wsgi", wsgi_init, wsgi_fini, wsgi_handle},
     [APPLICATION_ASGI] = {"asgi", asgi_init, asgi_fini, asgi_handle},
     [APPLICATION_ASGI2] = {"asgi2", asgi_init, asgi_fini, asgi_handle},
-    [APPLICATION_RSGI] = {"rsgi", init_nothing, fini_nothing, handle_nothing},
+    [APPLICATION_RSGI] = {"rsgi", rsgi_init, rsgi_fini, rsgi_handle},
 };
 
 enum { BRIDGE_COUNT = sizeof bridges / sizeof bridges[0] };
