@@ -71,8 +71,8 @@ struct runtime {
                  struct err *err);
     // Worker: run the reactor until it is finished (pool.h). Errors: a thread cannot be started.
     int (*run)(const struct runtime_run *run, struct err *err);
-    // Worker: whether a request is to be handed over before its body is here (reactor.h). Any thread,
-    // without the language's lock.
+    // Worker: whether a request is to be handed over before its body is here (reactor.h). Any
+    // thread, without the language's lock.
     bool (*streams)(void *owner, const struct request *request);
     // Worker: answer one request; called by request_run.
     void (*handle)(void *owner, struct request *request);

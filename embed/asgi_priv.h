@@ -39,9 +39,9 @@ static inline struct asgi_http *asgi_http_of(PyObject *object)
     return (struct asgi_http *)(void *)object;
 }
 
-// asgi_scope.c: what a connection is told of (ASGI HTTP 2.5, "HTTP Connection Scope"): a new dict, or
-// NULL with an exception set. is_websocket: "WebSocket Connection Scope"; subprotocols: a list then,
-// borrowed.
+// asgi_scope.c: what is told of a connection (ASGI HTTP 2.5, "HTTP Connection Scope"): a new dict,
+// or NULL with an exception set. is_websocket: "WebSocket Connection Scope"; subprotocols: a list
+// then, borrowed.
 PyObject *asgi_scope_new(const struct application *application, const struct request *request,
                          bool is_websocket, PyObject *subprotocols);
 int asgi_scope_init(void); // 0, or -1 with an exception set
@@ -56,15 +56,15 @@ void asgi_report(const char *what, PyObject *method, PyObject *target, PyObject 
 // Raised by send() when the client has gone: an OSError. Borrowed.
 PyObject *asgi_client_disconnected(void);
 
-// A value of a message: a new reference, NULL where it lacks the key (*found 0) or with an exception
-// set (*found -1).
+// A value of a message: a new reference, NULL where it lacks the key (*found 0) or with an
+// exception set (*found -1).
 PyObject *asgi_value(PyObject *message, PyObject *key, int *found);
 // A truth value that may be missing: 0, 1, or -1 with an exception set.
 int asgi_flag(PyObject *message, PyObject *key);
 // Fields of an answer, which may be missing, into a head. 0, or -1 with an exception set.
 int asgi_take_headers(PyObject *message, struct head *head, bool *wants_close);
-// The status and the reason for it: "200 OK" becomes the head's beginning. 0, or -1 with an exception
-// set.
+// The status and the reason for it: "200 OK" becomes the head's beginning. 0, or -1 with an
+// exception set.
 int asgi_take_status(PyObject *message, struct head *head, unsigned *status);
 
 // asgi_send.c: send(message).

@@ -1,6 +1,6 @@
 // asgi_send.c - send(): the messages of an answer, in the order that ASGI prescribes (HTTP 2.5,
-// "Response Start", "Response Body"). What is wrong with one is an exception in the application's own
-// line.
+// "Response Start", "Response Body"). What is wrong with one is an exception in the application's
+// own line.
 #include "asgi_priv.h"
 
 #include <string.h>

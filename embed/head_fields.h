@@ -11,8 +11,9 @@ struct head_fields_found {
 };
 
 // An iterable of pairs, of bytes or of str (latin-1) as the flag says. What is the connection's and
-// not the application's (Transfer-Encoding, Connection, ...) is left out. 0, or -1 with an exception
-// set: control characters (CR, LF, NUL), a name that is no token, two lengths, wrong types.
+// not the application's (Transfer-Encoding, Connection, ...) is left out. 0, or -1 with an
+// exception set: control characters (CR, LF, NUL), a name that is no token, two lengths, wrong
+// types.
 int head_fields_add(struct head *head, PyObject *pairs, bool as_text,
                     struct head_fields_found *found);
 
