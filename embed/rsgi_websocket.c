@@ -119,13 +119,12 @@ static PyObject *websocket_accept_method(PyObject *object, PyObject *Py_UNUSED(n
 
 static PyObject *refuse(struct rsgi_websocket *self, PyObject *status)
 {
-    struct response response = {.status = 403};
+    struct response response = {.content_length = -1};
     struct err err;
-    if (rsgi_response_head(self->life.request, status, NULL, &response.status) == NULL)
+    _pyref_ PyObject *number = status != NULL ? Py_NewRef(status) : PyLong_FromLong(403);
+    if (number == NULL ||
+        rsgi_response_head(self->life.request, number, NULL, &response.status) == NULL)
         return NULL;
-    if (status == NULL)
-        response.status = 403;
-    response.content_length = -1;
     if (request_respond(self->life.request, &response, &err) < 0)
         return PyErr_NoMemory();
     self->is_answered = true;
