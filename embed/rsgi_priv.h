@@ -114,7 +114,8 @@ RSGI_CALL(rsgi_response_file);
 RSGI_CALL(rsgi_response_file_range);
 RSGI_CALL(rsgi_response_stream);
 
-// The status and fields of an answer into its head; NULL with an exception set. headers: NULL: none.
+// The status and fields of an answer into its head; NULL with an exception set. headers: NULL:
+// none.
 struct head *rsgi_response_head(struct request *request, PyObject *status, PyObject *headers,
                                 unsigned *number);
 

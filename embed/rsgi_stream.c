@@ -1,4 +1,5 @@
-// rsgi_stream.c - the transport of an answer in pieces: it ends when nobody has the object any more.
+// rsgi_stream.c - the transport of an answer in pieces, which ends when nobody has the object any
+// more.
 #include <string.h>
 
 #include "rsgi_priv.h"
