@@ -84,7 +84,7 @@ static PyObject *respond(struct rsgi_http *self, const struct response *response
     if (request_respond(self->life.request, response, &err) < 0)
         return PyErr_NoMemory();
     self->answer = RSGI_ANSWERED;
-    rsgi_life_finish(&self->life, (PyObject *)self, false);
+    rsgi_life_finish(&self->life, false);
     Py_RETURN_NONE;
 }
 

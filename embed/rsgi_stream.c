@@ -27,7 +27,7 @@ static int end_answer(void *protocol)
     struct rsgi_http *self = rsgi_http_of(protocol);
     if (self->answer == RSGI_STREAMS) {
         self->answer = RSGI_ANSWERED;
-        rsgi_life_finish(&self->life, protocol, false);
+        rsgi_life_finish(&self->life, false);
     }
     Py_DECREF(protocol);
     return 0;
