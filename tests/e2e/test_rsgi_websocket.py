@@ -106,6 +106,16 @@ def test_application_that_fails(server):
     server.wait_for("\nValueError: while it was open")
 
 
+def test_stop_closes(serve):
+    server = serve("rsgi_websockets:app", "--workers", 1, "--graceful-timeout", 3, "--working-dir", APPLICATIONS)
+    with open_websocket(server, "/lost") as websocket:
+        assert websocket.event() == ("text", "open")
+        server.process.terminate()
+        assert websocket.closed_by_server()[:2] == ([], 1001)
+    assert server.process.wait(60) == 0
+    assert "Traceback" not in server.log
+
+
 def test_one_receive_at_a_time(server):
     with open_websocket(server, "/twice") as websocket:
         errors = json.loads(websocket.event()[1])
