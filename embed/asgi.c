@@ -105,8 +105,7 @@ static void fail(struct asgi_http *self, unsigned status)
 
 bool asgi_is_cancelled(PyObject *exception)
 {
-    return exception != NULL && !PyErr_GivenExceptionMatches(exception, PyExc_Exception) &&
-           strcmp(Py_TYPE(exception)->tp_name, "CancelledError") == 0;
+    return exception != NULL && call_was_cancelled(exception);
 }
 
 // What the application has left open is closed; what is wrong with that is in the log.
