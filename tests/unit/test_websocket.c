@@ -14,7 +14,7 @@
 #include "http_upgrade.h"
 #include "unit.h"
 #include "websocket_frame.h"
-#include "websockets.h"
+#include "websocket_set.h"
 
 enum {
     INTERVAL = 20000,  // milliseconds, of pings
