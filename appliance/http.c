@@ -89,6 +89,7 @@ static void connection_stop(struct connection *connection)
         http->connections = connection->next;
     http->connection_count--;
     tell_connections(http);
+    http_exchange_end_watches(connection);
     free(connection);
 }
 

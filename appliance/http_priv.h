@@ -31,6 +31,7 @@ struct connection {
     bool stale;               // idle when a patient drain looked
     bool busy;                // between a request's first byte seen by us and its answer's last
     struct request *exchange; // that is answered later; NULL: none
+    struct exchange_watch *watches;
     struct MHD_UpgradeResponseHandle *upgraded; // it is another protocol's (http_upgrade.h)
     char peer_address[INET6_ADDRSTRLEN];
 };
