@@ -144,8 +144,10 @@ async def together(request):
 
 def threaded(request):
     """A plain function: Starlette runs it in a thread."""
+    back = anyio.from_thread.run(anyio.to_thread.run_sync, threading.get_ident)
     return JSONResponse({"main": threading.current_thread() is threading.main_thread(),
-                         "back": anyio.from_thread.run(anyio.sleep, 0, None)})
+                         "loop": anyio.from_thread.run_sync(threading.get_ident) == threading.main_thread().ident,
+                         "another": back not in (threading.get_ident(), threading.main_thread().ident)})
 
 
 async def threads(request):
@@ -160,7 +162,7 @@ async def process(request):
         sys.executable, "-c", "import sys; print(sys.stdin.read()[::-1]); sys.exit(3)",
         stdin=asyncio.subprocess.PIPE, stdout=asyncio.subprocess.PIPE)
     out, _ = await child.communicate(b"abc")
-    result = await anyio.run_process([sys.executable, "-c", "print('anyio')"])
+    result = await anyio.run_process([sys.executable, "-c", "print('anyio')"], input=b" ")  # there is no /dev/null
     return JSONResponse([out.decode().strip(), child.returncode, result.stdout.decode().strip()])
 
 
