@@ -159,17 +159,23 @@ static PyObject *as_iteration(PySendResult sent, PyObject *result)
     return NULL;
 }
 
+// An end without an exception is None's: what is awaited most often ends without one being made.
 static PyObject *operation_next(PyObject *object)
 {
     PyObject *result = NULL;
     PySendResult sent = operation_send(object, Py_None, &result);
+    if (sent == PYGEN_RETURN && result == Py_None) {
+        Py_DECREF(result);
+        return NULL;
+    }
     return as_iteration(sent, result);
 }
 
 static PyObject *operation_send_method(PyObject *object, PyObject *value)
 {
-    (void)value;
-    return operation_next(object);
+    PyObject *result = NULL;
+    PySendResult sent = operation_send(object, value, &result);
+    return as_iteration(sent, result);
 }
 
 // throw(exception) or throw(type, value, traceback): what is waited for ends with it.
