@@ -56,7 +56,14 @@ void wait_point_wake(struct wait_point *point)
 
 bool wait_point_is_awaited(const struct wait_point *point)
 {
-    return point->first != NULL;
+    // Those that were cancelled are still there.
+    if (point->first != NULL && !is_done(point->first))
+        return true;
+    for (Py_ssize_t i = 0; point->others != NULL && i < PyList_GET_SIZE(point->others); i++) {
+        if (!is_done(PyList_GET_ITEM(point->others, i)))
+            return true;
+    }
+    return false;
 }
 
 void wait_point_clear(struct wait_point *point)
@@ -159,7 +166,7 @@ static PyObject *as_iteration(PySendResult sent, PyObject *result)
     return NULL;
 }
 
-// An end without an exception is None's: what is awaited most often ends without one being made.
+// What "await" calls: an iterator's end without an exception means None.
 static PyObject *operation_next(PyObject *object)
 {
     PyObject *result = NULL;

@@ -5,7 +5,8 @@ below the executable; its finder asks the C index, its loader unmarshals code fr
 text, data files, importlib.resources) goes through ordinary file functions, which see the archive as files.
 
 The standard library is frozen or built in, which Python asks before sys.path. An application may have a calendar.py or a
-resource.py all the same, so another finder gives what comes first on sys.path its due. A third one completes hashlib.
+resource.py all the same, so another finder gives what comes first on sys.path its due. A third one completes hashlib, and a
+fourth stands in for granian, whose names applications import that are written for RSGI.
 """
 
 import _imp
@@ -129,9 +130,58 @@ class HashlibFinder:
         return spec
 
 
+class GranianLoader:
+    """Loads granian and granian.rsgi where there is no such package, or none that can be loaded."""
+
+    @staticmethod
+    def create_module(spec):
+        """An ordinary one."""
+
+    @staticmethod
+    def exec_module(module):
+        """Fill in what limpet.rsgi has."""
+        if module.__name__ == "granian.rsgi":
+            from limpet import rsgi
+
+            module.__dict__.update({name: getattr(rsgi, name) for name in rsgi.__all__}, __all__=rsgi.__all__)
+
+
+class GranianFinder:
+    """A meta path finder (PEP 451) for granian and granian.rsgi alone."""
+
+    @classmethod
+    def find_spec(cls, fullname, path=None, target=None):
+        """The spec of the stand-in, or None where the real one can be loaded."""
+        if fullname == "granian" and not cls._is_installed():
+            return ModuleSpec(fullname, GranianLoader, is_package=True)
+        if fullname == "granian.rsgi" and getattr(sys.modules.get("granian"), "__loader__", None) is GranianLoader:
+            return ModuleSpec(fullname, GranianLoader)
+        return None
+
+    @staticmethod
+    def _is_installed():
+        spec = PathFinder.find_spec("granian")
+        if spec is None or spec.loader is None:
+            return False
+        # Its server is an extension module, which this Python cannot load: what needs it is of no use.
+        places = spec.submodule_search_locations or []
+        needs_server = any(_has_server(place) for place in places)
+        return not needs_server or PathFinder.find_spec("granian._granian", places) is not None
+
+
+def _has_server(folder):
+    """Whether granian's own extension module lies there."""
+    from os import listdir
+
+    try:
+        return any(name.startswith("_granian.") for name in listdir(folder))
+    except OSError:
+        return False
+
+
 def install():
     """Claim the archive's folders, before zipimport and the file finder look at them, and go before the frozen modules."""
-    sys.meta_path[:0] = HidingFinder, HashlibFinder
+    sys.meta_path[:0] = HidingFinder, HashlibFinder, GranianFinder
     sys.path_hooks.insert(0, ArchiveFinder)
     for path in [path for path in sys.path_importer_cache if path.startswith(_ROOT)]:
         del sys.path_importer_cache[path]
