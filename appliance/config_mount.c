@@ -43,9 +43,9 @@ static int check_mounted(struct str prefix, struct err *err)
 static bool is_ambiguous(const char *target)
 {
     struct str text = str_of(target);
-    bool file = text.size > 3 && (memcmp(target + text.size - 3, ".py", 3) == 0 ||
-                                  memcmp(target + text.size - 3, "zip", 3) == 0);
-    return strpbrk(target, ":/") == NULL && !file;
+    bool file = text.size > 4 && (memcmp(target + text.size - 3, ".py", 3) == 0 ||
+                                  memcmp(target + text.size - 4, ".zip", 4) == 0);
+    return text.size > 0 && strpbrk(target, ":/") == NULL && !file;
 }
 
 // The interface at the beginning of the target, which is moved behind it.
@@ -74,12 +74,12 @@ int config_mount_parse(const char *text, struct config_mount *out, struct err *e
 {
     size_t size = strcspn(text, "=");
     if (text[size] == '\0')
-        return err_set(err, ERR_USAGE, "must be PREFIX=TARGET, like /admin=shop.admin:app");
+        return err_set(err, ERR_USAGE, "must be PREFIX=APP, like /admin=shop.admin:app");
     struct config_mount mount = {{text, size}, "auto", text + size + 1};
     if (check_mounted(mount.prefix, err) < 0 || take_interface(&mount, err) < 0)
         return -1;
     if (mount.target[0] == '\0')
-        return err_set(err, ERR_USAGE, "names no application (PREFIX=TARGET)");
+        return err_set(err, ERR_USAGE, "names no application (PREFIX=APP)");
     *out = mount;
     return 0;
 }

@@ -79,3 +79,15 @@ void exchange_end(struct request *request, bool cut);
 
 // Whether the client is still there, as far as is known.
 bool exchange_is_connected(const struct request *request);
+
+// The connection of a request, watched for longer than the request lasts: lost is called once, when
+// it is closed by whomever; as an event. The memory is the caller's, until then or
+// exchange_unwatch. False: it is closed already.
+struct exchange_watch {
+    struct exchange_watch *next, **place; // place: NULL: it is not watched
+    void (*lost)(void *owner);
+    void *owner;
+};
+
+bool exchange_watch(struct request *request, struct exchange_watch *watch);
+void exchange_unwatch(struct exchange_watch *watch);

@@ -89,6 +89,7 @@ static void connection_stop(struct connection *connection)
         http->connections = connection->next;
     http->connection_count--;
     tell_connections(http);
+    http_exchange_end_watches(connection);
     free(connection);
 }
 
@@ -115,7 +116,7 @@ struct http *http_new(const struct reactor_setup *setup, struct err *err)
     // reactor's.
     http->daemon =
         MHD_start_daemon(MHD_USE_EPOLL | MHD_USE_NO_LISTEN_SOCKET | MHD_USE_NO_THREAD_SAFETY |
-                             MHD_ALLOW_SUSPEND_RESUME | MHD_USE_ERROR_LOG,
+                             MHD_ALLOW_SUSPEND_RESUME | MHD_ALLOW_UPGRADE | MHD_USE_ERROR_LOG,
                          0, NULL, NULL, http_request_step, http,                        //
                          MHD_OPTION_EXTERNAL_LOGGER, log_message, NULL,                 //
                          MHD_OPTION_CONNECTION_LIMIT, setup->connection_limit,          //
@@ -243,6 +244,8 @@ void http_settle_posted(struct http *http)
 
 static bool is_drained(const struct connection *connection, enum http_drain which)
 {
+    if (connection->upgraded != NULL)
+        return false;
     switch (which) {
     case HTTP_DRAIN_SERVED:
         return !connection->busy && connection->served;

@@ -244,6 +244,38 @@ bool exchange_is_connected(const struct request *request)
     return size > 0 || (size < 0 && (errno == EAGAIN || errno == EINTR));
 }
 
+bool exchange_watch(struct request *request, struct exchange_watch *watch)
+{
+    if (request->ended)
+        return false;
+    struct exchange_watch **first = &request->connection->watches;
+    watch->next = *first;
+    watch->place = first;
+    if (watch->next != NULL)
+        watch->next->place = &watch->next;
+    *first = watch;
+    return true;
+}
+
+void exchange_unwatch(struct exchange_watch *watch)
+{
+    if (watch->place == NULL)
+        return;
+    *watch->place = watch->next;
+    if (watch->next != NULL)
+        watch->next->place = watch->place;
+    watch->place = NULL;
+}
+
+void http_exchange_end_watches(struct connection *connection)
+{
+    while (connection->watches != NULL) {
+        struct exchange_watch *watch = connection->watches;
+        exchange_unwatch(watch);
+        watch->lost(watch->owner);
+    }
+}
+
 void exchange_end(struct request *request, bool cut)
 {
     struct exchange *exchange = &request->exchange;

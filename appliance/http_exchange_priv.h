@@ -49,3 +49,5 @@ bool http_exchange_is_open(const struct request *request);
 void http_exchange_hang_up(struct connection *connection);
 void http_exchange_lost(struct request *request);
 void http_exchange_taken(struct request *request);
+// The connection is closed.
+void http_exchange_end_watches(struct connection *connection);

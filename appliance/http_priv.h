@@ -10,6 +10,7 @@
 #include "head.h"
 #include "http.h"
 #include "http_exchange_priv.h"
+#include "http_upgrade.h"
 #include "request.h"
 #include "spool.h"
 
@@ -30,6 +31,8 @@ struct connection {
     bool stale;               // idle when a patient drain looked
     bool busy;                // between a request's first byte seen by us and its answer's last
     struct request *exchange; // that is answered later; NULL: none
+    struct exchange_watch *watches;
+    struct MHD_UpgradeResponseHandle *upgraded; // it is another protocol's (http_upgrade.h)
     char peer_address[INET6_ADDRSTRLEN];
 };
 
@@ -99,6 +102,8 @@ struct request {
     struct request *next_running, *previous_running;
     bool ended;
     struct exchange exchange;
+    struct http_upgrade upgrade; // under way where it has an owner
+    struct buf joined;           // http_upgrade_join
     _Atomic enum expectation expectation;
     struct header headers[HEADER_LIMIT];
 };
@@ -115,6 +120,7 @@ struct http {
     struct request *_Atomic posted;   // latest first
     struct request *announced;        // handed over as soon as there is nothing more to read
     struct request *noted;            // exchanges with something to do to their connection
+    struct websockets *websockets;    // http_upgrade_use
     struct request *running;          // with work that is not settled, latest first
     size_t deserted;                  // of these, given up
     size_t deserted_connections;      // that are still open
@@ -143,6 +149,9 @@ void http_request_offer(struct request *request, enum work work);
 void http_request_enqueue(struct request *request, enum work work);
 // With no work under way: release what it still has, then free it.
 void http_request_finish(struct request *request);
+
+// http_upgrade.c: the request has ended for libmicrohttpd.
+void http_upgrade_end(struct request *request);
 
 // http_tls.c: its object is a tls_session.
 extern const struct MHD_Transport http_tls_transport;

@@ -45,6 +45,7 @@ static struct request *request_acquire(struct http *http)
     buf_init(&request->answer.copy, COPY_MAX);
     buf_init(&request->answer.gathered, GATHER_MAX);
     buf_init(&request->answer.sending, GATHER_MAX);
+    buf_init(&request->joined, LINE_SIZE_MAX);
     head_init(&request->answer.head);
     pthread_mutex_init(&request->lock, NULL);
     spool_init(&request->body, http->setup->body_limits);
@@ -61,6 +62,7 @@ static void request_free(struct request *request)
     buf_fini(&answer->sending);
     buf_fini(&answer->gathered);
     buf_fini(&answer->copy);
+    buf_fini(&request->joined);
     buf_fini(&request->line);
     spool_fini(&request->body);
     free(request);
@@ -455,10 +457,12 @@ void http_request_end(void *owner, struct MHD_Connection *transport, void **cont
     request->connection->served = true;
     // Its answer may have been under way, without "Connection: close", when the drain began: its
     // client may send its next request, and a patient drain waits for it.
-    if (request->http->draining && !request->http->patient)
+    bool is_upgraded = request->connection->upgraded != NULL;
+    if (request->http->draining && !request->http->patient && !is_upgraded)
         shutdown(request->connection->fd, SHUT_RD);
     request->ended = true;
     http_exchange_lost(request);
+    http_upgrade_end(request);
     if (request->deserted)
         http_desert_end(request);
     count_served(request->http);

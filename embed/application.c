@@ -11,6 +11,7 @@
 #include "check.h"
 #include "config_mount.h"
 #include "names.h"
+#include "rsgi.h"
 #include "target.h"
 #include "wsgi.h"
 
@@ -22,28 +23,11 @@ struct bridge {
     void (*handle)(const struct application *application, struct request *request);
 };
 
-static int init_nothing(struct application *application)
-{
-    (void)application;
-    return 0;
-}
-
-static void fini_nothing(struct application *application)
-{
-    (void)application;
-}
-
-static void handle_nothing(const struct application *application, struct request *request)
-{
-    (void)application;
-    request_fail(request, 500);
-}
-
 static const struct bridge bridges[] = {
     [APPLICATION_WSGI] = {"wsgi", wsgi_init, wsgi_fini, wsgi_handle},
     [APPLICATION_ASGI] = {"asgi", asgi_init, asgi_fini, asgi_handle},
     [APPLICATION_ASGI2] = {"asgi2", asgi_init, asgi_fini, asgi_handle},
-    [APPLICATION_RSGI] = {"rsgi", init_nothing, fini_nothing, handle_nothing},
+    [APPLICATION_RSGI] = {"rsgi", rsgi_init, rsgi_fini, rsgi_handle},
 };
 
 enum { BRIDGE_COUNT = sizeof bridges / sizeof bridges[0] };
@@ -102,16 +86,26 @@ static enum application_interface interface_of(const char *name)
     return (enum application_interface)i;
 }
 
-// limpet.loader.load(target, interface, factory, spelling) -> (callable, object, name, interface): a
-// new reference, or NULL with an exception set.
+// How the operator would ask for another interface, with {} in its place; a new reference, or NULL.
+static PyObject *spelling_of(const struct config_mount *mount)
+{
+    if (mount->prefix.size == 0)
+        return PyUnicode_FromString("--interface {}");
+    _pyref_ PyObject *prefix =
+        PyUnicode_DecodeFSDefaultAndSize(mount->prefix.data, (Py_ssize_t)mount->prefix.size);
+    return prefix != NULL ? PyUnicode_FromFormat("%U={}:%s", prefix, mount->target) : NULL;
+}
+
+// limpet.loader.load(target, interface, factory, spelling) -> (callable, application, name,
+// interface): a new reference, or NULL with an exception set.
 static PyObject *load_target(const struct config_mount *mount, bool factory)
 {
     _pyref_ PyObject *loader = PyImport_ImportModule("limpet.loader");
-    const char *spelling = mount->prefix.size > 0 ? "{}:TARGET" : "--interface {}";
-    return loader != NULL
-               ? PyObject_CallMethod(loader, "load", "ssOs", mount->target, mount->interface,
-                                     factory ? Py_True : Py_False, spelling)
-               : NULL;
+    _pyref_ PyObject *spelling = spelling_of(mount);
+    if (loader == NULL || spelling == NULL)
+        return NULL;
+    return PyObject_CallMethod(loader, "load", "ssOO", mount->target, mount->interface,
+                               factory ? Py_True : Py_False, spelling);
 }
 
 // The next one. mount: of the target, without a prefix.
@@ -260,4 +254,9 @@ void application_handle(struct request *request)
 bool application_is_async(void)
 {
     return applications.async;
+}
+
+bool application_is_mixed(void)
+{
+    return applications.async && applications.wsgi;
 }

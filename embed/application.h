@@ -48,3 +48,5 @@ const struct application *application_of(const struct request *request);
 
 // Whether the worker needs an event loop: one of them is not WSGI.
 bool application_is_async(void);
+// Whether it needs threads beside that: another one is.
+bool application_is_mixed(void);

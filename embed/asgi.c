@@ -103,7 +103,7 @@ static void fail(struct asgi_http *self, unsigned status)
     asgi_http_let_go(self, begun);
 }
 
-static bool is_cancelled(PyObject *exception)
+bool asgi_is_cancelled(PyObject *exception)
 {
     return exception != NULL && !PyErr_GivenExceptionMatches(exception, PyExc_Exception) &&
            strcmp(Py_TYPE(exception)->tp_name, "CancelledError") == 0;
@@ -113,7 +113,7 @@ static bool is_cancelled(PyObject *exception)
 static void take_end(PyObject *owner, PyObject *exception)
 {
     struct asgi_http *self = asgi_http_of(owner);
-    bool cancelled = is_cancelled(exception);
+    bool cancelled = asgi_is_cancelled(exception);
     if (exception != NULL && !cancelled)
         asgi_report("exception while answering", self->method, self->target, exception);
     if (self->request == NULL)
@@ -189,7 +189,7 @@ static int begin(struct asgi_http *self, struct request *request)
     return asgi_call(self->application, scope, receive, send, (PyObject *)self, take_end);
 }
 
-void asgi_handle(const struct application *application, struct request *request)
+static void handle_http(const struct application *application, struct request *request)
 {
     struct asgi_http *self = http_new(application, request);
     struct err err;
@@ -213,6 +213,17 @@ void asgi_handle(const struct application *application, struct request *request)
     Py_DECREF(self);
 }
 
+void asgi_handle(const struct application *application, struct request *request)
+{
+    struct websocket_offer offer;
+    unsigned status;
+    if (!websocket_is_offered(request, &offer, &status))
+        handle_http(application, request);
+    else if (status == 0)
+        asgi_websocket_handle(application, request, &offer);
+    else
+        websocket_refuse(request, status);
+}
 // --- an application's ---
 
 static PyType_Slot slots[] = {
@@ -235,7 +246,9 @@ int asgi_init(struct application *application)
         http_type = (PyTypeObject *)(void *)PyType_FromSpec(&spec);
     if (http_type == NULL || asgi_client_disconnected() == NULL)
         return -1;
-    return names_init() < 0 || operation_init() < 0 || call_init() < 0 ? -1 : asgi_scope_init();
+    return names_init() < 0 || operation_init() < 0 || call_init() < 0 || asgi_websocket_init() < 0
+               ? -1
+               : asgi_scope_init();
 }
 
 void asgi_set_state(struct application *application, PyObject *state)

@@ -10,6 +10,8 @@
 #include "py.h"
 #include "request.h"
 
+struct websocket_offer; // websocket.h
+
 enum asgi_stage {
     ASGI_STAGE_START, // http.response.start has not come
     ASGI_STAGE_HEAD,  // it has, nothing was sent
@@ -80,5 +82,10 @@ PyObject *asgi_wait_writable(struct asgi_http *self);
 // The request is answered: let go of it.
 void asgi_http_let_go(struct asgi_http *self, bool cut);
 
+// asgi.c: whether a call has ended because it was cancelled.
+bool asgi_is_cancelled(PyObject *exception);
+
 // asgi_websocket.c: begin a request that wants to become a WebSocket.
-void asgi_websocket_handle(const struct application *application, struct request *request);
+void asgi_websocket_handle(const struct application *application, struct request *request,
+                           const struct websocket_offer *offer);
+int asgi_websocket_init(void); // 0, or -1 with an exception set

@@ -13,6 +13,7 @@
 #include "exchange.h"
 #include "log.h"
 #include "loop_watch.h"
+#include "pool.h"
 #include "py.h"
 #include "reactor.h"
 #include "scoreboard.h"
@@ -77,9 +78,25 @@ static void stop_loop(void)
         PyErr_Clear();
 }
 
-// In the application's own thread of a pool, or here and now.
+// Work of a WSGI application, which may take as long as it likes. A request that has begun there
+// goes on there.
+static bool is_for_pool(const struct request *request)
+{
+    if (!application_is_mixed())
+        return false;
+    if (request_rest(request) != REST_NONE)
+        return request_home(request) != NULL;
+    const struct application *application = application_of(request);
+    return application != NULL && application->interface == APPLICATION_WSGI;
+}
+
+// In a thread of the pool, or here and now.
 static void run_request(struct request *request)
 {
+    if (is_for_pool(request)) {
+        pool_submit(request);
+        return;
+    }
     const struct request_head *head = request_head(request);
     scoreboard_begin(shared.task, head->method, head->target);
     request_run(request, false);
@@ -312,17 +329,30 @@ static void run_for_ever(void)
     }
 }
 
-int loop_run(const struct runtime_run *run, struct err *err)
+// What hangs in a thread, up to the end of the process, keeps nobody else from a shutdown.
+static void close_pool(const struct reactor *reactor)
 {
+    if (!reactor_finished(reactor))
+        loop_fini();
+    pool_close();
+}
+
+int loop_run(const struct runtime_run *run, const struct pool_setup *pool, struct err *err)
+{
+    bool pooled = application_is_mixed();
     shared.reactor = run->reactor;
     shared.graceful_timeout = run->graceful_timeout;
     shared.task = scoreboard_join(run->board);
     if (attach_reactor(err) < 0 || loop_watch_start(err) < 0)
         return -1;
+    if (pooled && pool_open(pool, err) < 0)
+        return -1;
     run_for_ever();
     loop_watch_stop();
     scoreboard_leave(run->board, shared.task);
     detach_reactor();
+    if (pooled)
+        close_pool(run->reactor);
     return 0;
 }
 

@@ -56,7 +56,14 @@ void wait_point_wake(struct wait_point *point)
 
 bool wait_point_is_awaited(const struct wait_point *point)
 {
-    return point->first != NULL;
+    // Those that were cancelled are still there.
+    if (point->first != NULL && !is_done(point->first))
+        return true;
+    for (Py_ssize_t i = 0; point->others != NULL && i < PyList_GET_SIZE(point->others); i++) {
+        if (!is_done(PyList_GET_ITEM(point->others, i)))
+            return true;
+    }
+    return false;
 }
 
 void wait_point_clear(struct wait_point *point)
@@ -159,17 +166,23 @@ static PyObject *as_iteration(PySendResult sent, PyObject *result)
     return NULL;
 }
 
+// What "await" calls: an iterator's end without an exception means None.
 static PyObject *operation_next(PyObject *object)
 {
     PyObject *result = NULL;
     PySendResult sent = operation_send(object, Py_None, &result);
+    if (sent == PYGEN_RETURN && result == Py_None) {
+        Py_DECREF(result);
+        return NULL;
+    }
     return as_iteration(sent, result);
 }
 
 static PyObject *operation_send_method(PyObject *object, PyObject *value)
 {
-    (void)value;
-    return operation_next(object);
+    PyObject *result = NULL;
+    PySendResult sent = operation_send(object, value, &result);
+    return as_iteration(sent, result);
 }
 
 // throw(exception) or throw(type, value, traceback): what is waited for ends with it.

@@ -120,7 +120,7 @@ static int run(const struct runtime_run *run, struct err *err)
         .detach = thread_detach,
         .start_thread = thread_start,
     };
-    return application_is_async() ? loop_run(run, err) : pool_run(&setup, err);
+    return application_is_async() ? loop_run(run, &setup, err) : pool_run(&setup, err);
 }
 
 // Applications of an event loop read a body as it comes.

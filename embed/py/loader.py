@@ -12,8 +12,7 @@ import os
 import sys
 
 import _limpet
-
-from limpet import interfaces
+from limpet import importer, interfaces
 
 _DEFAULT_ATTRIBUTES = ("app", "application")
 _DEFAULT_FACTORIES = ("create_app", "make_app")
@@ -51,10 +50,11 @@ def load(target, interface, factory, spelling="--interface {}"):
     """Import the application.
 
     target: see above. interface: "auto", "wsgi", "asgi" or "rsgi". factory: what the target names makes the application.
-    spelling: how an interface is asked for.
+    spelling: how an interface is asked for, with {} in its place.
     Returns (what is called, the application, "module:attribute", "wsgi", "asgi", "asgi2" or "rsgi").
     Raises LoadError where the operator can mend it; whatever the application raises at import comes through.
     """
+    importer.offer_ssl()
     module_name, _, attribute = _module_target(target, interface, factory).partition(":")
     if module_name in ("django.core.wsgi", "django.core.asgi"):
         _choose_django_settings()
@@ -73,7 +73,7 @@ def load(target, interface, factory, spelling="--interface {}"):
     try:
         chosen = interfaces.choose(application, interface)
     except interfaces.InterfaceError as error:
-        ways_out = " or ".join(map(spelling.format, error.ways_out))
+        ways_out = " or ".join(spelling.replace("{}", way) for way in error.ways_out)
         raise LoadError(f"{name} {error}{ways_out and '; give '}{ways_out}") from None
     return interfaces.callable_of(application, chosen), application, name, chosen
 

@@ -111,13 +111,13 @@ def alone(limpet, validated, tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def serve_once(limpet, validated, tmp_path_factory):
-    """serve_once(source, *options) -> Server of the module with that source; ended and examined after the test file.
+    """serve_once(source, *options, **Server options) -> Server of the module with that source; ended and examined after the test file.
     For many small tests of an application that keeps nothing."""
     with serving(limpet, validated, tmp_path_factory.mktemp) as start:
-        def start_source(source, *options):
+        def start_source(source, *options, **server_options):
             folder = tmp_path_factory.mktemp("application")
             (folder / "app.py").write_text(source)
-            return start("app:app", "--workers", 1, *options, "--working-dir", folder)
+            return start("app:app", "--workers", 1, *options, "--working-dir", folder, **server_options)
 
         yield start_source
 
