@@ -236,6 +236,7 @@ def test_a_slow_application_holds_the_client_back(everywhere, transport, route):
 @pytest.mark.parametrize("coding", ["length", "chunked"])
 def test_upload_larger_than_what_is_kept(everywhere, peer, coding):
     """Neither in memory nor in a file."""
+    check_alive(peer)
     data, count = os.urandom(1 << 20), 16 if is_sanitized() else 48
     pid = everywhere.pid()
     before, files = memory_kb(pid), everywhere.server.descriptors(pid)

@@ -189,8 +189,8 @@ def test_headers_of_bodies(peer):
 
 
 def test_many_headers(peer):
-    fields = [f"X-{number}: {number}" for number in range(100)]
-    assert see(peer, "/", *fields)["headers"][1:] == [(b"x-%d" % number, b"%d" % number) for number in range(100)]
+    fields = [f"X-{number}: {number}" for number in range(90)]
+    assert see(peer, "/", *fields)["headers"][1:] == [(b"x-%d" % number, b"%d" % number) for number in range(90)]
 
 
 def test_a_value_that_is_long(peer):

@@ -41,7 +41,7 @@ async def startup(scope, state):
 async def shutdown(state):
     if MOOD == "raises at the end":
         raise RuntimeError("raised at shutdown")
-    if MOOD == "fails at the end":
+    if MOOD == "bad end":
         return {"type": "lifespan.shutdown.failed", "message": "could not say goodbye"}
     if MOOD == "hangs at the end":
         tell("hangs")
