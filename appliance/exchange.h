@@ -17,9 +17,11 @@ struct exchange_events {
     void (*readable)(void *owner);
     // Of what was pushed, less than EXCHANGE_LOW waits.
     void (*writable)(void *owner);
-    // The client has gone, or has said that it will send nothing more. What is answered may still
-    // arrive in the second case. Once.
+    // The client has closed its side: it may only have said that it will send nothing more, and
+    // what is answered may still arrive. Once.
     void (*gone)(void *owner);
+    // The connection has gone. Once; nothing follows it.
+    void (*lost)(void *owner);
 };
 
 enum {
@@ -58,14 +60,18 @@ int exchange_respond(struct request *request, unsigned status, int64_t content_l
 int exchange_push(struct request *request, struct str piece, struct err *err);
 // Bytes that were pushed and not yet taken by the connection.
 size_t exchange_waiting(const struct request *request);
-// Fields behind the body (RFC 9110 section 6.5), as lines of a head; only where a client that
-// takes them was answered in chunks. Copied.
-void exchange_trailers(struct request *request, const struct head *lines);
-// Whether it does: it said "TE: trailers", and speaks HTTP/1.1.
+// Fields behind the body (RFC 9110 section 6.5): whether the client takes them ("TE: trailers" and
+// HTTP/1.1); they will come, so the body is sent in chunks (before the first push); here they are,
+// as lines of a head, which are copied (before exchange_end).
 bool exchange_takes_trailers(const struct request *request);
+void exchange_announce_trailers(struct request *request);
+void exchange_trailers(struct request *request, const struct head *lines);
 // An interim answer (103, RFC 8297) before the final one: lines of a head. Nothing where the client
 // speaks HTTP/1.0.
 void exchange_interim(struct request *request, unsigned status, const struct head *lines);
+
+// Close the connection behind this answer. Before it is begun.
+void exchange_close_after(struct request *request);
 
 // The answer is complete, or cut: the connection is closed before its end then, which tells the
 // client. No events from here on; the request is the reactor's again.
@@ -73,3 +79,15 @@ void exchange_end(struct request *request, bool cut);
 
 // Whether the client is still there, as far as is known.
 bool exchange_is_connected(const struct request *request);
+
+// The connection of a request, watched for longer than the request lasts: lost is called once, when
+// it is closed by whomever; as an event. The memory is the caller's, until then or
+// exchange_unwatch. False: it is closed already.
+struct exchange_watch {
+    struct exchange_watch *next, **place; // place: NULL: it is not watched
+    void (*lost)(void *owner);
+    void *owner;
+};
+
+bool exchange_watch(struct request *request, struct exchange_watch *watch);
+void exchange_unwatch(struct exchange_watch *watch);

@@ -89,6 +89,7 @@ static void connection_stop(struct connection *connection)
         http->connections = connection->next;
     http->connection_count--;
     tell_connections(http);
+    http_exchange_end_watches(connection);
     free(connection);
 }
 
@@ -115,7 +116,7 @@ struct http *http_new(const struct reactor_setup *setup, struct err *err)
     // reactor's.
     http->daemon =
         MHD_start_daemon(MHD_USE_EPOLL | MHD_USE_NO_LISTEN_SOCKET | MHD_USE_NO_THREAD_SAFETY |
-                             MHD_ALLOW_SUSPEND_RESUME | MHD_USE_ERROR_LOG,
+                             MHD_ALLOW_SUSPEND_RESUME | MHD_ALLOW_UPGRADE | MHD_USE_ERROR_LOG,
                          0, NULL, NULL, http_request_step, http,                        //
                          MHD_OPTION_EXTERNAL_LOGGER, log_message, NULL,                 //
                          MHD_OPTION_CONNECTION_LIMIT, setup->connection_limit,          //
@@ -172,8 +173,21 @@ void http_add(struct http *http, const struct listener *listener, int fd,
     http->accepting = NULL;
 }
 
+// libmicrohttpd looks at no connection that waits for its answer.
+static void note_hang_up(struct MHD_Connection *transport)
+{
+    const union MHD_ConnectionInfo *info =
+        MHD_get_connection_info(transport, MHD_CONNECTION_INFO_SOCKET_CONTEXT);
+    if (info != NULL && info->socket_context != NULL)
+        http_exchange_hang_up(info->socket_context);
+}
+
 void http_begin(struct http *http, const struct epoll_event *events, unsigned count)
 {
+    for (unsigned i = 0; i < count; i++) {
+        if ((events[i].events & (EPOLLRDHUP | EPOLLHUP | EPOLLERR)) != 0)
+            note_hang_up(events[i].data.ptr);
+    }
     MHD_run_begin(http->daemon, events, count);
 }
 
@@ -189,7 +203,13 @@ void http_end(struct http *http)
 
 struct request *http_next(struct http *http)
 {
+    http_exchange_hand_over(http);
     return request_queue_take(&http->ready);
+}
+
+bool http_has_work(const struct http *http)
+{
+    return http->ready.first != NULL || http->announced != NULL || http_has_posted(http);
 }
 
 void http_post(struct http *http, struct request *request)
@@ -224,6 +244,8 @@ void http_settle_posted(struct http *http)
 
 static bool is_drained(const struct connection *connection, enum http_drain which)
 {
+    if (connection->upgraded != NULL)
+        return false;
     switch (which) {
     case HTTP_DRAIN_SERVED:
         return !connection->busy && connection->served;

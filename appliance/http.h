@@ -40,6 +40,12 @@ void http_end(struct http *http);
 // The next request with work for the application, in order of arrival; NULL: none.
 struct request *http_next(struct http *http);
 
+// Send what exchanges have brought, and receive what they want (exchange.h).
+void http_exchange_flush(struct http *http);
+
+// Whether requests have work, or were posted.
+bool http_has_work(const struct http *http);
+
 // Go on with a request whose work was done.
 void http_settle(struct http *http, struct request *request);
 

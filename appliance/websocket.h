@@ -33,6 +33,8 @@ enum {
     WEBSOCKET_LOW = 16 * 1024,
 };
 
+// None where the reactor was set up without websocket_settings: ordinary requests then.
+//
 // What a request to open one offers (RFC 6455 section 4.1).
 struct websocket_offer {
     struct str subprotocols; // the fields' values joined by ", "; valid as long as the request
@@ -42,6 +44,9 @@ struct websocket_offer {
 // what it is to be refused with (400, 426) where it wants to and may not.
 bool websocket_is_offered(const struct request *request, struct websocket_offer *offer,
                           unsigned *status);
+
+// Answer a request that wants to become one with that status. It was not begun as an exchange.
+void websocket_refuse(struct request *request, unsigned status);
 
 // Answer 101, in place of request_respond, on a request that was begun as an exchange (exchange.h),
 // which ends with it. The fields of request_response_head go along, which must have been begun.
@@ -75,8 +80,10 @@ int websocket_send(struct websocket *websocket, enum websocket_kind kind, struct
 // Bytes that were sent and not yet taken by the connection.
 size_t websocket_waiting(const struct websocket *websocket);
 
-// Begin the closing handshake. code: 1000 to 1015 as RFC 6455 section 7.4 allows them to be sent,
-// or 3000 to 4999. reason: at most 123 bytes of UTF-8; cut at a character's border.
+// Whether a WebSocket can be closed with that code (RFC 6455 section 7.4).
+bool websocket_may_close_with(unsigned code);
+
+// Begin the closing handshake. code: one that it can be closed with. reason: at most 123 bytes of UTF-8; cut at a character's border.
 void websocket_close(struct websocket *websocket, unsigned code, struct str reason);
 
 // The owner lets go: no more events. One that is open is closed with that code first.

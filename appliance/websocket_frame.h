@@ -22,7 +22,7 @@ enum websocket_opcode {
 
 // What was agreed upon at the handshake (RFC 7692 section 7.1).
 struct websocket_deflate {
-    bool used;
+    bool used; // the others count only then
     bool server_no_context_takeover, client_no_context_takeover;
     int server_max_window_bits, client_max_window_bits; // 9 to 15
 };
@@ -45,27 +45,32 @@ enum websocket_event {
 struct websocket_read {
     enum websocket_opcode opcode;
     struct str payload; // valid until the next call. Of a close frame: without its code
-    unsigned code;      // of a close frame: 1005 where it has none. Of an error: 1002, 1007, 1009
+    unsigned code;      // of a close frame: 1005 where it has none. Of an error: 1002, 1007, 1009,
+                        // the last one where memory is short, too
     const char *fault;  // of an error: what is wrong, in a few words
 };
 
 // Take bytes of the stream (they are unmasked in place) until something is complete. *taken: how
 // many were.
 // What is invalid shows as soon as its bytes are here: a text that is not UTF-8 in the middle of
-// its message.
+// its message. Behind an error or a close frame all bytes are taken and nothing comes of them.
 enum websocket_event websocket_reader_feed(struct websocket_reader *reader, char *bytes,
                                            size_t size, size_t *taken, struct websocket_read *out);
 
 // Whether a message is under way: a part of it has come.
 bool websocket_reader_is_inside(const struct websocket_reader *reader);
-// Give back what memory is not needed between messages.
+// Give back what memory is not needed between messages: what gathered them, and with it the last
+// payload. Within a message or a control frame nothing happens. Of a reader at rest remain 96
+// bytes, and with context takeover of the client's, once a deflated message has come, zlib's state
+// (up to 40 KiB).
 void websocket_reader_rest(struct websocket_reader *reader);
 
 struct websocket_writer *websocket_writer_new(const struct websocket_deflate *deflate);
 void websocket_writer_free(struct websocket_writer *writer);
 
 // Append one message or control frame, unmasked and unfragmented, to out. Messages are deflated
-// where that was agreed upon and they are long enough to gain by it. -1: out of memory.
+// where that was agreed upon and they are long enough to gain by it. -1: out of memory, or more
+// than out may hold; with context takeover nothing else can be sent then.
 int websocket_write(struct websocket_writer *writer, enum websocket_opcode opcode,
                     struct str payload, struct buf *out);
 // A close frame; code 1005: without any. The reason is cut to what fits, at a character's border.

@@ -15,7 +15,8 @@ enum { WEBSOCKET_ACCEPT_SIZE = 28 }; // characters of Sec-WebSocket-Accept
 unsigned websocket_judge(const struct request_head *head);
 
 // Sec-WebSocket-Accept for the request's Sec-WebSocket-Key.
-void websocket_accept_value(const struct request_head *head, char out[static WEBSOCKET_ACCEPT_SIZE]);
+void websocket_accept_value(const struct request_head *head,
+                            char out[static WEBSOCKET_ACCEPT_SIZE]);
 
 // Choose of what Sec-WebSocket-Extensions offers (RFC 7692 section 5.1): the first offer of
 // permessage-deflate that can be met. out: the value for the answer's field, at most size

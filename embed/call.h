@@ -4,8 +4,8 @@
 
 #include "py.h"
 
-// The coroutine has ended: exception is borrowed, NULL where it returned. Called once, in the loop's
-// thread, at the end of the step that it ended in; it may be inside call_start.
+// The coroutine has ended: exception is borrowed, NULL where it returned. Called once, in the
+// loop's thread, at the end of the step that it ended in; it may be inside call_start.
 typedef void (*call_ended)(PyObject *owner, PyObject *exception);
 
 // Run an awaitable that the application has returned. owner: kept until it has ended. name: of the

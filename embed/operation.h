@@ -2,6 +2,8 @@
 // until it is done, and waits for a wait point in between. Attached, in the loop's thread.
 #pragma once
 
+#include <stdbool.h>
+
 #include "py.h"
 
 // Where operations wait: futures of the running loop, one for each that waits. Zeroed: nobody.

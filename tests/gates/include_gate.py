@@ -25,19 +25,20 @@ LAYERS = {
     "system": {"archive", "cgroup", "config", "control", "crash", "errand", "identity", "ipc", "jail",
                "listener", "mount", "notify", "pid_file", "scoreboard", "signals", "spool", "status",
                "title", "unix_socket", "watch"},
-    "protocol": {"accesslog", "files", "http", "pool", "reactor", "request", "stats", "tls", "websocket"},
+    "protocol": {"accesslog", "files", "http", "pool", "reactor", "request", "stats", "tls", "websocket", "websockets"},
     "process": {"child", "inherit", "reload", "supervisor", "upgrade", "worker"},
     "main": {"command", "commands", "main", "options"},
 }
 
 # What embed/ may see of the appliance.
 OPEN_TO_EMBED = {"request.h", "runtime.h", "archive.h", "reactor.h", "mount.h", "pool.h",
-                 "crash.h", "tls_facts.h", "exchange.h", "websocket.h", "scoreboard.h"}
+                 "crash.h", "tls_facts.h", "exchange.h", "websocket.h", "scoreboard.h",
+                 "config_mount.h"}
 
 # Headers of other projects: who alone may include them, as patterns of paths.
 RESERVED = {
     r"Python\.h": (r"embed/", ),
-    r"microhttpd\.h": (r"appliance/http(_\w+)?\.c", r"appliance/http_priv\.h"),
+    r"microhttpd\.h": (r"appliance/http(_\w+)?\.c", r"appliance/http(_\w+)?_priv\.h"),
     r"mbedtls/.*|psa/.*": (r"appliance/tls(_\w+)?\.c", r"appliance/tls(_\w+)?_priv\.h",
                            r"embed/mod_(ssl|hash)\.c"),
 }

@@ -1,0 +1,99 @@
+// rsgi_life.c - from the reactor's handler to the end of the answer and of the application's call,
+// in whatever order these come. What is answered before the handler returns needs no exchange: it
+// is begun when something has to be waited for, or the handler returns without an answer.
+#include "call.h"
+#include "report.h"
+#include "rsgi_priv.h"
+
+bool rsgi_life_is_here(const struct rsgi_life *life)
+{
+    if (pthread_equal(pthread_self(), life->thread))
+        return true;
+    PyErr_SetString(PyExc_RuntimeError,
+                    "a request belongs to the event loop's thread: from another one, use "
+                    "loop.call_soon_threadsafe or asyncio.run_coroutine_threadsafe");
+    return false;
+}
+
+void rsgi_life_begin(struct rsgi_life *life, const struct exchange_events *events, PyObject *owner)
+{
+    if (life->begun || life->finished || life->request == NULL)
+        return;
+    life->begun = true;
+    exchange_begin(life->request, events, Py_NewRef(owner));
+}
+
+void rsgi_life_release(struct rsgi_life *life, PyObject *owner)
+{
+    rsgi_scope_detach(life->scope, !life->ended);
+    if (!life->ended && life->watch.lost != NULL && life->watch.place == NULL)
+        exchange_watch(life->request, &life->watch);
+    life->request = NULL;
+    if (life->begun)
+        Py_DECREF(owner);
+    life->begun = false;
+}
+
+void rsgi_life_lose(struct rsgi_life *life)
+{
+    life->lost = true;
+    rsgi_scope_detach(life->scope, true);
+}
+
+// Nobody can ask for the request from here on: what the reactor does with it is its own.
+static void let_go(struct rsgi_life *life, PyObject *owner)
+{
+    struct request *request = life->request;
+    bool begun = life->begun, cut = life->cut;
+    _pyref_ PyObject *kept = Py_NewRef(owner);
+    rsgi_life_release(life, owner);
+    if (begun)
+        exchange_end(request, cut);
+}
+
+void rsgi_life_finish(struct rsgi_life *life, PyObject *owner, bool cut)
+{
+    if (life->finished || life->request == NULL)
+        return;
+    life->finished = true;
+    life->cut = cut;
+    if (!life->starting)
+        let_go(life, owner);
+}
+
+static int call_application(const struct application *application, struct rsgi_life *life,
+                            PyObject *owner, void (*ended)(PyObject *owner, PyObject *exception))
+{
+    PyObject *arguments[] = {NULL, life->scope, owner};
+    _pyref_ PyObject *awaitable = PyObject_Vectorcall(application->callable, arguments + 1,
+                                                      2 | PY_VECTORCALL_ARGUMENTS_OFFSET, NULL);
+    return awaitable != NULL ? call_start(awaitable, NULL, owner, ended) : -1;
+}
+
+void rsgi_life_run(struct rsgi_life *life, const struct application *application, PyObject *owner,
+                   const struct exchange_events *events,
+                   void (*ended)(PyObject *owner, PyObject *exception))
+{
+    life->starting = true;
+    if (call_application(application, life, owner, ended) < 0) {
+        _pyref_ PyObject *exception = PyErr_GetRaisedException();
+        ended(owner, exception);
+    }
+    life->starting = false;
+    if (life->request == NULL)
+        return;
+    if (life->finished)
+        let_go(life, owner);
+    else
+        rsgi_life_begin(life, events, owner);
+}
+
+void rsgi_life_report(const struct rsgi_life *life, PyObject *exception)
+{
+    if (life->lost && exception != NULL &&
+        PyErr_GivenExceptionMatches(exception, rsgi_types.protocol_closed))
+        return;
+    const struct request_head *head = rsgi_scope_head(life->scope);
+    PyErr_Clear();
+    report_exception("rsgi", head, exception);
+}
