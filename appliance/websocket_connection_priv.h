@@ -1,10 +1,10 @@
-// websocket_connection_priv.h - what websocket*.c and websockets.c share.
+// websocket_connection_priv.h - what websocket*.c and websocket_set.c share.
 #pragma once
 
 #include "buf.h"
 #include "websocket_frame.h"
 #include "websocket_stream.h"
-#include "websockets.h"
+#include "websocket_set.h"
 
 enum {
     WEBSOCKET_SCRATCH = 64 * 1024, // bytes that are read at once; one buffer for all
@@ -112,9 +112,9 @@ struct websocket {
     bool hung_up;             // no event will tell of what is still to be read
     bool holds;               // held is one
     bool held_is_given;
-    bool is_high; // HIGH was reached: writable is to be told at LOW
+    bool is_high;    // HIGH was reached: writable is to be told at LOW
     bool is_opening; // the answer to its request is on its way
-    bool lingers; // the peer may still be sending when we end
+    bool lingers;    // the peer may still be sending when we end
 };
 
 // The peer has said something: it is not asked for a while.

@@ -50,7 +50,10 @@ static int try_receive(PyObject *owner, PyObject *argument, PyObject **result)
             return 0;
         self->is_gone = true;
     }
-    return exchange_is_connected(self->request) ? 0 : give(disconnect_message(), result);
+    if (exchange_is_connected(self->request))
+        return 0;
+    self->told_disconnect = true;
+    return give(disconnect_message(), result);
 }
 
 static PyObject *http_receive(PyObject *object, PyObject *Py_UNUSED(nothing))
@@ -105,8 +108,7 @@ static void fail(struct asgi_http *self, unsigned status)
 
 bool asgi_is_cancelled(PyObject *exception)
 {
-    return exception != NULL && !PyErr_GivenExceptionMatches(exception, PyExc_Exception) &&
-           strcmp(Py_TYPE(exception)->tp_name, "CancelledError") == 0;
+    return exception != NULL && call_was_cancelled(exception);
 }
 
 // What the application has left open is closed; what is wrong with that is in the log.
@@ -126,7 +128,8 @@ static void take_end(PyObject *owner, PyObject *exception)
         asgi_http_let_go(self, false);
         return;
     }
-    if (exception == NULL)
+    // Who knows that the client has left owes it nothing.
+    if (exception == NULL && !self->told_disconnect)
         asgi_report(self->stage <= ASGI_STAGE_HEAD
                         ? "the application returned without an answer to"
                         : "the application returned in the middle of its answer to",

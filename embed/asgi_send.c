@@ -294,7 +294,9 @@ PyObject *asgi_http_send(PyObject *object, PyObject *message)
     sender send = sender_of(type);
     if (send == NULL)
         return PyErr_Format(PyExc_ValueError, "%R is no message of an answer", type);
-    if (self->is_gone) {
+    // A client that has only closed its side may still read; who was told that it has gone does not
+    // count on it.
+    if (self->is_gone || self->told_disconnect) {
         PyErr_SetString(asgi_client_disconnected(), "the client has disconnected");
         return NULL;
     }

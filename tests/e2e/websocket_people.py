@@ -6,6 +6,7 @@ import json
 import threading
 
 import websockets
+import websockets.version
 
 WAIT_S = 20
 
@@ -26,8 +27,13 @@ def wait(operation):
 class Socket:
     """An open connection. response: headers of the handshake's answer."""
 
-    def __init__(self, url, **options):
-        """Open it. url: as the server's, http://; options: of websockets.connect. Raises what that raises."""
+    def __init__(self, url, headers=None, **options):
+        """Open it. url: as the server's, http://; headers: more; options: of websockets.connect. Raises what that
+        raises."""
+        if headers:
+            # The name has changed with version 14.
+            named = "additional_headers" if int(websockets.version.version.split(".")[0]) >= 14 else "extra_headers"
+            options[named] = headers
         self._socket = wait(self._open("ws" + url.removeprefix("http"), options))
 
     async def _open(self, url, options):

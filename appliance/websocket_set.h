@@ -1,4 +1,4 @@
-// websockets.h - all WebSocket connections of a reactor: what it calls for them in its turns. Their
+// websocket_set.h - all WebSocket connections of a reactor: what it calls for them in its turns. Their
 // sockets are in its epoll set. With the baton.
 #pragma once
 
