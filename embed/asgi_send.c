@@ -115,6 +115,10 @@ static int try_writable(PyObject *owner, PyObject *argument, PyObject **result)
 {
     const struct asgi_http *self = asgi_http_of(owner);
     (void)argument;
+    if (self->is_gone) {
+        PyErr_SetString(asgi_client_disconnected(), "the client has disconnected");
+        return -1;
+    }
     if (self->request != NULL && exchange_waiting(self->request) >= EXCHANGE_LOW)
         return 0;
     *result = Py_NewRef(Py_None);
