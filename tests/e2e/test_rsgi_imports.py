@@ -58,8 +58,9 @@ def test_granian_goes_first(python, granian):
     assert python(REAL) == "real True\n"
 
 
+@pytest.mark.static
 def test_granian_that_cannot_be_loaded(python, granian):
-    """Its extension module is for another Python."""
+    """Its extension module is a file, and a static binary loads none."""
     granian("_granian.cpython-314-x86_64-linux-gnu.so")
     assert python(USE) == "as limpet's\n"
 
