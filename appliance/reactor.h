@@ -9,9 +9,9 @@
 #include "err.h"
 #include "request.h"
 
-struct reactor;        // opaque
-struct scoreboard_map; // scoreboard.h
-struct spool_limits;   // spool.h
+struct reactor;            // opaque
+struct scoreboard_map;     // scoreboard.h
+struct spool_limits;       // spool.h
 struct websocket_settings; // websocket.h
 
 // What is spoken on a listening socket.
@@ -36,7 +36,7 @@ struct listener {
 struct reactor_setup {
     const struct listener *listeners; // must outlive the reactor
     size_t listener_count;
-    const struct spool_limits *body_limits; // of requests; must outlive the reactor
+    const struct spool_limits *body_limits;     // of requests; must outlive the reactor
     const struct websocket_settings *websocket; // must outlive the reactor; NULL: none is opened
     unsigned connection_limit; // open at once; more wait in the listen queue. At least 1
     // Requests that may wait for a body that their client holds back (request_await_body); beyond

@@ -28,8 +28,8 @@ bool websocket_is_offered(const struct request *request, struct websocket_offer 
     *offer = (struct websocket_offer){STR("")};
     *status = judgement == 101 ? 0 : judgement;
     if (judgement == 101)
-        offer->subprotocols = http_upgrade_join((struct request *)(uintptr_t)request,
-                                                STR("sec-websocket-protocol"));
+        offer->subprotocols =
+            http_upgrade_join((struct request *)(uintptr_t)request, STR("sec-websocket-protocol"));
     return judgement != 0;
 }
 

@@ -112,9 +112,9 @@ struct websocket {
     bool hung_up;             // no event will tell of what is still to be read
     bool holds;               // held is one
     bool held_is_given;
-    bool is_high; // HIGH was reached: writable is to be told at LOW
+    bool is_high;    // HIGH was reached: writable is to be told at LOW
     bool is_opening; // the answer to its request is on its way
-    bool lingers; // the peer may still be sending when we end
+    bool lingers;    // the peer may still be sending when we end
 };
 
 // The peer has said something: it is not asked for a while.

@@ -7,10 +7,10 @@
 #include "websocket_connection_priv.h"
 
 enum {
-    MESSAGES_MAX = 32,               // that wait for the owner
-    MESSAGE_BYTES_MAX = 64 * 1024,   // of them together, one may be larger
-    MESSAGE_COPIED_MAX = 16 * 1024,  // bytes of one that is rather copied than held where it is
-    PONG_BYTES_MAX = 16 * 1024,      // beyond, the client has to read them first
+    MESSAGES_MAX = 32,              // that wait for the owner
+    MESSAGE_BYTES_MAX = 64 * 1024,  // of them together, one may be larger
+    MESSAGE_COPIED_MAX = 16 * 1024, // bytes of one that is rather copied than held where it is
+    PONG_BYTES_MAX = 16 * 1024,     // beyond, the client has to read them first
 };
 
 bool websocket_takes(const struct websocket *websocket)
@@ -99,8 +99,8 @@ static size_t feed(struct websocket *websocket, char *bytes, size_t size)
     while (done < size && websocket_takes(websocket)) {
         struct websocket_read read;
         size_t taken = 0;
-        enum websocket_event event = websocket_reader_feed(websocket->reader, bytes + done,
-                                                           size - done, &taken, &read);
+        enum websocket_event event =
+            websocket_reader_feed(websocket->reader, bytes + done, size - done, &taken, &read);
         done += taken;
         if (event == WEBSOCKET_EVENT_MESSAGE)
             take_message(websocket, &read,

@@ -82,8 +82,8 @@ static int check_fields(const struct head *head)
 static int accept(struct asgi_websocket *self, struct str subprotocol)
 {
     struct err err;
-    struct websocket *websocket = websocket_accept(self->request, subprotocol,
-                                                   &asgi_websocket_events, self, &err);
+    struct websocket *websocket =
+        websocket_accept(self->request, subprotocol, &asgi_websocket_events, self, &err);
     if (websocket == NULL) {
         if (!exchange_is_connected(self->request))
             refuse_gone();

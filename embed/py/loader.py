@@ -67,7 +67,7 @@ def load(target, interface, factory, spelling="--interface {}"):
     if factory or made:
         application = _make(application, name)
         name += "()"
-    if not callable(application):
+    if not callable(application) and not hasattr(application, "__rsgi__"):
         kind = "None" if application is None else f"a {type(application).__name__}"
         raise LoadError(f"{name} is {kind}, which cannot be called; give the application")
     try:

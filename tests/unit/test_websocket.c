@@ -335,7 +335,8 @@ static void test_large(void)
     run();
     CHECK(world.readable == 1);
     CHECK(received(WEBSOCKET_BINARY, (struct str){large, sizeof large}));
-    CHECK(received(WEBSOCKET_TEXT, STR("behind")) || (run(), received(WEBSOCKET_TEXT, STR("behind"))));
+    CHECK(received(WEBSOCKET_TEXT, STR("behind")) ||
+          (run(), received(WEBSOCKET_TEXT, STR("behind"))));
     CHECK(waits());
     end();
 }
