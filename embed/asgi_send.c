@@ -230,9 +230,10 @@ static PyObject *send_early_hint(struct asgi_http *self, PyObject *message)
     struct head lines;
     int found;
     _pyref_ PyObject *links = asgi_value(message, names.links, &found);
-    if (self->stage != ASGI_STAGE_START)
+    // What http.response.start has said is kept until the body begins.
+    if (self->stage > ASGI_STAGE_HEAD)
         return PyErr_Format(PyExc_RuntimeError,
-                            "http.response.early_hint must come before http.response.start");
+                            "http.response.early_hint must come before the body of the answer");
     if (links == NULL)
         return found < 0 ? NULL : operation_done(Py_NewRef(Py_None));
     head_init(&lines);
