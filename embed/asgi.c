@@ -173,10 +173,14 @@ static PyMethodDef send_method = {"send", asgi_http_send, METH_O,
 // For the log, when the request has gone.
 static int keep_line(struct asgi_http *self, PyObject *scope)
 {
-    self->method = PyDict_GetItemWithError(scope, names.method);
-    self->target = PyDict_GetItemWithError(scope, names.raw_path);
-    Py_XINCREF(self->method);
-    Py_XINCREF(self->target);
+    struct str target = request_head(self->request)->target;
+    PyObject *path = PyDict_GetItemWithError(scope, names.raw_path);
+    self->method = Py_XNewRef(PyDict_GetItemWithError(scope, names.method));
+    // Mostly there is no query.
+    if (path != NULL && (size_t)PyBytes_GET_SIZE(path) == target.size)
+        self->target = Py_NewRef(path);
+    else
+        self->target = PyBytes_FromStringAndSize(target.data, (Py_ssize_t)target.size);
     return self->method != NULL && self->target != NULL ? 0 : -1;
 }
 
