@@ -70,15 +70,17 @@ static void find_sources(const struct config *config, const char *text, struct p
         snprintf(path, PATH_MAX, "%s", base);
 }
 
-// Whether all of a place is watched with another one.
-static bool is_within(const struct place *place, const struct place *other)
+// Whether two names are of the same thing.
+static bool is_same(const struct place *a, const struct place *b)
 {
-    struct str path = str_of(place->path), outer = str_of(other->path);
-    return str_equal(path, outer) ||
-           (!other->is_file && str_starts(path, outer) && path.data[outer.size] == '/');
+    struct stat first, second;
+    if (stat(a->path, &first) < 0 || stat(b->path, &second) < 0)
+        return strcmp(a->path, b->path) == 0;
+    return first.st_dev == second.st_dev && first.st_ino == second.st_ino;
 }
 
-// Those of the target and of what is mounted, none within one before it. The caller frees them.
+// Those of the target and of what is mounted, each once. One that is within another is watched with
+// it as well, as far as it counts there. The caller frees them.
 static struct place *find_places(const struct config *config, size_t *count)
 {
     struct place *places = calloc(config->mount.count + 1, sizeof *places);
@@ -92,7 +94,7 @@ static struct place *find_places(const struct config *config, size_t *count)
         if (!known)
             find_sources(config, mount.target, &places[*count]);
         for (size_t j = 0; j < *count && !known; j++)
-            known = is_within(&places[*count], &places[j]);
+            known = is_same(&places[*count], &places[j]);
         if (!known)
             ++*count;
     }
@@ -123,24 +125,22 @@ static int check_places(const struct place *places, size_t count, struct err *er
     return 0;
 }
 
-static int add_watch(struct reload *reload, struct watch *watch, struct err *err)
-{
-    struct epoll_event event = {.events = EPOLLIN};
-    reload->watches[reload->count++] = watch;
-    if (epoll_ctl(reload->fd, EPOLL_CTL_ADD, watch_fd(watch), &event) == 0)
-        return 0;
-    return err_system(err, errno, "epoll_ctl");
-}
-
 static int open_watches(struct reload *reload, const struct config *config,
                         const struct place *places, size_t count, struct err *err)
 {
-    if (reload->fd < 0)
-        return err_system(err, errno, "epoll_create");
     for (size_t i = 0; i < count; i++) {
-        struct watch *watch = open_watch(config, &places[i], i == 0, err);
-        if (watch == NULL || add_watch(reload, watch, err) < 0)
+        reload->watches[i] = open_watch(config, &places[i], i == 0, err);
+        if (reload->watches[i] == NULL)
             return -1;
+        reload->count++;
+    }
+    reload->fd = epoll_create1(EPOLL_CLOEXEC);
+    if (reload->fd < 0)
+        return err_system(err, errno, "epoll_create1");
+    for (size_t i = 0; i < count; i++) {
+        struct epoll_event event = {.events = EPOLLIN};
+        if (epoll_ctl(reload->fd, EPOLL_CTL_ADD, watch_fd(reload->watches[i]), &event) < 0)
+            return err_system(err, errno, "epoll_ctl");
     }
     return 0;
 }
@@ -157,9 +157,8 @@ int reload_open(struct reload **out, const struct config *config, struct err *er
         return -1;
     struct reload *reload = calloc(1, sizeof *reload);
     must(reload != NULL);
-    *reload = (struct reload){.watches = calloc(count, sizeof *reload->watches),
-                              .fd = epoll_create1(EPOLL_CLOEXEC),
-                              .first = CHILD_NEVER};
+    *reload = (struct reload){
+        .watches = calloc(count, sizeof *reload->watches), .fd = -1, .first = CHILD_NEVER};
     must(reload->watches != NULL);
     if (open_watches(reload, config, places, count, &why) < 0) {
         log_warning("reload", "changes are not noticed: %s", why.text);

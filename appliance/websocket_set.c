@@ -1,5 +1,5 @@
-// websocket_set.c - the connections of a reactor: their events, their timers, what was sent in a turn,
-// and the end of all.
+// websocket_set.c - the connections of a reactor: their events, their timers, what was sent in a
+// turn, and the end of all.
 #include "websocket_set.h"
 
 #include <errno.h>

@@ -96,6 +96,7 @@ static int accept_request(struct rsgi_websocket *self)
     rsgi_life_begin(life, &exchange_events, (PyObject *)self);
     if (head_begin(request_response_head(life->request), str_of(request_reason(101))) < 0)
         return PyErr_NoMemory(), -1;
+    rsgi_scope_detach(life->scope, true); // a request that is answered later ends with its answer
     self->websocket =
         life->lost ? NULL : websocket_accept(life->request, STR(""), &events, self, &err);
     if (self->websocket == NULL) {

@@ -401,6 +401,7 @@ def test_stop_waits_for_threads(mixed):
         opener.send(b"hello")
         assert opener.answer().json()["kind"] == "asgi"
         assert waiting.result(60).json()["path_info"] == "/wait"
+    server.process.wait(60)  # a second signal would stop it at once
     assert server.stop() == 0
     assert "lifespan is over" in server.log
 

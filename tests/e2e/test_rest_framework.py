@@ -13,6 +13,7 @@ pytestmark = pytest.mark.static
 
 SNIPPETS = pathlib.Path(__file__).parent / "applications/snippets"
 USERS = ("ada", "bob")
+INTERFACES = {"wsgi": (), "asgi": ("--app", "tutorial.asgi:application")}
 
 
 @pytest.fixture(scope="module", params=["wsgi", "asgi"])
@@ -21,8 +22,7 @@ def site(request, packed, debian_packages, alone):
     django = debian_packages("python3-django", suite="trixie-backports")
     others = debian_packages("python3-djangorestframework", "python3-pygments", "python3-asgiref", "python3-sqlparse",
                              "python3-whitenoise")
-    root = alone(packed(SNIPPETS, "--with", django, "--with", others, "--interface", request.param,
-                        name="snippets"))
+    root = alone(packed(SNIPPETS, "--with", django, "--with", others, *INTERFACES[request.param], name="snippets"))
     root.run("python", "manage.py", "migrate")
     assert root.run("python", "manage.py", "makemigrations", "--check") == "No changes detected\n"
     for name in USERS:

@@ -15,7 +15,7 @@ WORKERS = 2
 WARMING = 0.25  # of the time
 GROWTH = 2048   # KB that a worker may have more after the rest of the time: what its allocators keep
 # What the log says of exceptions that were asked for.
-EXPECTED = [r"Wanted", r"exception"]
+EXPECTED = [r"exception while answering GET /(exception|late)"]
 VARIANTS = {"replaced": ("--workers-max-requests", 2000, "--workers-max-requests-jitter", 200), "lasting": ()}
 
 

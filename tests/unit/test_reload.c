@@ -123,7 +123,7 @@ static void test_environment_files(void)
     reload_close(reload);
 }
 
-// What is mounted counts wherever it is, once.
+// What is mounted counts wherever it is.
 static void test_mounts(void)
 {
     static const char *const counts[] = {"shop/app.py", "kiosk/app.py", "shop.zip"};
