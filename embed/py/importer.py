@@ -6,12 +6,8 @@ text, data files, importlib.resources) goes through ordinary file functions, whi
 
 The standard library is frozen or built in, which Python asks before sys.path. An application may have a calendar.py or a
 resource.py all the same, so another finder gives what comes first on sys.path its due. A third one completes hashlib, a
-<<<<<<< HEAD
-fourth stands in for granian, whose names applications import that are written for RSGI, and a fifth for what ssl is made of.
-=======
 fourth stands in for granian, whose names applications import that are written for RSGI, and a fifth for what ssl is made
 of.
->>>>>>> heads/apps
 """
 
 import _imp
@@ -135,40 +131,6 @@ class HashlibFinder:
         return spec
 
 
-<<<<<<< HEAD
-class SslFinder:
-    """A meta path finder (PEP 451) for _ssl, where nobody else has one: see limpet.without_tls. Where an application is
-    served or packed, that is: pip and the standard library's own tests ask ssl whether there is TLS, and there is none."""
-
-    @staticmethod
-    def find_spec(fullname, path=None, target=None):
-        """The spec of the frozen stand-in, under that name, or None."""
-        if fullname != "_ssl":
-            return None
-        return ModuleSpec(fullname, SslLoader, origin="limpet.without_tls")
-
-
-class SslLoader:
-    """Loads the stand-in under another name than its own."""
-
-    @staticmethod
-    def create_module(spec):
-        """The usual kind of module."""
-
-    @staticmethod
-    def exec_module(module):
-        """Run its code."""
-        exec(_imp.get_frozen_object("limpet.without_tls"), module.__dict__)
-
-
-def offer_ssl():
-    """Let ssl be imported; whatever else is named _ssl goes before."""
-    if SslFinder not in sys.meta_path:
-        sys.meta_path.append(SslFinder)
-
-
-=======
->>>>>>> heads/apps
 class GranianLoader:
     """Loads granian and granian.rsgi where there is no such package, or none that can be loaded."""
 
@@ -216,8 +178,6 @@ def _has_server(folder):
         return any(name.startswith("_granian.") for name in listdir(folder))
     except OSError:
         return False
-<<<<<<< HEAD
-=======
 
 
 class SslFinder:
@@ -249,7 +209,6 @@ def offer_ssl():
     """Let ssl be imported; whatever else is named _ssl goes before."""
     if SslFinder not in sys.meta_path:
         sys.meta_path.append(SslFinder)
->>>>>>> heads/apps
 
 
 def install():

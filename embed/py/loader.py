@@ -70,12 +70,8 @@ def load(target, interface, factory, spelling="--interface {}"):
     if factory or made:
         application = _make(application, name)
         name += "()"
-<<<<<<< HEAD
     # One that is made for RSGI alone needs nothing but its __rsgi__.
     if not callable(application) and (interface not in ("auto", "rsgi") or not hasattr(application, "__rsgi__")):
-=======
-    if not callable(application) and not hasattr(application, "__rsgi__"):
->>>>>>> heads/apps
         kind = "None" if application is None else f"a {type(application).__name__}"
         raise LoadError(f"{name} is {kind}, which cannot be called; give the application")
     try:
