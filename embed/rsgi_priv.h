@@ -82,8 +82,8 @@ void rsgi_life_run(struct rsgi_life *life, const struct application *application
 // Tell in the log what the application has raised, unless it only says that the client has gone, or
 // that it was cancelled.
 void rsgi_life_report(const struct rsgi_life *life, PyObject *exception);
-// The status for a call that has ended without an answer: 500; 503 for one that was cancelled, since
-// the worker stops.
+// The status for a call that has ended without an answer: 500; 503 for one that was cancelled,
+// since the worker stops.
 unsigned rsgi_life_status(PyObject *exception);
 
 // --- HTTP (rsgi_http.c, rsgi_response.c, rsgi_stream.c) ---
