@@ -226,9 +226,10 @@ static PyObject *send_early_hint(struct asgi_http *self, PyObject *message)
     struct head lines;
     int found;
     _pyref_ PyObject *links = asgi_value(message, names.links, &found);
-    if (self->stage != ASGI_STAGE_START)
+    // The extension wants it behind the start, of which nothing was sent yet; servers took it before.
+    if (self->stage != ASGI_STAGE_START && self->stage != ASGI_STAGE_HEAD)
         return PyErr_Format(PyExc_RuntimeError,
-                            "http.response.early_hint must come before http.response.start");
+                            "http.response.early_hint must come before http.response.body");
     if (links == NULL)
         return found < 0 ? NULL : operation_done(Py_NewRef(Py_None));
     head_init(&lines);

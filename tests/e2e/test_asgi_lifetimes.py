@@ -255,13 +255,12 @@ def test_a_second_signal_stops_at_once(start):
 
 def test_kept_connections_end_with_their_next_answer(start):
     """While the worker drains: closed, and said so."""
-    server = start()
+    server = start(environment={**os.environ, "HOOKS": "1"})
     old, = server.workers()
     with begin(server, "/wait?go") as held, Peer(server) as kept:
         assert kept.ask(request("GET", "/")).closes is False
         server.process.send_signal(signal.SIGUSR1)
-        server.wait_for(rf"startup (?!{old}\b)\d+\n")
-        eventually(lambda: int(server.get().read()) != old)
+        server.wait_for(f"hook on_worker_stop {old}\n")
         kept.send(request("GET", "/set?go"))
         answer = kept.answer()
         assert answer.body == b"set"
