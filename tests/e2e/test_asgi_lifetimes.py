@@ -23,6 +23,12 @@ def start(serve):
                                           **more)
 
 
+@pytest.fixture
+def gate(tmp_path):
+    os.mkfifo(tmp_path / "gate")
+    return tmp_path / "gate"
+
+
 def begin(server, target, said="begins"):
     """A connection with that request under way."""
     peer = Peer(server)
@@ -138,15 +144,15 @@ def test_killed(start):
 # --- stopped ---
 
 
-def test_stopped_with_a_request_under_way(start):
+def test_stopped_with_a_request_under_way(start, gate):
     """It is answered; those that wait for a next one are closed."""
     server = start()
-    with begin(server, "/wait?go") as peer, Peer(server) as idle, Peer(server) as setting:
-        assert idle.ask(request("GET", "/")).status == setting.ask(request("GET", "/")).status == 200
+    with begin(server, f"/gate?{gate}") as peer, Peer(server) as idle:
+        assert idle.ask(request("GET", "/")).status == 200
         terminate(server)
-        setting.send(request("GET", "/set?go"))
-        assert peer.answer().body
         assert idle.ended()
+        gate.write_text("")
+        assert peer.answer().body.isdigit()
     finish(server)
     order = [server.log.index(word) for word in ("begins", "ends", "shutdown ")]
     assert order == sorted(order)
@@ -249,13 +255,12 @@ def test_a_second_signal_stops_at_once(start):
 
 def test_kept_connections_end_with_their_next_answer(start):
     """While the worker drains: closed, and said so."""
-    server = start()
+    server = start(environment={**os.environ, "HOOKS": "1"})
     old, = server.workers()
     with begin(server, "/wait?go") as held, Peer(server) as kept:
         assert kept.ask(request("GET", "/")).closes is False
         server.process.send_signal(signal.SIGUSR1)
-        server.wait_for(rf"startup (?!{old}\b)\d+\n")
-        eventually(lambda: int(server.get().read()) != old)
+        server.wait_for(f"hook on_worker_stop {old}\n")
         kept.send(request("GET", "/set?go"))
         answer = kept.answer()
         assert answer.body == b"set"
@@ -263,14 +268,13 @@ def test_kept_connections_end_with_their_next_answer(start):
         assert held.answer().body == str(old).encode()
 
 
-def test_hooks(start):
+def test_hooks(start, gate):
     server = start(environment={**os.environ, "HOOKS": "1"})
     pid, = server.workers()
-    with begin(server, "/wait?go") as peer, Peer(server) as other:
-        assert other.ask(request("GET", "/")).status == 200
+    with begin(server, f"/gate?{gate}") as peer:
         terminate(server)
         server.wait_for(f"hook on_worker_stop {pid}\n")  # while the request goes on
-        other.send(request("GET", "/set?go"))
+        gate.write_text("")
         assert peer.answer().body == str(pid).encode()
     finish(server)
     order = [server.log.index(f"{word} {pid}\n") for word in

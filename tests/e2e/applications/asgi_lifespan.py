@@ -99,7 +99,7 @@ async def ticks(scope, receive, send):
 
 async def wait(scope, receive, send):
     tell("request begins")
-    await event(argument(scope)).wait()
+    await asyncio.to_thread(lambda: open(argument(scope)).read())
     tell("request ends")
     await answer(send, b"waited")
 

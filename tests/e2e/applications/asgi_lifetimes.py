@@ -27,6 +27,14 @@ async def wait(scope, receive, send):
     await answer(send, str(os.getpid()).encode())
 
 
+async def gate(scope, receive, send):
+    """Answers when somebody writes into that FIFO, which takes no connection."""
+    say("begins", os.getpid())
+    await asyncio.to_thread(lambda: open(argument(scope)).read())
+    say("ends", os.getpid())
+    await answer(send, str(os.getpid()).encode())
+
+
 async def stream(scope, receive, send):
     """A piece, and the other when the event is set."""
     await start(send)
@@ -87,7 +95,7 @@ async def cancel_all(scope, receive, send):
     await answer(send, b"cancelled")
 
 
-app = routed({"/wait": wait, "/stream": stream, "/forever": forever, "/stubborn": stubborn, "/background": background,
+app = routed({"/wait": wait, "/gate": gate, "/stream": stream, "/forever": forever, "/stubborn": stubborn, "/background": background,
               "/hurry": answers_when_cancelled, "/cancel-all": cancel_all, "/": process}, lifespan)
 
 if os.environ.get("HOOKS"):
