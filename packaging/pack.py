@@ -268,7 +268,7 @@ def choose_target(modules, options, report):
     """What the appliance serves: --app, checked, or what is found."""
     if not options.app:
         try:
-            return discovery.find(discovery.Sources.of_tree(modules.tree), options.factory)
+            return discovery.find(discovery.Sources.of_tree(modules.tree), options.factory, interface(options.settings))
         except discovery.NotFound as error:
             raise PackError(f"{shown(options.source)}: {shown(str(error))}; say where it is: "
                             "--app MODULE:ATTR") from None
@@ -286,6 +286,12 @@ def choose_target(modules, options, report):
         report.append(f"warning: --app {shown(options.app)}: {shown(modules.members[module])} does not seem to "
                       f"define {shown(' or '.join(sorted(wanted)))}")
     return options.app
+
+
+def interface(settings):
+    """How the packed application is to be called, by the lines of its settings."""
+    found = [line.partition("=")[2].strip() for line in settings.splitlines() if line.split("=")[0].strip() == "interface"]
+    return found[-1] if found else "auto"
 
 
 def found_in(syntax):
