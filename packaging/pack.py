@@ -290,8 +290,8 @@ def choose_target(modules, options, report):
 
 def interface(settings):
     """How the packed application is to be called, by the lines of its settings."""
-    found = [line.partition("=")[2].strip() for line in settings.splitlines() if line.split("=")[0].strip() == "interface"]
-    return found[-1] if found else "auto"
+    lines = [line.partition("=") for line in settings.splitlines()]
+    return dict((key.strip(), value.strip()) for key, _, value in lines).get("interface", "auto")
 
 
 def found_in(syntax):
