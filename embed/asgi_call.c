@@ -37,7 +37,7 @@ int asgi_call(const struct application *application, PyObject *scope, PyObject *
               PyObject *send, PyObject *owner, void (*ended)(PyObject *owner, PyObject *exception))
 {
     _pyref_ PyObject *awaitable = begin(application, scope, receive, send);
-    return awaitable != NULL ? call_start(awaitable, NULL, owner, ended) : -1;
+    return awaitable != NULL ? call_start(awaitable, owner, ended) : -1;
 }
 
 // Whether it, or what it was raised from, only says that the client has gone.

@@ -18,8 +18,8 @@ static struct {
     PyObject *task;             // asyncio.Task
     PyObject *get_running_loop; // asyncio's
     PyObject *cancelled;        // asyncio.CancelledError
-    PyObject *keywords;         // ("loop", "eager_start"), and with "name"
-    PyObject *keywords_name;
+    PyObject *keywords;         // {"loop": loop, "eager_start": True}
+    PyObject *loop;             // in there, borrowed
     struct call *first;
     size_t count;
 } shared;
@@ -187,17 +187,25 @@ static struct call *call_make(PyObject *awaitable, PyObject *owner, call_ended e
     return self;
 }
 
-int call_start(PyObject *awaitable, PyObject *name, PyObject *owner, call_ended ended)
+// A dict of keyword arguments that is used again: Task takes them as one.
+static int keep_keywords(PyObject *loop)
+{
+    if (loop == shared.loop)
+        return 0;
+    Py_XSETREF(shared.keywords, Py_BuildValue("{sOsO}", "loop", loop, "eager_start", Py_True));
+    shared.loop = shared.keywords != NULL ? loop : NULL;
+    return shared.keywords != NULL ? 0 : -1;
+}
+
+int call_start(PyObject *awaitable, PyObject *owner, call_ended ended)
 {
     struct call *self = call_make(awaitable, owner, ended);
     _pyref_ PyObject *coroutine = (PyObject *)self;
     _pyref_ PyObject *loop = self != NULL ? PyObject_CallNoArgs(shared.get_running_loop) : NULL;
-    if (loop == NULL)
+    _pyref_ PyObject *arguments = loop != NULL ? PyTuple_Pack(1, coroutine) : NULL;
+    if (arguments == NULL || keep_keywords(loop) < 0)
         return -1;
-    PyObject *arguments[] = {NULL, coroutine, loop, Py_True, name};
-    _pyref_ PyObject *task =
-        PyObject_Vectorcall(shared.task, arguments + 1, 1 | PY_VECTORCALL_ARGUMENTS_OFFSET,
-                            name != NULL ? shared.keywords_name : shared.keywords);
+    _pyref_ PyObject *task = PyObject_Call(shared.task, arguments, shared.keywords);
     if (self->coroutine == NULL) { // It has ended, and its owner knows.
         PyErr_Clear();
         return 0;
@@ -264,18 +272,15 @@ int call_init(void)
     shared.task = PyObject_GetAttrString(asyncio, "Task");
     shared.get_running_loop = PyObject_GetAttrString(asyncio, "get_running_loop");
     shared.cancelled = PyObject_GetAttrString(asyncio, "CancelledError");
-    shared.keywords = Py_BuildValue("(ss)", "loop", "eager_start");
-    shared.keywords_name = Py_BuildValue("(sss)", "loop", "eager_start", "name");
-    return shared.task != NULL && shared.get_running_loop != NULL && shared.cancelled != NULL &&
-                   shared.keywords != NULL && shared.keywords_name != NULL
+    return shared.task != NULL && shared.get_running_loop != NULL && shared.cancelled != NULL
                ? 0
                : -1;
 }
 
 void call_fini(void)
 {
-    Py_CLEAR(shared.keywords_name);
     Py_CLEAR(shared.keywords);
+    shared.loop = NULL;
     Py_CLEAR(shared.cancelled);
     Py_CLEAR(shared.get_running_loop);
     Py_CLEAR(shared.task);

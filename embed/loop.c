@@ -32,7 +32,7 @@ static struct {
     PyObject *running;         // what event_loop.stop takes
     PyObject *ready;           // the loop's deque of callbacks that are due
     PyObject *empty;           // a list
-    PyObject *name_stopping, *name_scheduled, *name_poll;
+    PyObject *name_stopping, *name_scheduled, *name_poll, *name_thread, *name_debug;
     struct reactor *reactor; // while it runs
     struct scoreboard_task *task;
     int64_t graceful_timeout;
@@ -204,6 +204,36 @@ static PyObject *select_events(PyObject *self, PyObject *timeout)
 static PyMethodDef select_method = {"select", select_events, METH_O,
                                     "Let the reactor run until there is something to do."};
 
+// --- what every task asks its loop ---
+//
+// asyncio's own answers are Python, and cost more than all else of a task's beginning.
+
+static PyObject *answer_running(PyObject *self, PyObject *Py_UNUSED(nothing))
+{
+    _pyref_ PyObject *thread = PyObject_GetAttr(self, shared.name_thread);
+    return thread != NULL ? PyBool_FromLong(thread != Py_None) : NULL;
+}
+
+static PyObject *answer_debug(PyObject *self, PyObject *Py_UNUSED(nothing))
+{
+    return PyObject_GetAttr(self, shared.name_debug);
+}
+
+static PyMethodDef answers[] = {
+    {"is_running", answer_running, METH_NOARGS, "Whether the event loop is running."},
+    {"get_debug", answer_debug, METH_NOARGS, "Whether it is in debug mode."},
+};
+
+static int answer_in_c(void)
+{
+    for (size_t i = 0; i < sizeof answers / sizeof answers[0]; i++) {
+        _pyref_ PyObject *answer = PyCFunction_New(&answers[i], shared.loop);
+        if (answer == NULL || PyObject_SetAttrString(shared.loop, answers[i].ml_name, answer) < 0)
+            return -1;
+    }
+    return 0;
+}
+
 // --- a loop's life ---
 
 static PyObject *event_loop_module(void)
@@ -224,9 +254,12 @@ int loop_init(void)
     shared.name_stopping = PyUnicode_InternFromString("_stopping");
     shared.name_scheduled = PyUnicode_InternFromString("_scheduled");
     shared.name_poll = PyUnicode_InternFromString("poll");
+    shared.name_thread = PyUnicode_InternFromString("_thread_id");
+    shared.name_debug = PyUnicode_InternFromString("_debug");
     return shared.ready != NULL && shared.empty != NULL && shared.name_stopping != NULL &&
-                   shared.name_scheduled != NULL && shared.name_poll != NULL
-               ? 0
+                   shared.name_scheduled != NULL && shared.name_poll != NULL &&
+                   shared.name_thread != NULL && shared.name_debug != NULL
+               ? answer_in_c()
                : -1;
 }
 
@@ -374,6 +407,8 @@ void loop_fini(void)
     Py_CLEAR(shared.name_stopping);
     Py_CLEAR(shared.name_scheduled);
     Py_CLEAR(shared.name_poll);
+    Py_CLEAR(shared.name_thread);
+    Py_CLEAR(shared.name_debug);
     Py_CLEAR(shared.selector);
     Py_CLEAR(shared.loop);
 }

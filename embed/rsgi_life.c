@@ -64,7 +64,7 @@ static int call_application(const struct application *application, struct rsgi_l
     PyObject *arguments[] = {NULL, life->scope, owner};
     _pyref_ PyObject *awaitable = PyObject_Vectorcall(application->callable, arguments + 1,
                                                       2 | PY_VECTORCALL_ARGUMENTS_OFFSET, NULL);
-    return awaitable != NULL ? call_start(awaitable, NULL, owner, ended) : -1;
+    return awaitable != NULL ? call_start(awaitable, owner, ended) : -1;
 }
 
 void rsgi_life_run(struct rsgi_life *life, const struct application *application, PyObject *owner,

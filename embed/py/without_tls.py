@@ -7,7 +7,8 @@ do with it.
 
 import os as _os
 
-_REFUSAL = "this binary has no TLS for connections of the application's own: it serves HTTPS, and speaks plain HTTP to others"
+_REFUSAL = ("this binary has no TLS for connections of the application's own: "
+            "it serves HTTPS, and speaks plain HTTP to others")
 
 OPENSSL_VERSION_NUMBER, OPENSSL_VERSION_INFO, OPENSSL_VERSION = 0, (0, 0, 0, 0, 0), "none"
 _OPENSSL_API_VERSION, _DEFAULT_CIPHERS = (0, 0, 0, 0, 0), ""

@@ -24,7 +24,8 @@ def send(server, value):
 
 
 def test_models(server):
-    response, made = send(server, {"name": "Bält", "price": 10, "made_of": {"name": "rope", "price": 1, "tags": ["x"]}})
+    rope = {"name": "rope", "price": 1, "tags": ["x"]}
+    response, made = send(server, {"name": "Bält", "price": 10, "made_of": rope})
     assert (response.status, response.headers["Location"].encode("latin-1")) == (201, "/things/Bält".encode("latin-1"))
     assert made == {"name": "Bält", "price": 10.0, "tags": [], "total": 12.0,
                     "made_of": {"name": "rope", "price": 1.0, "tags": ["x"], "made_of": None}}

@@ -13,7 +13,7 @@ pytestmark = pytest.mark.static
 
 SNIPPETS = pathlib.Path(__file__).parent / "applications/snippets"
 USERS = ("ada", "bob")
-INTERFACES = {"wsgi": (), "asgi": ("--app", "tutorial.asgi:application")}
+INTERFACES = {"wsgi": (), "asgi": ("--interface", "asgi")}
 
 
 @pytest.fixture(scope="module", params=["wsgi", "asgi"])

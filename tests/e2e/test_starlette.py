@@ -18,7 +18,8 @@ def server(packed, debian_packages, alone):
 
 
 def get(server, path, **headers):
-    response, body = ask(server, "GET", path, headers={name.replace("_", "-"): value for name, value in headers.items()})
+    named = {name.replace("_", "-"): value for name, value in headers.items()}
+    response, body = ask(server, "GET", path, headers=named)
     return response, json.loads(body)
 
 
@@ -50,7 +51,8 @@ def test_a_file_with_ranges(server):
 
 def test_cookies_and_headers_of_their_own(server):
     response, _ = ask(server, "GET", "/visits")
-    assert response.headers.get_all("Set-Cookie") == ["visits=1; HttpOnly; Path=/; SameSite=lax", "second=two; Path=/; SameSite=lax"]
+    assert response.headers.get_all("Set-Cookie") == [
+        "visits=1; HttpOnly; Path=/; SameSite=lax", "second=two; Path=/; SameSite=lax"]
     response, body = ask(server, "GET", "/teapot")
     assert (response.status, response.headers["X-Pot"], body) == (418, "tea", b"short and stout")
     response, body = ask(server, "GET", "/nothing-to-say")
@@ -82,7 +84,8 @@ def test_httpx(server):
 
 def test_addresses(server):
     assert get(server, "/address?a=%20b", Host="shop.test:81")[1] == {
-        "url": "http://shop.test:81/address?a=%20b", "for": "http://shop.test:81/things/7", "client": "127.0.0.1", "root": ""}
+        "url": "http://shop.test:81/address?a=%20b", "for": "http://shop.test:81/things/7", "client": "127.0.0.1",
+        "root": ""}
 
 
 def test_a_websocket_is_denied_with_a_page(server):

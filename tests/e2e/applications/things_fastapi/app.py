@@ -7,7 +7,8 @@ from contextlib import asynccontextmanager
 
 import pydantic_annotations  # noqa: F401  before fastapi
 from fastapi import (
-    BackgroundTasks, Cookie, Depends, FastAPI, File, Form, Header, HTTPException, Request, Response, UploadFile, WebSocket)
+    BackgroundTasks, Cookie, Depends, FastAPI, File, Form, Header, HTTPException, Request, Response, UploadFile,
+    WebSocket)
 from fastapi.responses import HTMLResponse, PlainTextResponse, RedirectResponse, StreamingResponse
 from fastapi.staticfiles import StaticFiles
 from fastapi.templating import Jinja2Templates

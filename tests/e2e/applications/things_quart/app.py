@@ -131,7 +131,8 @@ async def echo():
 
 @app.websocket("/closing")
 async def closing():
-    await websocket.send_json({"q": websocket.args["q"], "cookie": websocket.cookies.get("visits"), "started": app.started})
+    await websocket.send_json({"q": websocket.args["q"], "cookie": websocket.cookies.get("visits"),
+                               "started": app.started})
     await websocket.close(4001, "that is all")
 
 

@@ -1,5 +1,5 @@
-"""A framework over RSGI in a page, which asks of the server what Emmett does: a request is answered in a task of its own
-while another waits for the client to leave; files and ranges of them go by their paths; a WebSocket is read by one task
+"""A framework over RSGI in a page, which asks of the server what Emmett does: a request is answered in a task of its
+own while another waits for the client to leave; files and ranges of them go by their paths; a WebSocket is read by one
 and served by another; what ends a connection is a RuntimeError.
 """
 

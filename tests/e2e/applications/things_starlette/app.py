@@ -138,8 +138,8 @@ async def together(request):
             await anyio.sleep_forever()
     except TimeoutError:
         order.append("timeout")
-    return JSONResponse({"order": order, "cancelled": scope.cancelled_caught, "library": sniffio.current_async_library(),
-                         "task": asyncio.current_task() is not None})
+    return JSONResponse({"order": order, "cancelled": scope.cancelled_caught,
+                         "library": sniffio.current_async_library(), "task": asyncio.current_task() is not None})
 
 
 def threaded(request):
@@ -152,7 +152,8 @@ def threaded(request):
 
 async def threads(request):
     loop = asyncio.get_running_loop()
-    names = await asyncio.gather(loop.run_in_executor(None, threading.get_ident), asyncio.to_thread(threading.get_ident),
+    names = await asyncio.gather(loop.run_in_executor(None, threading.get_ident),
+                                 asyncio.to_thread(threading.get_ident),
                                  anyio.to_thread.run_sync(threading.get_ident))
     return JSONResponse({"others": all(name != threading.get_ident() for name in names)})
 
@@ -259,7 +260,8 @@ app = Starlette(
                 Middleware(CORSMiddleware, allow_origins=["https://other.test"])],
     routes=[
         Route("/", page), Route("/things/{number:int}", thing), Route("/form", form, methods=["POST"]),
-        Route("/hello/{name:path}", hello), Route("/upload", Upload), Route("/stream", stream), Route("/visits", visits),
+        Route("/hello/{name:path}", hello), Route("/upload", Upload), Route("/stream", stream),
+        Route("/visits", visits),
         Route("/broken", broken), Route("/teapot", teapot), Route("/state", state), Route("/file", file),
         Route("/rendered", rendered), Route("/background", background), Route("/together", together),
         Route("/threaded", threaded), Route("/threads", threads), Route("/process", process),
