@@ -2,7 +2,6 @@
 
 import base64
 import hashlib
-import pathlib
 
 import pytest
 from certificates import openssl
@@ -10,10 +9,11 @@ from selenium import webdriver
 from selenium.webdriver.chrome.service import Service
 from test_notes_browser import FLAGS, Browser
 from tls_client import Pki, options_of
+from websocket_service import APPLICATION
 
 pytestmark = pytest.mark.unvalidated(reason="an asynchronous application")
 
-SOURCE = (pathlib.Path(__file__).parent / "applications/websocket_app.py").read_text()
+SOURCE = APPLICATION.read_text()
 WAIT_S = 15
 
 # Opens a WebSocket, goes through steps, and calls back with what happened, in order. A step is a function of the
