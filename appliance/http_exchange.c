@@ -418,7 +418,7 @@ bool exchange_takes_trailers(const struct request *request)
     for (size_t i = 0; i < head->header_count; i++) {
         const struct header *header = &head->headers[i];
         if (str_equal_nocase(header->name, STR("te")) &&
-            memmem(header->value.data, header->value.size, "trailers", 8) != NULL)
+            str_list_has(header->value, STR("trailers")))
             return true;
     }
     return false;

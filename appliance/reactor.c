@@ -17,7 +17,7 @@
 #include "log.h"
 #include "tls_context.h"
 #include "tls_handshakes.h"
-#include "websockets.h"
+#include "websocket_set.h"
 
 enum {
     // So that a flood of new connections does not starve the ones that are here, and the other

@@ -83,7 +83,8 @@ size_t websocket_waiting(const struct websocket *websocket);
 // Whether a WebSocket can be closed with that code (RFC 6455 section 7.4).
 bool websocket_may_close_with(unsigned code);
 
-// Begin the closing handshake. code: one that it can be closed with. reason: at most 123 bytes of UTF-8; cut at a character's border.
+// Begin the closing handshake. code: one that it can be closed with. reason: at most 123 bytes of
+// UTF-8; cut at a character's border.
 void websocket_close(struct websocket *websocket, unsigned code, struct str reason);
 
 // The owner lets go: no more events. One that is open is closed with that code first.

@@ -62,7 +62,7 @@ void websocket_end_by_peer(struct websocket *websocket, unsigned code, struct st
         return;
     }
     note(websocket, code, reason);
-    put_close(websocket, code, STR(""));
+    put_close(websocket, code, reason);
     tell(websocket);
 }
 

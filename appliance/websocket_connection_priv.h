@@ -1,10 +1,10 @@
-// websocket_connection_priv.h - what websocket*.c and websockets.c share.
+// websocket_connection_priv.h - what websocket*.c and websocket_set.c share.
 #pragma once
 
 #include "buf.h"
 #include "websocket_frame.h"
 #include "websocket_stream.h"
-#include "websockets.h"
+#include "websocket_set.h"
 
 enum {
     WEBSOCKET_SCRATCH = 64 * 1024, // bytes that are read at once; one buffer for all

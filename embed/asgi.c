@@ -50,7 +50,10 @@ static int try_receive(PyObject *owner, PyObject *argument, PyObject **result)
             return 0;
         self->is_gone = true;
     }
-    return exchange_is_connected(self->request) ? 0 : give(disconnect_message(), result);
+    if (exchange_is_connected(self->request))
+        return 0;
+    self->told_disconnect = true;
+    return give(disconnect_message(), result);
 }
 
 static PyObject *http_receive(PyObject *object, PyObject *Py_UNUSED(nothing))
@@ -105,8 +108,7 @@ static void fail(struct asgi_http *self, unsigned status)
 
 bool asgi_is_cancelled(PyObject *exception)
 {
-    return exception != NULL && !PyErr_GivenExceptionMatches(exception, PyExc_Exception) &&
-           strcmp(Py_TYPE(exception)->tp_name, "CancelledError") == 0;
+    return exception != NULL && call_was_cancelled(exception);
 }
 
 // What the application has left open is closed; what is wrong with that is in the log.
@@ -126,7 +128,8 @@ static void take_end(PyObject *owner, PyObject *exception)
         asgi_http_let_go(self, false);
         return;
     }
-    if (exception == NULL)
+    // Who knows that the client has left owes it nothing.
+    if (exception == NULL && !self->told_disconnect)
         asgi_report(self->stage <= ASGI_STAGE_HEAD
                         ? "the application returned without an answer to"
                         : "the application returned in the middle of its answer to",
@@ -170,10 +173,14 @@ static PyMethodDef send_method = {"send", asgi_http_send, METH_O,
 // For the log, when the request has gone.
 static int keep_line(struct asgi_http *self, PyObject *scope)
 {
-    self->method = PyDict_GetItemWithError(scope, names.method);
-    self->target = PyDict_GetItemWithError(scope, names.raw_path);
-    Py_XINCREF(self->method);
-    Py_XINCREF(self->target);
+    struct str target = request_head(self->request)->target;
+    PyObject *path = PyDict_GetItemWithError(scope, names.raw_path);
+    self->method = Py_XNewRef(PyDict_GetItemWithError(scope, names.method));
+    // Mostly there is no query.
+    if (path != NULL && (size_t)PyBytes_GET_SIZE(path) == target.size)
+        self->target = Py_NewRef(path);
+    else
+        self->target = PyBytes_FromStringAndSize(target.data, (Py_ssize_t)target.size);
     return self->method != NULL && self->target != NULL ? 0 : -1;
 }
 

@@ -106,6 +106,8 @@ int asgi_take_status(PyObject *message, struct head *head, unsigned *status)
         PyErr_Format(PyExc_ValueError, "%R has no status", message);
     if (value == NULL)
         return -1;
+    if (!PyLong_Check(value))
+        return PyErr_Format(PyExc_TypeError, "the status is an int, not %T", value), -1;
     long number = PyLong_AsLong(value);
     if (number == -1 && PyErr_Occurred())
         return -1;

@@ -32,8 +32,9 @@ struct asgi_http {
     int64_t announced; // Content-Length; -1: none
     int64_t sent;      // bytes of the body
     bool wants_close, has_trailers;
-    bool is_body_over; // receive() has told so
-    bool is_gone;      // the client
+    bool is_body_over;    // receive() has told so
+    bool is_gone;         // the client
+    bool told_disconnect; // the application, by receive()
 };
 
 static inline struct asgi_http *asgi_http_of(PyObject *object)

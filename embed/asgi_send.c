@@ -115,6 +115,10 @@ static int try_writable(PyObject *owner, PyObject *argument, PyObject **result)
 {
     const struct asgi_http *self = asgi_http_of(owner);
     (void)argument;
+    if (self->is_gone) {
+        PyErr_SetString(asgi_client_disconnected(), "the client has disconnected");
+        return -1;
+    }
     if (self->request != NULL && exchange_waiting(self->request) >= EXCHANGE_LOW)
         return 0;
     *result = Py_NewRef(Py_None);
@@ -226,9 +230,10 @@ static PyObject *send_early_hint(struct asgi_http *self, PyObject *message)
     struct head lines;
     int found;
     _pyref_ PyObject *links = asgi_value(message, names.links, &found);
-    if (self->stage != ASGI_STAGE_START)
+    // What http.response.start has said is kept until the body begins.
+    if (self->stage > ASGI_STAGE_HEAD)
         return PyErr_Format(PyExc_RuntimeError,
-                            "http.response.early_hint must come before http.response.start");
+                            "http.response.early_hint must come before the body of the answer");
     if (links == NULL)
         return found < 0 ? NULL : operation_done(Py_NewRef(Py_None));
     head_init(&lines);
@@ -294,7 +299,9 @@ PyObject *asgi_http_send(PyObject *object, PyObject *message)
     sender send = sender_of(type);
     if (send == NULL)
         return PyErr_Format(PyExc_ValueError, "%R is no message of an answer", type);
-    if (self->is_gone) {
+    // A client that has only closed its side may still read; who was told that it has gone does not
+    // count on it.
+    if (self->is_gone || self->told_disconnect) {
         PyErr_SetString(asgi_client_disconnected(), "the client has disconnected");
         return NULL;
     }

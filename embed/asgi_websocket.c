@@ -19,11 +19,9 @@ static int give(PyObject *message_take, PyObject **result)
     return message_take != NULL ? 1 : -1;
 }
 
-static int give_disconnect(struct asgi_websocket *self, unsigned code, struct str reason,
-                           PyObject **result)
+static int give_disconnect(unsigned code, struct str reason, PyObject **result)
 {
     PyObject *text = PyUnicode_DecodeUTF8(reason.data, (Py_ssize_t)reason.size, "replace");
-    self->told_disconnect = true;
     return give(Py_BuildValue("{OOOION}", names.type, names.websocket_disconnect, names.code, code,
                               names.reason, text),
                 result);
@@ -54,7 +52,7 @@ static int try_receive(PyObject *owner, PyObject *argument, PyObject **result)
     if (self->websocket == NULL) {
         bool waits = self->request != NULL && self->stage == ASGI_WEBSOCKET_CONNECTING &&
                      exchange_is_connected(self->request);
-        return waits ? 0 : give_disconnect(self, self->code, STR(""), result);
+        return waits ? 0 : give_disconnect(self->code, STR(""), result);
     }
     switch (websocket_receive(self->websocket, &kind, &message)) {
     case WEBSOCKET_MESSAGE:
@@ -62,7 +60,7 @@ static int try_receive(PyObject *owner, PyObject *argument, PyObject **result)
     case WEBSOCKET_WAIT:
         return 0;
     default:
-        return give_disconnect(self, websocket_close_code(self->websocket),
+        return give_disconnect(websocket_close_code(self->websocket),
                                websocket_close_reason(self->websocket), result);
     }
 }

@@ -26,7 +26,7 @@ struct asgi_websocket {
     unsigned status;   // of a denial
     unsigned code;     // that disconnects are told with where there is no websocket
     int64_t announced; // Content-Length of a denial; -1: none
-    bool told_connect, told_disconnect;
+    bool told_connect;
     bool is_gone; // the client, before it was accepted
 };
 

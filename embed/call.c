@@ -17,6 +17,7 @@ static struct {
     PyTypeObject *type;
     PyObject *task;             // asyncio.Task
     PyObject *get_running_loop; // asyncio's
+    PyObject *cancelled;        // asyncio.CancelledError
     PyObject *keywords;         // ("loop", "eager_start"), and with "name"
     PyObject *keywords_name;
     struct call *first;
@@ -207,6 +208,11 @@ int call_start(PyObject *awaitable, PyObject *name, PyObject *owner, call_ended 
     return 0;
 }
 
+bool call_was_cancelled(PyObject *exception)
+{
+    return PyErr_GivenExceptionMatches(exception, shared.cancelled);
+}
+
 size_t call_count(void)
 {
     return shared.count;
@@ -257,10 +263,11 @@ int call_init(void)
         return -1;
     shared.task = PyObject_GetAttrString(asyncio, "Task");
     shared.get_running_loop = PyObject_GetAttrString(asyncio, "get_running_loop");
+    shared.cancelled = PyObject_GetAttrString(asyncio, "CancelledError");
     shared.keywords = Py_BuildValue("(ss)", "loop", "eager_start");
     shared.keywords_name = Py_BuildValue("(sss)", "loop", "eager_start", "name");
-    return shared.task != NULL && shared.get_running_loop != NULL && shared.keywords != NULL &&
-                   shared.keywords_name != NULL
+    return shared.task != NULL && shared.get_running_loop != NULL && shared.cancelled != NULL &&
+                   shared.keywords != NULL && shared.keywords_name != NULL
                ? 0
                : -1;
 }
@@ -269,6 +276,7 @@ void call_fini(void)
 {
     Py_CLEAR(shared.keywords_name);
     Py_CLEAR(shared.keywords);
+    Py_CLEAR(shared.cancelled);
     Py_CLEAR(shared.get_running_loop);
     Py_CLEAR(shared.task);
     Py_CLEAR(shared.type);

@@ -2,6 +2,8 @@
 // thread, attached): it runs at once up to where it first waits.
 #pragma once
 
+#include <stdbool.h>
+
 #include "py.h"
 
 // The coroutine has ended: exception is borrowed, NULL where it returned. Called once, in the
@@ -12,6 +14,9 @@ typedef void (*call_ended)(PyObject *owner, PyObject *exception);
 // task, borrowed; NULL: asyncio's own. 0, or -1 with an exception set: it was not begun, and ended
 // is not called.
 int call_start(PyObject *awaitable, PyObject *name, PyObject *owner, call_ended ended);
+
+// Whether an exception says that a call was cancelled (asyncio.CancelledError).
+bool call_was_cancelled(PyObject *exception);
 
 // How many are under way.
 size_t call_count(void);

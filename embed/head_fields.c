@@ -53,22 +53,16 @@ static int take_bytes(PyObject *bytes, const char *what, struct str *out)
     return 0;
 }
 
-static bool names_close(struct str value)
+// A field that is the connection's: "close" is listened to, and a Trailer tells what will follow;
+// all else is the server's to say.
+static enum head_fault take_hop_by_hop(struct head *head, struct str name, struct str value,
+                                       struct head_fields_found *found)
 {
-    for (size_t at = 0; at < value.size;) {
-        size_t end = at;
-        while (end < value.size && value.data[end] != ',')
-            end++;
-        struct str token = {value.data + at, end - at};
-        while (token.size > 0 && (*token.data == ' ' || *token.data == '\t'))
-            token.data++, token.size--;
-        while (token.size > 0 && token.data[token.size - 1] == ' ')
-            token.size--;
-        if (str_equal_nocase(token, STR("close")))
-            return true;
-        at = end + 1;
-    }
-    return false;
+    if (str_equal_nocase(name, STR("connection")) && str_list_has(value, STR("close")))
+        found->wants_close = true;
+    if (str_equal_nocase(name, STR("trailer")))
+        return head_add_hop_by_hop(head, name, value);
+    return HEAD_FINE;
 }
 
 static int add_pair(struct head *head, PyObject *first, PyObject *second, bool as_text,
@@ -82,11 +76,8 @@ static int add_pair(struct head *head, PyObject *first, PyObject *second, bool a
     if (taken < 0)
         return -1;
     enum head_fault fault = head_add(head, name, value);
-    if (fault == HEAD_HOP_BY_HOP) {
-        if (str_equal_nocase(name, STR("connection")) && names_close(value))
-            found->wants_close = true;
-        return 0;
-    }
+    if (fault == HEAD_HOP_BY_HOP)
+        fault = take_hop_by_hop(head, name, value, found);
     return fault == HEAD_FINE ? 0 : head_fields_refuse(fault, first, second);
 }
 

@@ -12,5 +12,6 @@ void rsgi_fini(struct application *application);
 // Begin a request: it is answered now or later (exchange.h).
 void rsgi_handle(const struct application *application, struct request *request);
 
-// The classes that limpet.rsgi exports ("Scope", "HTTPProtocol", ...), in a module; a new reference.
+// The classes that limpet.rsgi exports ("Scope", "HTTPProtocol", ...), in a module: a new
+// reference. For PyImport_AppendInittab.
 PyObject *rsgi_module(void);

@@ -69,12 +69,11 @@ static void http_dealloc(PyObject *object)
 {
     struct rsgi_http *self = rsgi_http_of(object);
     PyTypeObject *type = Py_TYPE(object);
-    exchange_unwatch(&self->life.watch);
+    rsgi_life_fini(&self->life, self->answer != RSGI_UNANSWERED);
     wait_point_clear(&self->readable);
     wait_point_clear(&self->writable);
     wait_point_clear(&self->gone);
     Py_XDECREF(self->body);
-    Py_DECREF(self->life.scope);
     type->tp_free(object);
     Py_DECREF(type);
 }
@@ -89,10 +88,10 @@ static void ended(PyObject *object, PyObject *exception)
         rsgi_life_report(life, exception);
     if (self->answer == RSGI_UNANSWERED) {
         self->answer = RSGI_ANSWERED;
-        request_fail(life->request, 500);
-        rsgi_life_finish(life, object, false);
+        request_fail(life->request, rsgi_life_status(exception));
+        rsgi_life_finish(life, false);
     } else if (exception != NULL) {
-        rsgi_life_finish(life, object, true);
+        rsgi_life_finish(life, true);
     }
 }
 

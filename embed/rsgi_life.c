@@ -20,17 +20,15 @@ void rsgi_life_begin(struct rsgi_life *life, const struct exchange_events *event
     if (life->begun || life->finished || life->request == NULL)
         return;
     life->begun = true;
-    exchange_begin(life->request, events, Py_NewRef(owner));
+    exchange_begin(life->request, events, owner);
 }
 
-void rsgi_life_release(struct rsgi_life *life, PyObject *owner)
+void rsgi_life_release(struct rsgi_life *life)
 {
     rsgi_scope_detach(life->scope, !life->ended);
     if (!life->ended && life->watch.lost != NULL && life->watch.place == NULL)
         exchange_watch(life->request, &life->watch);
     life->request = NULL;
-    if (life->begun)
-        Py_DECREF(owner);
     life->begun = false;
 }
 
@@ -41,24 +39,23 @@ void rsgi_life_lose(struct rsgi_life *life)
 }
 
 // Nobody can ask for the request from here on: what the reactor does with it is its own.
-static void let_go(struct rsgi_life *life, PyObject *owner)
+static void let_go(struct rsgi_life *life)
 {
     struct request *request = life->request;
     bool begun = life->begun, cut = life->cut;
-    _pyref_ PyObject *kept = Py_NewRef(owner);
-    rsgi_life_release(life, owner);
+    rsgi_life_release(life);
     if (begun)
         exchange_end(request, cut);
 }
 
-void rsgi_life_finish(struct rsgi_life *life, PyObject *owner, bool cut)
+void rsgi_life_finish(struct rsgi_life *life, bool cut)
 {
     if (life->finished || life->request == NULL)
         return;
     life->finished = true;
     life->cut = cut;
     if (!life->starting)
-        let_go(life, owner);
+        let_go(life);
 }
 
 static int call_application(const struct application *application, struct rsgi_life *life,
@@ -83,13 +80,30 @@ void rsgi_life_run(struct rsgi_life *life, const struct application *application
     if (life->request == NULL)
         return;
     if (life->finished)
-        let_go(life, owner);
+        let_go(life);
     else
         rsgi_life_begin(life, events, owner);
 }
 
+unsigned rsgi_life_status(PyObject *exception)
+{
+    return exception != NULL && call_was_cancelled(exception) ? 503 : 500;
+}
+
+void rsgi_life_fini(struct rsgi_life *life, bool is_answered)
+{
+    exchange_unwatch(&life->watch);
+    life->ended = true;
+    if (life->request != NULL && !is_answered)
+        request_fail(life->request, 500);
+    rsgi_life_finish(life, is_answered);
+    Py_DECREF(life->scope);
+}
+
 void rsgi_life_report(const struct rsgi_life *life, PyObject *exception)
 {
+    if (exception != NULL && call_was_cancelled(exception))
+        return;
     if (life->lost && exception != NULL &&
         PyErr_GivenExceptionMatches(exception, rsgi_types.protocol_closed))
         return;

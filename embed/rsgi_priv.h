@@ -55,7 +55,7 @@ struct rsgi_life {
     PyObject *scope;
     pthread_t thread; // the event loop's
     bool starting;    // the reactor's handler still runs
-    bool begun;       // as an exchange: it holds a reference to the protocol object
+    bool begun;       // as an exchange
     bool finished;    // the answer is complete, or cut, and that is to be told
     bool cut;
     bool ended;                  // the application's call has
@@ -67,18 +67,24 @@ struct rsgi_life {
 bool rsgi_life_is_here(const struct rsgi_life *life);
 // Have the request answered later. Before anything of exchange.h.
 void rsgi_life_begin(struct rsgi_life *life, const struct exchange_events *events, PyObject *owner);
-// The answer is complete, or cut. The owner may be freed by it.
-void rsgi_life_finish(struct rsgi_life *life, PyObject *owner, bool cut);
+// The answer is complete, or cut.
+void rsgi_life_finish(struct rsgi_life *life, bool cut);
+// The protocol object is freed. A call that was to answer has been thrown away.
+void rsgi_life_fini(struct rsgi_life *life, bool is_answered);
 // The connection has gone, and what the request points to goes next. As an event (exchange.h).
 void rsgi_life_lose(struct rsgi_life *life);
 // The request is no exchange any more: it has become something else.
-void rsgi_life_release(struct rsgi_life *life, PyObject *owner);
+void rsgi_life_release(struct rsgi_life *life);
 // Call the application; the protocol object is told of the end. The reactor's handler.
 void rsgi_life_run(struct rsgi_life *life, const struct application *application, PyObject *owner,
                    const struct exchange_events *events,
                    void (*ended)(PyObject *owner, PyObject *exception));
-// Tell in the log what the application has raised, unless it only says that the client has gone.
+// Tell in the log what the application has raised, unless it only says that the client has gone, or
+// that it was cancelled.
 void rsgi_life_report(const struct rsgi_life *life, PyObject *exception);
+// The status for a call that has ended without an answer: 500; 503 for one that was cancelled,
+// since the worker stops.
+unsigned rsgi_life_status(PyObject *exception);
 
 // --- HTTP (rsgi_http.c, rsgi_response.c, rsgi_stream.c) ---
 
@@ -114,7 +120,8 @@ RSGI_CALL(rsgi_response_file);
 RSGI_CALL(rsgi_response_file_range);
 RSGI_CALL(rsgi_response_stream);
 
-// The status and fields of an answer into its head; NULL with an exception set. headers: NULL: none.
+// The status and fields of an answer into its head; NULL with an exception set. headers: NULL:
+// none.
 struct head *rsgi_response_head(struct request *request, PyObject *status, PyObject *headers,
                                 unsigned *number);
 

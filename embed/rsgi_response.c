@@ -50,12 +50,18 @@ static int may_answer(const struct rsgi_http *self)
     return self->answer == RSGI_UNANSWERED && self->life.request != NULL;
 }
 
+// What a call was given.
+struct given {
+    PyObject *const *arguments;
+    Py_ssize_t count;
+    PyObject *names;
+};
+
 // The arguments of a call and its head. As may_answer.
 static int begin(struct rsgi_http *self, const struct arguments_signature *signature,
-                 PyObject *const *arguments, Py_ssize_t count, PyObject *names, PyObject **taken,
-                 struct response *response)
+                 const struct given *given, PyObject **taken, struct response *response)
 {
-    int result = arguments_take(signature, arguments, count, names, taken);
+    int result = arguments_take(signature, given->arguments, given->count, given->names, taken);
     if (result < 0 || (result = may_answer(self)) <= 0)
         return result;
     struct head *head =
@@ -78,7 +84,7 @@ static PyObject *respond(struct rsgi_http *self, const struct response *response
     if (request_respond(self->life.request, response, &err) < 0)
         return PyErr_NoMemory();
     self->answer = RSGI_ANSWERED;
-    rsgi_life_finish(&self->life, (PyObject *)self, false);
+    rsgi_life_finish(&self->life, false);
     Py_RETURN_NONE;
 }
 
@@ -103,10 +109,11 @@ RSGI_CALL(rsgi_response_empty)
 {
     static const struct arguments_signature signature = {
         "response_empty", {"status", "headers"}, 0, 2};
+    const struct given given = {arguments, count, names};
     struct rsgi_http *self = rsgi_http_of(object);
     struct response response = {.status = 0};
     PyObject *taken[2];
-    int go_on = begin(self, &signature, arguments, count, names, taken, &response);
+    int go_on = begin(self, &signature, &given, taken, &response);
     if (go_on <= 0)
         return go_on == 0 ? Py_NewRef(Py_None) : NULL;
     return respond_object(self, &response, NULL, STR(""));
@@ -116,11 +123,12 @@ RSGI_CALL(rsgi_response_str)
 {
     static const struct arguments_signature signature = {
         "response_str", {"status", "headers", "body"}, 0, 3};
+    const struct given given = {arguments, count, names};
     struct rsgi_http *self = rsgi_http_of(object);
     struct response response = {.status = 0};
     struct str body = STR("");
     PyObject *taken[3];
-    int go_on = begin(self, &signature, arguments, count, names, taken, &response);
+    int go_on = begin(self, &signature, &given, taken, &response);
     if (go_on <= 0)
         return go_on == 0 ? Py_NewRef(Py_None) : NULL;
     if (taken[BODY] != NULL) {
@@ -138,10 +146,11 @@ RSGI_CALL(rsgi_response_bytes)
 {
     static const struct arguments_signature signature = {
         "response_bytes", {"status", "headers", "body"}, 0, 3};
+    const struct given given = {arguments, count, names};
     struct rsgi_http *self = rsgi_http_of(object);
     struct response response = {.status = 0};
     PyObject *taken[3];
-    int go_on = begin(self, &signature, arguments, count, names, taken, &response);
+    int go_on = begin(self, &signature, &given, taken, &response);
     if (go_on <= 0)
         return go_on == 0 ? Py_NewRef(Py_None) : NULL;
     if (taken[BODY] == NULL)
@@ -221,10 +230,11 @@ RSGI_CALL(rsgi_response_file)
     static const struct arguments_signature signature = {
         "response_file", {"status", "headers", "file"}, 3, 3};
     static const struct range all = {0, UINT64_MAX};
+    const struct given given = {arguments, count, names};
     struct rsgi_http *self = rsgi_http_of(object);
     struct response response = {.status = 0};
     PyObject *taken[3];
-    int go_on = begin(self, &signature, arguments, count, names, taken, &response);
+    int go_on = begin(self, &signature, &given, taken, &response);
     if (go_on <= 0)
         return go_on == 0 ? Py_NewRef(Py_None) : NULL;
     return respond_file(self, &response, taken[BODY], &all);
@@ -246,11 +256,12 @@ RSGI_CALL(rsgi_response_file_range)
 {
     static const struct arguments_signature signature = {
         "response_file_range", {"status", "headers", "file", "start", "end"}, 5, 5};
+    const struct given given = {arguments, count, names};
     struct rsgi_http *self = rsgi_http_of(object);
     struct response response = {.status = 0};
     struct range range;
     PyObject *taken[5];
-    int go_on = begin(self, &signature, arguments, count, names, taken, &response);
+    int go_on = begin(self, &signature, &given, taken, &response);
     if (go_on <= 0)
         return go_on == 0 ? Py_NewRef(Py_None) : NULL;
     if (parse_offset(taken[START], "start", &range.start) < 0 ||
@@ -268,11 +279,12 @@ RSGI_CALL(rsgi_response_stream)
 {
     static const struct arguments_signature signature = {
         "response_stream", {"status", "headers"}, 0, 2};
+    const struct given given = {arguments, count, names};
     struct rsgi_http *self = rsgi_http_of(object);
     struct response response = {.status = 0};
     struct err err;
     PyObject *taken[2];
-    int go_on = begin(self, &signature, arguments, count, names, taken, &response);
+    int go_on = begin(self, &signature, &given, taken, &response);
     if (go_on == 0)
         PyErr_SetString(rsgi_types.protocol_error, "the request was answered before");
     _pyref_ PyObject *stream = go_on > 0 ? rsgi_stream_new(object) : NULL;

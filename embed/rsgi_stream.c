@@ -1,4 +1,5 @@
-// rsgi_stream.c - the transport of an answer in pieces: it ends when nobody has the object any more.
+// rsgi_stream.c - the transport of an answer in pieces, which ends when nobody has the object any
+// more.
 #include <string.h>
 
 #include "rsgi_priv.h"
@@ -26,7 +27,7 @@ static int end_answer(void *protocol)
     struct rsgi_http *self = rsgi_http_of(protocol);
     if (self->answer == RSGI_STREAMS) {
         self->answer = RSGI_ANSWERED;
-        rsgi_life_finish(&self->life, protocol, false);
+        rsgi_life_finish(&self->life, false);
     }
     Py_DECREF(protocol);
     return 0;

@@ -1,5 +1,6 @@
 // rsgi_websocket.c - the protocol object of a WebSocket: accepted, refused, closed.
 #include "arguments.h"
+#include "call.h"
 #include "rsgi_websocket_priv.h"
 
 static void on_exchange(void *owner)
@@ -46,9 +47,19 @@ static void websocket_dealloc(PyObject *object)
     PyTypeObject *type = Py_TYPE(object);
     wait_point_clear(&self->readable);
     wait_point_clear(&self->writable);
-    Py_DECREF(self->life.scope);
+    rsgi_life_fini(&self->life, self->is_answered);
+    if (self->websocket != NULL)
+        websocket_release(self->websocket, 1011);
     type->tp_free(object);
     Py_DECREF(type);
+}
+
+// What the end of a call closes with: also where the worker stops (RFC 6455 section 7.4.1).
+static unsigned code_of(PyObject *exception)
+{
+    if (exception == NULL)
+        return 1000;
+    return call_was_cancelled(exception) ? 1001 : 1011;
 }
 
 // The connection lives as long as the application's call, and no longer (RSGI, "Websocket
@@ -62,15 +73,13 @@ static void ended(PyObject *object, PyObject *exception)
         rsgi_life_report(&self->life, exception);
     if (!self->is_answered) {
         self->is_answered = true;
-        request_fail(self->life.request, 500);
-        rsgi_life_finish(&self->life, object, false);
+        request_fail(self->life.request, rsgi_life_status(exception));
+        rsgi_life_finish(&self->life, false);
     }
-    if (self->websocket == NULL)
-        return;
-    websocket_release(steal_ptr(&self->websocket), exception != NULL ? 1011 : 1000);
+    if (self->websocket != NULL)
+        websocket_release(steal_ptr(&self->websocket), code_of(exception));
     wait_point_wake(&self->readable);
     wait_point_wake(&self->writable);
-    Py_DECREF(object);
 }
 
 void rsgi_websocket_run(const struct application *application, PyObject *protocol)
@@ -96,8 +105,7 @@ static int accept_request(struct rsgi_websocket *self)
         return -1;
     }
     self->is_answered = true;
-    Py_INCREF(self); // the WebSocket's
-    rsgi_life_release(life, (PyObject *)self);
+    rsgi_life_release(life);
     return 0;
 }
 
@@ -120,17 +128,16 @@ static PyObject *websocket_accept_method(PyObject *object, PyObject *Py_UNUSED(n
 
 static PyObject *refuse(struct rsgi_websocket *self, PyObject *status)
 {
-    struct response response = {.status = 403};
+    struct response response = {.content_length = -1};
     struct err err;
-    if (rsgi_response_head(self->life.request, status, NULL, &response.status) == NULL)
+    _pyref_ PyObject *number = status != NULL ? Py_NewRef(status) : PyLong_FromLong(403);
+    if (number == NULL ||
+        rsgi_response_head(self->life.request, number, NULL, &response.status) == NULL)
         return NULL;
-    if (status == NULL)
-        response.status = 403;
-    response.content_length = -1;
     if (request_respond(self->life.request, &response, &err) < 0)
         return PyErr_NoMemory();
     self->is_answered = true;
-    rsgi_life_finish(&self->life, (PyObject *)self, false);
+    rsgi_life_finish(&self->life, false);
     Py_RETURN_NONE;
 }
 

@@ -2,6 +2,7 @@
 
 import asyncio
 import asyncio.runners
+import os
 import selectors
 
 from limpet import lifespan
@@ -29,6 +30,8 @@ def make():
     """A new event loop, the current one of this thread. Returns (loop, selector)."""
     selector = Selector()
     loop = asyncio.SelectorEventLoop(selector)
+    # An isolated interpreter passes this over, but --env-files may have set it for the application.
+    loop.set_debug(loop.get_debug() or bool(os.environ.get("PYTHONASYNCIODEBUG")))
     asyncio.set_event_loop(loop)
     return loop, selector
 

@@ -16,6 +16,8 @@ from limpet import importer, interfaces
 
 _DEFAULT_ATTRIBUTES = ("app", "application")
 _DEFAULT_FACTORIES = ("create_app", "make_app")
+# The modules of the targets so far, as they stand on sys.path: the first part of their name.
+_served = set()
 _OWN_FRAMES = ("<frozen limpet.", "<frozen importlib")
 
 
@@ -59,6 +61,7 @@ def load(target, interface, factory, spelling="--interface {}"):
     if module_name in ("django.core.wsgi", "django.core.asgi"):
         _choose_django_settings()
     module = _import(module_name)
+    _served.add(module_name.partition(".")[0])
     attribute = attribute or _default_attribute(module, module_name, interface, factory)
     made = attribute.endswith("()")
     attribute = attribute.removesuffix("()")
@@ -67,7 +70,8 @@ def load(target, interface, factory, spelling="--interface {}"):
     if factory or made:
         application = _make(application, name)
         name += "()"
-    if not callable(application) and not hasattr(application, "__rsgi__"):
+    # One that is made for RSGI alone needs nothing but its __rsgi__.
+    if not callable(application) and (interface not in ("auto", "rsgi") or not hasattr(application, "__rsgi__")):
         kind = "None" if application is None else f"a {type(application).__name__}"
         raise LoadError(f"{name} is {kind}, which cannot be called; give the application")
     try:
@@ -88,15 +92,26 @@ def _module_target(target, interface, factory):
         if not os.path.isfile(path):
             raise LoadError(f"{path}: there is no such file")
         folder, name = os.path.split(os.path.abspath(path))
-        sys.path.insert(0, folder)
-        return name[:-3] + target[len(path):]
+        return _placed(folder, name[:-3] + target[len(path):])
     if path.endswith(".zip") or (not colon and os.path.isdir(path)) or "/" in path:
         if not os.path.exists(path):
             raise LoadError(f"{path}: there is no such folder or file")
-        sys.path.insert(0, os.path.abspath(path))
-        return target[len(path) + 1:] or _discover(path, interface, factory)
+        return _placed(os.path.abspath(path), target[len(path) + 1:] or _discover(path, interface, factory))
     # The application packed in goes first, then what lies in the working folder.
     sys.path.append(os.getcwd())
+    return target
+
+
+def _placed(place, target):
+    """The target, after its place was put on sys.path. A process has only one module of a name: another application's may
+    have it."""
+    sys.path.insert(0, place)
+    name = target.partition(":")[0].partition(".")[0]
+    if name in _served:
+        file = getattr(sys.modules.get(name), "__file__", None) or ""
+        if not file.startswith(place + os.sep):
+            raise LoadError(f"{place}: its module {name!r} has the name of one that is served already, {file}; rename one "
+                            "of them, or put both into packages")
     return target
 
 

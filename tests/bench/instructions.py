@@ -24,7 +24,7 @@ FEW, MANY = 3200, 22400
 # inclusive: with what it calls. calls: how often others call it.
 Function = collections.namedtuple("Function", "name part cost inclusive calls")
 # Of Python's allocator; objects that come from a free list are none of its business.
-ALLOCATES = re.compile(r"_PyObject_(Malloc|Calloc)\b")
+ALLOCATES = re.compile(r"Py(Object|Mem)_(Malloc|Calloc)$")
 
 # limpet's own files, the first that matches: part.
 OWN_FILES = [

@@ -65,7 +65,7 @@ def hypercorn_command(server):
 
 def gunicorn_command(server):
     return [*python("gunicorn"), "--bind", f"127.0.0.1:{server.port}", "--workers", server.workers,
-            "--worker-class", "asgi", "--asgi-loop", "uvloop", "--worker-connections", CONNECTIONS,
+            "--worker-class", "asgi", "--asgi-loop", "uvloop", "--worker-connections", CONNECTIONS, "--no-control-socket",
             *secured(server, "--certfile", "--keyfile"), "asgi:app"]
 
 

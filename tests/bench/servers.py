@@ -24,6 +24,7 @@ APPLICATIONS = {"hello": ROOT / "apps/hello", "answers": HERE / "applications/an
 TARGETS = {"asgi": "asgi:app", "rsgi": "rsgi:app"}  # app:app where nothing else is said
 FLASK = ("python3-flask", "python3-werkzeug", "python3-jinja2", "python3-markupsafe", "python3-itsdangerous",
          "python3-click", "python3-blinker")
+START_TIMEOUT, WRAPPED_TIMEOUT = 30, 180  # seconds; under valgrind everything takes fifty times as long
 FILE_BYTES = 100 * 1024
 LARGE_BYTES = 1 << 20
 # (server, application) of those that answer 13 bytes.
@@ -191,8 +192,9 @@ class Server:
         """Whether limpet says so of all its workers: the first answer comes when one of them does."""
         return self.workers == 1 or b" serving " in self.log.read_bytes()
 
-    def wait_until_ready(self, timeout=30):
+    def wait_until_ready(self):
         """Returns at its first answer, and not before all workers can take connections."""
+        timeout = WRAPPED_TIMEOUT if self.wrapper else START_TIMEOUT
         end = time.perf_counter() + timeout
         while time.perf_counter() < end and self.process.poll() is None:
             if self.answers() and self.all_serve():

@@ -76,8 +76,8 @@ def test_waiting_for_it(everywhere, transport, way):
     everywhere.server.wait_for(f"told {name} {TOLD} {TOLD}\n")
     peer.socket.close()
     eventually(lambda: int(everywhere.ask("/tasks").body) <= tasks)
-    assert everywhere.ask("/ok").body == b"ok"
-    assert "Traceback" not in everywhere.server.log[seen:]
+    if way is not goodbye:  # where it has only said that, an answer is owed
+        check_quiet(everywhere, seen)
 
 
 def test_many_wait(everywhere):
@@ -140,10 +140,11 @@ def test_caught_and_tried_again(everywhere, transport):
 def test_held_back_by_one_that_leaves(everywhere, transport):
     name, seen = next(NAMES), len(everywhere.server.log)
     peer = begin(everywhere, transport, "/held", name, receive_buffer=4096)
-    everywhere.server.wait_for(f"one more {name}\n")
+    everywhere.server.wait_for(f"sends {name}\n")
     assert everywhere.ask("/ok").body == b"ok"
     peer.socket.close()
     everywhere.server.wait_for(f"woken {name}\n")
+    assert f"sent {name}\n" not in everywhere.server.log
     check_quiet(everywhere, seen)
 
 

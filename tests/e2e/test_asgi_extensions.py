@@ -290,7 +290,7 @@ def test_tls(everywhere, version, number):
 
 def test_clients_certificates(serve, pki_of_session):
     pki = pki_of_session
-    client = pki.root.issue("visitor", usage="client")
+    client = pki.root.issue("visitor", names=[], usage="client")
     server = serve("asgi_extensions:app", "--workers", 1, "--working-dir", APPLICATIONS, *options_of(pki.local),
                    "--tls-client-ca", pki.root.certificate, "--tls-client-verify", "optional")
     with TlsPeer(server, client_context(pki, leaf=client)) as peer:

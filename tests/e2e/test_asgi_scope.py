@@ -189,8 +189,8 @@ def test_headers_of_bodies(peer):
 
 
 def test_many_headers(peer):
-    fields = [f"X-{number}: {number}" for number in range(100)]
-    assert see(peer, "/", *fields)["headers"][1:] == [(b"x-%d" % number, b"%d" % number) for number in range(100)]
+    fields = [f"X-{number}: {number}" for number in range(90)]
+    assert see(peer, "/", *fields)["headers"][1:] == [(b"x-%d" % number, b"%d" % number) for number in range(90)]
 
 
 def test_a_value_that_is_long(peer):
@@ -216,11 +216,12 @@ def test_addresses_of_a_unix_socket(everywhere):
 
 
 def test_addresses_where_it_listens_on_all(serve):
-    """What the client has connected to; an IPv4 address stays one."""
+    """The client's IPv4 address stays one; the server's is that of the listener."""
     server = serve("asgi_scope:app", "--workers", 1, "--working-dir", APPLICATIONS, "--listen", ":0", port=None)
     with Peer(server) as peer:
         scope = see(peer)
-        assert scope["client"] == peer.socket.getsockname() and scope["server"] == peer.socket.getpeername()
+        assert scope["client"] == peer.socket.getsockname()
+        assert scope["server"] in [(host, server.port) for host in ("::", "0.0.0.0", "127.0.0.1")]
 
 
 @pytest.mark.skipif(not HAS_IPV6, reason="this machine has no IPv6")

@@ -10,24 +10,11 @@ import pytest
 from raw_client import Peer, chunked_request, request
 from server import eventually
 from tls_client import Pki, TlsPeer, client_context, options_of
+from websocket_client import UnixPeer
 
 APPLICATIONS = pathlib.Path(__file__).with_name("applications")
 SOURCE = (APPLICATIONS / "rsgi_calls.py").read_text()
 LARGE = 20 << 20
-
-
-class UnixPeer(Peer):
-    """A connection by a unix socket."""
-
-    def __init__(self, path, timeout=60):
-        self.socket = socket.socket(socket.AF_UNIX)
-        self.socket.settimeout(timeout)
-        self.socket.connect(str(path))
-        self._received = b""
-
-    def send(self, *parts):
-        for part in parts:
-            self.socket.sendall(part)
 
 
 @pytest.fixture(scope="module")

@@ -152,6 +152,21 @@ def test_disconnect_that_is_cancelled(peer):
     assert peer.ask(request("GET", "/text")).status == 200
 
 
+def test_stop_cancels_what_does_not_end(serve):
+    server = serve("rsgi_calls:app", "--workers", 1, "--interface", "rsgi", "--graceful-timeout", 3,
+                   "--working-dir", APPLICATIONS)
+    with Peer(server) as waiting, Peer(server) as streaming:
+        waiting.send(request("GET", "/disconnect"))
+        streaming.send(request("GET", "/stream-gated"))
+        streaming.head()
+        assert streaming.take(11) == b"6\r\nfirst \r\n"
+        server.process.terminate()
+        assert waiting.answer().status == 503
+        assert streaming.ended()
+    assert server.process.wait(60) == 0
+    assert "Traceback" not in server.log
+
+
 def test_stop_waits_for_a_stream(server):
     with Peer(server) as peer:
         peer.send(request("GET", "/stream-gated"))

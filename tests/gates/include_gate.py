@@ -25,7 +25,7 @@ LAYERS = {
     "system": {"archive", "cgroup", "config", "control", "crash", "errand", "identity", "ipc", "jail",
                "listener", "mount", "notify", "pid_file", "scoreboard", "signals", "spool", "status",
                "title", "unix_socket", "watch"},
-    "protocol": {"accesslog", "files", "http", "pool", "reactor", "request", "stats", "tls", "websocket", "websockets"},
+    "protocol": {"accesslog", "files", "http", "pool", "reactor", "request", "stats", "tls", "websocket"},
     "process": {"child", "inherit", "reload", "supervisor", "upgrade", "worker"},
     "main": {"command", "commands", "main", "options"},
 }

@@ -85,6 +85,7 @@ async def exception(line, receive, send):
 async def late(line, receive, send):
     await send({"type": "http.response.start", "status": 200, "headers": [(b"content-type", b"text/plain")]})
     await send({"type": "http.response.body", "body": line, "more_body": True})
+    await asyncio.sleep(0.02)
     raise Wanted("within the answer")
 
 

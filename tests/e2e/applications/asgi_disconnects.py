@@ -31,17 +31,16 @@ async def listen_and_send(scope, receive, send):
 async def flood(scope, receive, send):
     """Sends for ever, and lets pass on what is raised."""
     await start(send, (b"content-type", b"text/plain"))
-    count = 0
     try:
         while True:
             await piece(send, b"x" * 10_000)
-            count += 1
     finally:
         say("ended", argument(scope))
 
 
 async def flood_until(scope, receive, send):
     """Catches it, and tries again."""
+    await body_of(receive)
     await start(send, (b"content-type", b"text/plain"))
     for number in range(3):
         try:
@@ -84,9 +83,10 @@ async def wait_in_send(scope, receive, send):
     """Held back by a reader that then goes away."""
     await start(send)
     try:
-        while True:
-            await piece(send, b"x" * 1_000_000)
-            say("one more", argument(scope))
+        say("sends", argument(scope))
+        for _ in range(2):  # a first piece may be kept until there is more
+            await piece(send, b"x" * 20_000_000)
+        say("sent", argument(scope))
     except OSError:
         say("woken", argument(scope))
         raise

@@ -169,7 +169,6 @@ PATHS = {
     "/status-99": starts(status=99),
     "/status-100": starts(status=100),
     "/status-101": starts(status=101),
-    "/status-600": starts(status=600),
     "/status-1000": starts(status=1000),
     "/status-negative": starts(status=-1),
     "/status-huge": starts(status=1 << 70),

@@ -48,6 +48,18 @@ async def steps(scope, receive, send):
             return await answer(send, total)
 
 
+async def cut(scope, receive, send):
+    """?NAME: tells when it has something, and what comes instead of the rest."""
+    message, size = await receive(), 0
+    while message["type"] == "http.request":
+        size += len(message["body"])
+        if message["body"]:
+            say("has some of", argument(scope))
+        message = await receive()
+    say("told of", argument(scope), message["type"])
+    await answer(send, b"%d" % size, status=400)
+
+
 async def held(scope, receive, send):
     """Takes nothing until the event "go", the rest at once."""
     say("called", scope["path"])
@@ -135,6 +147,6 @@ async def told(scope, receive, send):
     await answer(send, await body_of(receive))
 
 
-app = routed({"/messages": messages, "/digest": digest, "/steps": steps, "/held": held, "/first": held_after_first,
+app = routed({"/messages": messages, "/digest": digest, "/cut": cut, "/steps": steps, "/held": held, "/first": held_after_first,
               "/after": after, "/cancelled": cancelled, "/timed": timed, "/refuse": refuse, "/refuse-later": refuse_later,
               "/echo": echo_as_it_comes, "/wait": wait, "/told": told, "/smuggled": told})

@@ -247,6 +247,22 @@ async def do_flood(scope, receive, send):
     await receive_all(receive)
 
 
+async def do_much_and_close(scope, receive, send):
+    """Sixteen megabytes, and the end right behind them."""
+    await begin(receive, send)
+    for _ in range(16):
+        await send({"type": "websocket.send", "bytes": bytes(1 << 20)})
+    await send({"type": "websocket.close", "code": 4000, "reason": "all"})
+
+
+async def do_stay(scope, receive, send):
+    """Go on when the client has gone."""
+    await begin(receive, send)
+    await receive_all(receive)
+    say(scope, state="staying")
+    await asyncio.Event().wait()
+
+
 async def do_hold(scope, receive, send):
     """Receive nothing until another one says so."""
     await begin(receive, send)

@@ -1,5 +1,5 @@
-// websockets.h - all WebSocket connections of a reactor: what it calls for them in its turns. Their
-// sockets are in its epoll set. With the baton.
+// websocket_set.h - all WebSocket connections of a reactor: what it calls for them in its turns.
+// Their sockets are in its epoll set. With the baton.
 #pragma once
 
 #include <stdbool.h>

@@ -1,6 +1,6 @@
-// websockets.c - the connections of a reactor: their events, their timers, what was sent in a turn,
-// and the end of all.
-#include "websockets.h"
+// websocket_set.c - the connections of a reactor: their events, their timers, what was sent in a
+// turn, and the end of all.
+#include "websocket_set.h"
 
 #include <errno.h>
 #include <stdlib.h>
