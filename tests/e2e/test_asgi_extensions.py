@@ -38,7 +38,7 @@ def extensions(peer, *fields, version="1.1"):
 
 
 def check_failed(everywhere, seen, path, last):
-    eventually(lambda: re.search(rf"GET {path.partition('?')[0]}\n(?:.*\n)*?{last}", everywhere.server.log[seen:]))
+    eventually(lambda: re.search(rf"GET {re.escape(path)}\n(?:.*\n)*?{last}", everywhere.server.log[seen:]))
     assert everywhere.ask("/ok").body == b"ok"
 
 
@@ -284,7 +284,8 @@ def test_tls(everywhere, version, number):
         name = peer.socket.cipher()[0]
         suite, = {cipher["id"] & 0xffff for cipher in context.get_ciphers() if cipher["name"] == name}
     assert (tls["tls_version"], tls["cipher_suite"]) == (number, suite)
-    assert tls["server_cert"].strip() == first_certificate(everywhere.pki.local.chain)
+    # "Some may be unable to provide this": None, or the very one.
+    assert tls["server_cert"] is None or tls["server_cert"].strip() == first_certificate(everywhere.pki.local.chain)
     assert list(tls["client_cert_chain"]) == [] and tls["client_cert_name"] is tls["client_cert_error"] is None
 
 

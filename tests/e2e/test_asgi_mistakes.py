@@ -232,7 +232,8 @@ def test_caught(everywhere, peer):
     """The exception is raised where the mistake is, and leaves the answer as it was."""
     seen = len(everywhere.server.log)
     assert peer.ask(request("GET", "/caught")).body == b"mended"
-    told = re.findall(r"refused (\w+) (.+)", everywhere.server.log[seen:])
+    eventually(lambda: everywhere.server.log[seen:].count("refused ") == 3)
+    told = re.findall(r"refused (\w+) (.+)\n", everywhere.server.log[seen:])
     assert [name for name, _ in told][:2] == ["RuntimeError", "TypeError"] and len(told) == 3
     assert "Traceback" not in everywhere.server.log[seen:]
 

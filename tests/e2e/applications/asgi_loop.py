@@ -456,6 +456,7 @@ async def many_tasks(scope):
 
 
 async def slow_callback(scope):
+    await asyncio.sleep(0)
     time.sleep(0.15)
     return "slow"
 
