@@ -53,7 +53,7 @@ struct tls_session;
 int tls_session_choose(struct tls_session *session); // 0 or an error of the library's
 
 // The certificates of a host name (lower case; NULL: a client names none) for the handshake that is
-// under way. *slow is set where one of them is. *pem: the certificate, where there is one to choose;
+// under way. *slow is set where one of them is. *pem: the certificate, where there is but one;
 // else NULL. 0, or an error of the library's: out of memory.
 int tls_context_choose(const struct tls_context *context, mbedtls_ssl_context *ssl,
                        const char *host, bool *slow, const char **pem);
