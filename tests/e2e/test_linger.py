@@ -134,11 +134,11 @@ def test_more_than_there_is_room_for(small):
             peer.socket.close()
 
 
-def test_a_worker_that_ends_does_not_lose_the_answer(small):
-    with connect(small, "plain") as waiting, connect(small, "plain") as peer:
-        begin(waiting)
+def test_a_worker_that_ends_waits_for_none_of_them_long(small):
+    """And what they were answered stays theirs."""
+    with connect(small, "plain") as silent, connect(small, "plain") as peer:
+        begin(silent)
         begin(peer)
-        small.server.process.terminate()
-        small.server.wait_for("supervisor: stopping|draining|SIGTERM")
-        assert peer.answer().status == 413
+        peer.send(b"x" * (SIZE - 1000))
         assert small.server.stop() == 0
+        assert (peer.answer().status, silent.answer().status) == (413, 413)
