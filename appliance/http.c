@@ -11,6 +11,8 @@
 #include <unistd.h>
 
 #include "check.h"
+#include "cleanup.h"
+#include "clock.h"
 #include "http_priv.h"
 #include "log.h"
 #include "scoreboard.h"
@@ -90,6 +92,9 @@ static void connection_stop(struct connection *connection)
     http->connection_count--;
     tell_connections(http);
     http_exchange_end_watches(connection);
+    // libmicrohttpd takes it out of the epoll set and closes it next.
+    if (connection->lingers && http->linger != NULL)
+        http_linger_add(http->linger, connection->fd, clock_milliseconds());
     free(connection);
 }
 
@@ -128,8 +133,12 @@ struct http *http_new(const struct reactor_setup *setup, struct err *err)
                          MHD_OPTION_NOTIFY_COMPLETED, http_request_end, http,           //
                          MHD_OPTION_NOTIFY_CONNECTION, connection_notify, http,         //
                          MHD_OPTION_END);
-    if (http->daemon == NULL) {
-        err_system(err, errno, "the HTTP part does not start");
+    if (http->daemon != NULL)
+        http->linger = http_linger_new(http_epoll_fd(http));
+    if (http->linger == NULL) {
+        err_system(err, http->daemon != NULL ? ENOMEM : errno, "the HTTP part does not start");
+        if (http->daemon != NULL)
+            MHD_stop_daemon(http->daemon);
         pthread_cond_destroy(&http->expectation_changed);
         pthread_mutex_destroy(&http->expectation_lock);
         free(http);
@@ -142,6 +151,7 @@ void http_free(struct http *http)
 {
     if (http == NULL)
         return;
+    http_linger_free(steal_ptr(&http->linger));
     MHD_stop_daemon(http->daemon);
     must(http->connection_count == 0);
     http_request_free_all(http);
@@ -153,6 +163,11 @@ void http_free(struct http *http)
 int http_epoll_fd(const struct http *http)
 {
     return MHD_get_daemon_info(http->daemon, MHD_DAEMON_INFO_EPOLL_FD)->epoll_fd;
+}
+
+struct http_linger *http_lingering(struct http *http)
+{
+    return http->linger;
 }
 
 int64_t http_timeout(struct http *http)
@@ -244,7 +259,8 @@ void http_settle_posted(struct http *http)
 
 static bool is_drained(const struct connection *connection, enum http_drain which)
 {
-    if (connection->upgraded != NULL)
+    // A reset would come of what is sent to one that lingers.
+    if (connection->upgraded != NULL || connection->lingers)
         return false;
     switch (which) {
     case HTTP_DRAIN_SERVED:

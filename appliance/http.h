@@ -12,6 +12,7 @@
 #include "reactor.h"
 
 struct http;        // opaque
+struct http_linger; // http_linger.h
 struct tls_session; // tls_session.h
 
 // setup must outlive it.
@@ -21,6 +22,9 @@ void http_free(struct http *http);
 
 // The epoll set that its connections are in; the caller waits on it, and may add what is its own.
 int http_epoll_fd(const struct http *http);
+
+// Those of its connections that it has closed while their clients still sent.
+struct http_linger *http_lingering(struct http *http);
 
 // Milliseconds until there is something to do without any event; -1: no such moment.
 int64_t http_timeout(struct http *http);

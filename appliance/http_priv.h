@@ -10,6 +10,7 @@
 #include "head.h"
 #include "http.h"
 #include "http_exchange_priv.h"
+#include "http_linger.h"
 #include "http_upgrade.h"
 #include "request.h"
 #include "spool.h"
@@ -29,6 +30,7 @@ struct connection {
     uint16_t peer_port;
     bool served;              // a request, at least
     bool stale;               // idle when a patient drain looked
+    bool lingers;             // its last answer did not wait for all of the request
     bool busy;                // between a request's first byte seen by us and its answer's last
     struct request *exchange; // that is answered later; NULL: none
     struct exchange_watch *watches;
@@ -95,7 +97,8 @@ struct request {
     bool chunked;   // its body is (RFC 9112 section 7.1)
     bool announced; // the header section is complete and was looked at
     bool answered;
-    bool failed; // cut the connection
+    bool complete; // all of it was received
+    bool failed;   // cut the connection
     bool running;
     _Atomic bool deserted; // its work was given up; whoever does that may look
     int64_t offered;       // since when the application can get on with it, monotonic milliseconds
@@ -111,6 +114,7 @@ struct request {
 struct http {
     const struct reactor_setup *setup;
     struct MHD_Daemon *daemon;
+    struct http_linger *linger;
     struct connection *connections;
     size_t connection_count;
     struct request *free_requests;

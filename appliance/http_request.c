@@ -102,7 +102,7 @@ static void request_release(struct request *request)
     request->home = NULL;
     request->work = WORK_NONE;
     request->announced = request->answered = request->failed = false;
-    request->chunked = false;
+    request->chunked = request->complete = false;
     request->running = request->ended = false;
     request->expectation = EXPECT_NONE;
     free(request->exchange.piece);
@@ -393,6 +393,7 @@ static void tell_expectation(struct request *request, enum expectation what)
 // The last call before an answer: all of the request is here.
 static enum MHD_Result complete(struct request *request)
 {
+    request->complete = true;
     if (request->connection->listener->kind == LISTENER_REDIRECT)
         return http_redirect_answer(request);
     if (request->exchange.streams)
@@ -449,7 +450,7 @@ void http_request_end(void *owner, struct MHD_Connection *transport, void **cont
                       enum MHD_RequestTerminationCode how)
 {
     struct request *request = *context;
-    (void)owner, (void)transport, (void)how;
+    (void)owner, (void)transport;
     if (request == NULL)
         return;
     *context = NULL;
@@ -458,7 +459,9 @@ void http_request_end(void *owner, struct MHD_Connection *transport, void **cont
     // Its answer may have been under way, without "Connection: close", when the drain began: its
     // client may send its next request, and a patient drain waits for it.
     bool is_upgraded = request->connection->upgraded != NULL;
-    if (request->http->draining && !request->http->patient && !is_upgraded)
+    bool lingers = how == MHD_REQUEST_TERMINATED_COMPLETED_OK && !request->complete && !is_upgraded;
+    request->connection->lingers = lingers;
+    if (request->http->draining && !request->http->patient && !is_upgraded && !lingers)
         shutdown(request->connection->fd, SHUT_RD);
     request->ended = true;
     http_exchange_lost(request);

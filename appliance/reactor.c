@@ -13,6 +13,7 @@
 #include "check.h"
 #include "clock.h"
 #include "http.h"
+#include "http_linger.h"
 #include "http_upgrade.h"
 #include "log.h"
 #include "tls_context.h"
@@ -36,6 +37,7 @@ enum {
 struct reactor {
     const struct reactor_setup *setup;
     struct http *http;
+    struct http_linger *linger;        // http's
     struct tls_scratch *scratch;       // NULL: no TLS
     struct tls_context *tls;           // for connections to come
     struct tls_handshakes *handshakes; // under way
@@ -84,7 +86,7 @@ static void unwatch_listeners(struct reactor *reactor)
 }
 
 // Event sources are told apart by address: a listener, the reactor itself for control, its wake_fd,
-// a handshake, a WebSocket; all others are connections.
+// a handshake, a WebSocket, what lingers; all others are connections.
 static int watch_all(struct reactor *reactor)
 {
     const struct reactor_setup *setup = reactor->setup;
@@ -209,6 +211,7 @@ struct reactor *reactor_new(const struct reactor_setup *setup, struct err *err)
     reactor->http = http_new(setup, err);
     if (reactor->http != NULL) {
         reactor->epoll_fd = http_epoll_fd(reactor->http);
+        reactor->linger = http_lingering(reactor->http);
         if (watch_all(reactor) < 0)
             err_system(err, errno, "reactor: epoll");
         else if (open_tls(reactor, err) == 0 && open_websockets(reactor, err) == 0)
@@ -278,6 +281,8 @@ static void check_limit(struct reactor *reactor)
 
 static void take_shortage(struct reactor *reactor)
 {
+    if (http_linger_end_oldest(reactor->linger))
+        return;
     // Those that may never finish go first.
     if (handshake_count(reactor) > 0 && tls_handshakes_end_oldest(reactor->handshakes))
         return;
@@ -347,6 +352,8 @@ static unsigned take_events(struct reactor *reactor)
             tls_handshakes_take(reactor->handshakes, who);
         else if (websockets_owns(who))
             websockets_take(who, reactor->events[i].events);
+        else if (http_linger_owns(reactor->linger, who))
+            http_linger_take(reactor->linger, who);
         else if (who != &reactor->wake_fd && !is_listener(reactor, who))
             reactor->events[kept++] = reactor->events[i];
     }
@@ -388,6 +395,8 @@ static void begin_turn(struct reactor *reactor)
         tls_handshakes_turn(reactor->handshakes, clock_milliseconds());
     if (reactor->websockets != NULL)
         websockets_turn(reactor->websockets, clock_milliseconds());
+    if (http_linger_count(reactor->linger) > 0)
+        http_linger_turn(reactor->linger, clock_milliseconds());
     drain_idle(reactor);
     give_up_overdue(reactor);
     http_begin(reactor->http, reactor->events, count);
@@ -400,6 +409,8 @@ static int64_t own_timeout(const struct reactor *reactor)
     bool shakes = handshake_count(reactor) > 0;
     int64_t sockets =
         reactor->websockets != NULL ? websockets_deadline(reactor->websockets) : INT64_MAX;
+    if (http_linger_deadline(reactor->linger) < sockets)
+        sockets = http_linger_deadline(reactor->linger);
     bool looks = reactor->draining || reactor->give_up_after > 0 || shakes;
     if (!looks && sockets == INT64_MAX)
         return -1;
@@ -523,6 +534,7 @@ void reactor_drain(struct reactor *reactor, bool patient)
     reactor->patient = patient;
     if (reactor->websockets != NULL)
         websockets_drain(reactor->websockets);
+    http_linger_drain(reactor->linger);
     reactor->drain_next = clock_milliseconds() + (patient ? DRAIN_IDLE : DRAIN_NEW);
     http_drain(reactor->http, patient ? HTTP_DRAIN_PATIENT : HTTP_DRAIN_SERVED);
 }
@@ -536,5 +548,6 @@ void reactor_give_up(struct reactor *reactor, int64_t limit)
 
 bool reactor_finished(const struct reactor *reactor)
 {
-    return reactor->draining && http_is_idle(reactor->http) && handshake_count(reactor) == 0;
+    return reactor->draining && http_is_idle(reactor->http) && handshake_count(reactor) == 0 &&
+           http_linger_count(reactor->linger) == 0;
 }
