@@ -285,7 +285,9 @@ void exchange_end(struct request *request, bool cut)
     exchange->events = NULL;
     exchange->is_over = true;
     answer->more = cut ? -1 : 0;
-    if (cut && !answer->queued)
+    // What was pushed leaves before the cut.
+    bool leaves = answer->queued || (request->answered && can_answer(request));
+    if (cut && !leaves)
         request->failed = true;
     if (!request->ended && request->connection->exchange == request)
         request->connection->exchange = NULL;

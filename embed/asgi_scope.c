@@ -229,7 +229,7 @@ static PyObject *headers_of(const struct request_head *head)
     return py_steal(&list);
 }
 
-// The extension "tls" (ASGI TLS Extension 0.2). What is not known of our own certificate is None.
+// The extension "tls" (ASGI TLS Extension 0.2).
 static PyObject *tls_of(const struct tls_facts *facts)
 {
     _pyref_ PyObject *chain = PyList_New(0);
@@ -241,8 +241,8 @@ static PyObject *tls_of(const struct tls_facts *facts)
     }
     if (chain == NULL)
         return NULL;
-    return Py_BuildValue("{sOsOszsOsisi}", "server_cert", Py_None, "client_cert_chain", chain,
-                         "client_cert_name", client != NULL ? client->subject : NULL,
+    return Py_BuildValue("{szsOszsOsisi}", "server_cert", facts->certificate, "client_cert_chain",
+                         chain, "client_cert_name", client != NULL ? client->subject : NULL,
                          "client_cert_error", Py_None, "tls_version", (int)facts->version,
                          "cipher_suite", (int)facts->cipher_id);
 }

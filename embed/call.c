@@ -272,9 +272,8 @@ int call_init(void)
     shared.task = PyObject_GetAttrString(asyncio, "Task");
     shared.get_running_loop = PyObject_GetAttrString(asyncio, "get_running_loop");
     shared.cancelled = PyObject_GetAttrString(asyncio, "CancelledError");
-    return shared.task != NULL && shared.get_running_loop != NULL && shared.cancelled != NULL
-               ? 0
-               : -1;
+    return shared.task != NULL && shared.get_running_loop != NULL && shared.cancelled != NULL ? 0
+                                                                                              : -1;
 }
 
 void call_fini(void)

@@ -30,6 +30,7 @@ class Lifespan:
         self._started = loop.create_future()  # True; a text: it has failed
         self._stopped = loop.create_future()
         self._task = None
+        self._is_stopping = False
 
     def startup(self):
         """Returns the state that requests get copies of; None where the application has no lifespan.
@@ -45,10 +46,17 @@ class Lifespan:
         failure = self._started.result()
         if failure is not None:
             raise StartupFailed(f"{self._name}: startup failed" + (f": {failure}" if failure else ""))
+        self._task.add_done_callback(self._report_early_end)
         return self._state
+
+    def _report_early_end(self, task):
+        """It has ended long before its shutdown, and nobody waits for it."""
+        if not self._is_stopping and not task.cancelled() and task.exception() is not None:
+            report(f"in the lifespan of {self._name}", task.exception())
 
     def shutdown(self):
         """Let the application end."""
+        self._is_stopping = True
         if self._task is None or self._task.done():
             return
         self._messages.put_nowait({"type": "lifespan.shutdown"})

@@ -1,6 +1,6 @@
 """A framework over RSGI in a page, which asks of the server what Emmett does: a request is answered in a task of its
 own while another waits for the client to leave; files and ranges of them go by their paths; a WebSocket is read by one
-and served by another; what ends a connection is a RuntimeError.
+task and served by another; what ends a connection is a RuntimeError.
 """
 
 import asyncio
