@@ -418,7 +418,7 @@ def test_refused_while_it_is_coming(everywhere, peer, path, coding):
     """The answer comes while most of the body is still to be sent."""
     smuggled = request("GET", "/smuggled") * 500
     if coding == "chunked":
-        peer.send(request("POST", path, None, "Transfer-Encoding: chunked"), b"ff000\r\n" + smuggled)
+        peer.send(request("POST", path, None, "Transfer-Encoding: chunked") + b"ff000\r\n" + smuggled)
     else:
         peer.send(request("POST", path, None, f"Content-Length: {50 << 20}") + smuggled)
     answer = peer.answer()
