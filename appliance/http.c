@@ -152,6 +152,12 @@ void http_free(struct http *http)
     if (http == NULL)
         return;
     http_linger_free(steal_ptr(&http->linger));
+    // What is left of work that nobody does any more: libmicrohttpd closes no connection that waits.
+    for (struct request *request = http->running; request != NULL;
+         request = request->next_running) {
+        if (!request->ended)
+            MHD_resume_connection(request->transport);
+    }
     MHD_stop_daemon(http->daemon);
     must(http->connection_count == 0);
     http_request_free_all(http);

@@ -106,6 +106,8 @@ enum MHD_Result http_exchange_complete(struct request *request)
         request->expectation = EXPECT_NONE;
     }
     exchange->is_complete = true;
+    if (request->chunked)
+        request->head.decoded_length = (int64_t)exchange->total;
     if (!exchange->is_early) {
         http_request_offer(request, WORK_ANSWER);
         return MHD_YES;
@@ -147,8 +149,11 @@ static void forget_note(struct request *request)
 // request that comes, then an answer that goes).
 static bool can_answer(const struct request *request)
 {
-    return request->exchange.is_complete || !request->exchange.is_early ||
-           request->expectation == EXPECT_HELD;
+    // A client that waits to be asked for its body has said all that it says unasked; who has only
+    // begun an answer may still want it.
+    if (request->expectation == EXPECT_HELD)
+        return request->exchange.is_over;
+    return request->exchange.is_complete || !request->exchange.is_early;
 }
 
 static void go_on(struct request *request)
@@ -287,8 +292,8 @@ void exchange_end(struct request *request, bool cut)
     answer->more = cut ? -1 : 0;
     // What was pushed leaves before the cut.
     bool leaves = answer->queued || (request->answered && can_answer(request));
-    if (cut && !leaves)
-        request->failed = true;
+    if (cut && !leaves && !request->ended)
+        http_request_cut(request);
     if (!request->ended && request->connection->exchange == request)
         request->connection->exchange = NULL;
     // Within its handler it is settled by who has called that.
@@ -375,6 +380,7 @@ int exchange_respond(struct request *request, unsigned status, int64_t content_l
     answer->announced = content_length;
     request->answered = true;
     // The answer waits for the rest of the body, which has to go somewhere.
+    ask_for_body(request);
     request->exchange.is_unbounded = !can_answer(request);
     if (request->exchange.is_unbounded)
         note(request);
@@ -454,7 +460,8 @@ void exchange_interim(struct request *request, unsigned status, const struct hea
     if (size <= 0 || (size_t)size >= sizeof text)
         return;
     ssize_t sent = http_send_at_once(request->connection, text, (size_t)size);
-    // A part of it would be taken for the answer's beginning. None of it is no harm.
-    if (sent > 0 && sent < size)
-        shutdown(request->connection->fd, SHUT_RDWR);
+    // A part of it would be taken for the answer's beginning; over TLS a record that was begun has
+    // to be sent before all else. None of it is no harm.
+    if ((sent > 0 && sent < size) || (sent < 0 && request->connection->session != NULL))
+        http_request_cut(request);
 }

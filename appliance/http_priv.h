@@ -35,6 +35,7 @@ struct connection {
     struct request *exchange; // that is answered later; NULL: none
     struct exchange_watch *watches;
     struct MHD_UpgradeResponseHandle *upgraded; // it is another protocol's (http_upgrade.h)
+    bool closes;                                // that has closed it
     char peer_address[INET6_ADDRSTRLEN];
 };
 
@@ -151,6 +152,8 @@ void http_request_free_all(struct http *http);
 void http_request_offer(struct request *request, enum work work);
 // Put it behind the others with work.
 void http_request_enqueue(struct request *request, enum work work);
+// Close its connection, whatever it waits for; it has not ended.
+void http_request_cut(struct request *request);
 // With no work under way: release what it still has, then free it.
 void http_request_finish(struct request *request);
 

@@ -5,6 +5,7 @@
 
 #include <stdlib.h>
 #include <string.h>
+#include <sys/socket.h>
 
 #include "check.h"
 #include "clock.h"
@@ -224,6 +225,13 @@ void http_request_offer(struct request *request, enum work work)
     http_request_enqueue(request, work);
 }
 
+void http_request_cut(struct request *request)
+{
+    request->failed = true;
+    // libmicrohttpd looks at a request that is incomplete only when more of it comes.
+    shutdown(request->connection->fd, SHUT_RDWR);
+}
+
 void http_request_finish(struct request *request)
 {
     if (request->answer.release != NULL)
@@ -296,8 +304,8 @@ static unsigned judge_head(struct request *request, bool *expects)
         asks = asks || (str_equal_nocase(header->name, STR("expect")) &&
                         str_equal_nocase(header->value, STR("100-continue")));
     }
-    // What comes in chunks is received first: its length is for the application to know.
-    *expects = asks && has_length && str_equal(request->head.version, STR("HTTP/1.1"));
+    *expects = asks && (has_length || request->chunked) &&
+               str_equal(request->head.version, STR("HTTP/1.1"));
     return 0;
 }
 
@@ -352,7 +360,9 @@ static enum MHD_Result announce(struct request *request, const char *method, con
         return http_respond_plain(request, status);
     }
     bool streams = http_exchange_wants(request);
-    if (expects && (streams || http->expecting < http->setup->expectation_limit)) {
+    // What comes in chunks is received first where its length is for the application to know.
+    bool held = expects && !request->chunked && http->expecting < http->setup->expectation_limit;
+    if (held || (expects && streams)) {
         http->expecting++;
         request->expectation = EXPECT_HELD;
         request->exchange.streams = streams;

@@ -103,9 +103,12 @@ static ssize_t end_of_stream(struct request *request)
         const char *end = memmem(rest.data, rest.size, "\r\n", 2);
         const char *colon = memchr(rest.data, ':', rest.size);
         char name[256], value[4096];
-        snprintf(name, sizeof name, "%.*s", (int)(colon - rest.data), rest.data);
-        snprintf(value, sizeof value, "%.*s", (int)(end - colon - 2), colon + 2);
-        MHD_add_response_footer(answer->streaming, name, value);
+        int name_size = snprintf(name, sizeof name, "%.*s", (int)(colon - rest.data), rest.data);
+        int size = snprintf(value, sizeof value, "%.*s", (int)(end - colon - 2), colon + 2);
+        if (name_size < (int)sizeof name && size < (int)sizeof value)
+            MHD_add_response_footer(answer->streaming, name, value);
+        else
+            log_warning("http", "a trailer is too long, and left out");
         rest = (struct str){end + 2, rest.size - (size_t)(end + 2 - rest.data)};
     }
     return MHD_CONTENT_READER_END_OF_STREAM;
@@ -397,8 +400,9 @@ void http_response_queue(struct request *request)
     answer->queued = true;
     if (out != NULL && queue(request, answer->status, out) == MHD_YES)
         return;
-    log_warning("http", "status %u cannot be sent here, connection closed", answer->status);
-    request->failed = true;
+    if (!request->failed)
+        log_warning("http", "status %u cannot be sent here, connection closed", answer->status);
+    http_request_cut(request);
 }
 
 void http_response_go_on(struct request *request)

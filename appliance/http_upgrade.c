@@ -34,28 +34,6 @@ struct str http_upgrade_join(struct request *request, struct str name)
     return buf_str(joined);
 }
 
-// MHD_UpgradeHandler: 101 has left.
-static void take_socket(void *owner, struct MHD_Connection *transport, void *context,
-                        const char *ahead, size_t ahead_size, MHD_socket fd,
-                        struct MHD_UpgradeResponseHandle *handle)
-{
-    struct request *request = owner;
-    struct connection *connection = request->connection;
-    struct http_upgrade upgrade = request->upgrade;
-    (void)context, (void)transport;
-    connection->upgraded = handle;
-    request->upgrade.owner = NULL;
-    struct http_upgraded upgraded = {
-        .fd = fd,
-        .session = connection->session,
-        .ahead = {ahead, ahead_size},
-        .connection = connection,
-    };
-    upgrade.opened(upgrade.owner, &upgraded);
-    // The request ends with that.
-    must(MHD_upgrade_action(handle, MHD_UPGRADE_ACTION_RELEASE_REQUEST) == MHD_YES);
-}
-
 void http_upgrade_end(struct request *request)
 {
     void *owner = request->upgrade.owner;
@@ -67,8 +45,36 @@ void http_upgrade_end(struct request *request)
 void http_upgrade_close(void *owner)
 {
     struct connection *connection = owner;
+    // Before it was quite open, for want of memory: when that is over.
+    connection->closes = true;
+    if (connection->upgraded == NULL)
+        return;
     // Libmicrohttpd's own objects end with its next turn.
     must(MHD_upgrade_action(connection->upgraded, MHD_UPGRADE_ACTION_CLOSE) == MHD_YES);
+}
+
+// MHD_UpgradeHandler: 101 has left.
+static void take_socket(void *owner, struct MHD_Connection *transport, void *context,
+                        const char *ahead, size_t ahead_size, MHD_socket fd,
+                        struct MHD_UpgradeResponseHandle *handle)
+{
+    struct request *request = owner;
+    struct connection *connection = request->connection;
+    struct http_upgrade upgrade = request->upgrade;
+    (void)context, (void)transport;
+    request->upgrade.owner = NULL;
+    struct http_upgraded upgraded = {
+        .fd = fd,
+        .session = connection->session,
+        .ahead = {ahead, ahead_size},
+        .connection = connection,
+    };
+    upgrade.opened(upgrade.owner, &upgraded);
+    // The request ends with that.
+    must(MHD_upgrade_action(handle, MHD_UPGRADE_ACTION_RELEASE_REQUEST) == MHD_YES);
+    connection->upgraded = handle;
+    if (connection->closes)
+        http_upgrade_close(connection);
 }
 
 static struct MHD_Response *make_answer(struct request *request, const struct http_upgrade *upgrade)

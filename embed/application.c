@@ -210,7 +210,7 @@ void application_unload(void)
     }
     if (applications.wsgi)
         wsgi_stop();
-    names_fini();
+    // The names stay: what an application keeps may be used until the interpreter has ended.
     free(applications.all);
     free(applications.order);
     memset(&applications, 0, sizeof applications);

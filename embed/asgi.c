@@ -39,6 +39,8 @@ static int try_receive(PyObject *owner, PyObject *argument, PyObject **result)
     struct asgi_http *self = asgi_http_of(owner);
     struct str piece;
     (void)argument;
+    if (!call_is_here())
+        return -1;
     if (self->request == NULL)
         return give(disconnect_message(), result);
     if (!self->is_body_over) {

@@ -1,6 +1,8 @@
 // asgi_call.c - what HTTP and WebSocket share: the call of the application, and parts of messages.
 #include "asgi_priv.h"
 
+#include <string.h>
+
 #include "call.h"
 #include "head_fields.h"
 #include "log.h"
@@ -44,11 +46,14 @@ int asgi_call(const struct application *application, PyObject *scope, PyObject *
 static bool is_disconnect(PyObject *exception)
 {
     _pyref_ PyObject *at = Py_NewRef(exception);
+    // Frameworks have a word of their own for it (Starlette's ClientDisconnect).
+    if (strcmp(Py_TYPE(exception)->tp_name, "ClientDisconnect") == 0)
+        return true;
+    // Of what was raised while that was handled, only what says so: the rest may be a fault.
     while (at != NULL) {
         if (PyErr_GivenExceptionMatches(at, asgi_client_disconnected()))
             return true;
-        PyObject *cause = PyException_GetCause(at);
-        Py_SETREF(at, cause != NULL ? cause : PyException_GetContext(at));
+        Py_SETREF(at, PyException_GetCause(at));
     }
     return false;
 }

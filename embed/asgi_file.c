@@ -39,7 +39,7 @@ int asgi_send_path(struct asgi_http *self, PyObject *message)
         return -1;
     if (PyBytes_AS_STRING(bytes)[0] != '/')
         return PyErr_Format(PyExc_ValueError, "the path %R is not absolute", path), -1;
-    _close_ int fd = open(PyBytes_AS_STRING(bytes), O_RDONLY | O_CLOEXEC);
+    _close_ int fd = open(PyBytes_AS_STRING(bytes), O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY);
     if (fd < 0 || fstat(fd, &about) < 0) {
         PyErr_SetFromErrnoWithFilenameObject(PyExc_OSError, path);
         return -1;

@@ -247,13 +247,19 @@ static PyObject *tls_of(const struct tls_facts *facts)
                          "cipher_suite", (int)facts->cipher_id);
 }
 
-// Those that depend on the connection, beside those that are always there.
+// Applications may write into it: each request has its own.
+static int set_asgi(PyObject *scope)
+{
+    PyObject *always = PyDict_GetItemWithError(scope, names.asgi);
+    return always != NULL ? set_new(scope, names.asgi, PyDict_Copy(always)) : -1;
+}
+
+// Those that depend on the connection, beside those that are always there. Each request has its
+// own.
 static int set_extensions(PyObject *scope, const struct request *request, bool is_websocket)
 {
     const struct request_head *head = request_head(request);
     bool trailers = !is_websocket && exchange_takes_trailers(request);
-    if (head->tls == NULL && !trailers)
-        return 0;
     PyObject *always = PyDict_GetItemWithError(scope, names.extensions);
     _pyref_ PyObject *extensions = always != NULL ? PyDict_Copy(always) : NULL;
     if (extensions == NULL ||
@@ -288,7 +294,8 @@ PyObject *asgi_scope_new(const struct application *application, const struct req
     if (scope == NULL || set_target(scope, head->target) < 0 ||
         set_new(scope, names.headers, headers_of(head)) < 0 ||
         set_new(scope, names.client, client_of(head->peer_address, head->peer_port)) < 0 ||
-        set_extensions(scope, request, is_websocket) < 0 || set_state(scope, application) < 0)
+        set_asgi(scope) < 0 || set_extensions(scope, request, is_websocket) < 0 ||
+        set_state(scope, application) < 0)
         return NULL;
     if (is_websocket && PyDict_SetItem(scope, names.subprotocols, subprotocols) < 0)
         return NULL;

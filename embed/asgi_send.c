@@ -5,6 +5,7 @@
 
 #include <string.h>
 
+#include "call.h"
 #include "names.h"
 
 void asgi_http_let_go(struct asgi_http *self, bool cut)
@@ -289,6 +290,8 @@ PyObject *asgi_http_send(PyObject *object, PyObject *message)
 {
     struct asgi_http *self = asgi_http_of(object);
     int found;
+    if (!call_is_here())
+        return NULL;
     if (!PyDict_Check(message))
         return PyErr_Format(PyExc_TypeError, "a message is a dict, not %T", message);
     _pyref_ PyObject *type = asgi_value(message, names.type, &found);

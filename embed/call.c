@@ -2,6 +2,7 @@
 // that comes, without a callback of the task, and asyncio finds a task like any other.
 #include "call.h"
 
+#include <pthread.h>
 #include <stdbool.h>
 
 struct call {
@@ -20,6 +21,7 @@ static struct {
     PyObject *cancelled;        // asyncio.CancelledError
     PyObject *keywords;         // {"loop": loop, "eager_start": True}
     PyObject *loop;             // in there, borrowed
+    pthread_t thread;           // the loop's
     struct call *first;
     size_t count;
 } shared;
@@ -50,21 +52,25 @@ static void unlist(struct call *self)
     shared.count--;
 }
 
-// Once: the owner is told. A task that was cancelled is to end as such; whatever else was raised is
-// the owner's to report, SystemExit as well: it ends a request and not the worker.
+// Once: the owner is told.
+static void tell_owner(struct call *self, PyObject *exception)
+{
+    _pyref_ PyObject *owner = py_steal(&self->owner);
+    if (owner == NULL)
+        return;
+    unlist(self);
+    self->ended(owner, exception);
+}
+
+// A task that was cancelled is to end as such; whatever else was raised is the owner's to report,
+// SystemExit as well: it ends a request and not the worker.
 static PySendResult end(struct call *self, PyObject **result)
 {
     _pyref_ PyObject *exception = PyErr_GetRaisedException();
-    _pyref_ PyObject *owner = py_steal(&self->owner);
     _pyref_ PyObject *coroutine = py_steal(&self->coroutine);
     _pyref_ PyObject *task = py_steal(&self->task);
-    unlist(self);
-    self->ended(owner, exception);
-    bool is_error = exception != NULL &&
-                    PyErr_GivenExceptionMatches(exception, PyExc_Exception) == 0 &&
-                    PyErr_GivenExceptionMatches(exception, PyExc_SystemExit) == 0 &&
-                    PyErr_GivenExceptionMatches(exception, PyExc_KeyboardInterrupt) == 0;
-    if (!is_error) {
+    tell_owner(self, exception);
+    if (exception == NULL || !call_was_cancelled(exception)) {
         *result = Py_NewRef(Py_None);
         return PYGEN_RETURN;
     }
@@ -151,7 +157,7 @@ static void call_dealloc(PyObject *object)
 {
     struct call *self = self_of(object);
     PyTypeObject *type = Py_TYPE(object);
-    if (self->coroutine != NULL)
+    if (self->owner != NULL)
         unlist(self); // its task was lost: the loop has ended
     Py_XDECREF(self->coroutine);
     Py_XDECREF(self->owner);
@@ -160,11 +166,20 @@ static void call_dealloc(PyObject *object)
     Py_DECREF(type);
 }
 
+// A generator that @types.coroutine has made one.
+static bool is_old_coroutine(PyObject *object)
+{
+    if (!PyGen_CheckExact(object))
+        return false;
+    _pyref_ PyObject *code = (PyObject *)PyGen_GetCode((PyGenObject *)(void *)object);
+    return code != NULL && (((PyCodeObject *)(void *)code)->co_flags & CO_ITERABLE_COROUTINE) != 0;
+}
+
 // What the application has returned, as what can be sent to; a new reference, or NULL with an
 // exception set.
 static PyObject *iterator_of(PyObject *awaitable)
 {
-    if (PyCoro_CheckExact(awaitable))
+    if (PyCoro_CheckExact(awaitable) || is_old_coroutine(awaitable))
         return Py_NewRef(awaitable);
     PyAsyncMethods *methods = Py_TYPE(awaitable)->tp_as_async;
     if (methods == NULL || methods->am_await == NULL)
@@ -192,6 +207,7 @@ static int keep_keywords(PyObject *loop)
 {
     if (loop == shared.loop)
         return 0;
+    shared.thread = pthread_self();
     Py_XSETREF(shared.keywords, Py_BuildValue("{sOsO}", "loop", loop, "eager_start", Py_True));
     shared.loop = shared.keywords != NULL ? loop : NULL;
     return shared.keywords != NULL ? 0 : -1;
@@ -221,6 +237,21 @@ bool call_was_cancelled(PyObject *exception)
     return PyErr_GivenExceptionMatches(exception, shared.cancelled);
 }
 
+bool call_thread_is_this(void)
+{
+    return pthread_equal(pthread_self(), shared.thread);
+}
+
+bool call_is_here(void)
+{
+    if (call_thread_is_this())
+        return true;
+    PyErr_SetString(PyExc_RuntimeError,
+                    "a request belongs to the event loop's thread: from another one, use "
+                    "loop.call_soon_threadsafe or asyncio.run_coroutine_threadsafe");
+    return false;
+}
+
 size_t call_count(void)
 {
     return shared.count;
@@ -234,6 +265,18 @@ void call_cancel_all(void)
         if (done == NULL)
             PyErr_Clear();
     }
+}
+
+void call_abandon_all(void)
+{
+    _pyref_ PyObject *exception = PyObject_CallNoArgs(shared.cancelled);
+    while (exception != NULL && shared.first != NULL) {
+        struct call *call = shared.first;
+        Py_INCREF(call);
+        tell_owner(call, exception);
+        Py_DECREF(call);
+    }
+    PyErr_Clear();
 }
 
 static PyMethodDef methods[] = {

@@ -21,6 +21,13 @@ bool call_was_cancelled(PyObject *exception);
 size_t call_count(void);
 // Cancel them all: their loop has to run for them to end.
 void call_cancel_all(void);
+// Tell the owners of those that are still under way that they were cancelled, whether they end or
+// not.
+void call_abandon_all(void);
+
+// Whether the loop's thread is the one that calls; the same, with an exception set where it is not.
+bool call_thread_is_this(void);
+bool call_is_here(void);
 
 int call_init(void); // 0, or -1 with an exception set
 void call_fini(void);

@@ -12,6 +12,7 @@
 #include "clock.h"
 #include "exchange.h"
 #include "log.h"
+#include "operation.h"
 #include "loop_watch.h"
 #include "pool.h"
 #include "py.h"
@@ -139,6 +140,8 @@ static void check_drain(void)
         call_cancel_all();
     } else if (finished || (shared.is_cancelled && call_count() == 0) ||
                left < -shared.graceful_timeout / 20) {
+        // Those that swallow their cancellation keep neither the requests nor the worker.
+        call_abandon_all();
         shared.is_finished = true;
         stop_loop();
     }
@@ -184,11 +187,13 @@ static PyObject *select_events(PyObject *self, PyObject *timeout)
         do
             reactor_prepare(shared.reactor);
         while (reactor_has_work(shared.reactor) && run_requests());
+        wait_points_settle();
         if (has_callbacks(timer))
             limit = 0;
         wait_events(limit);
         run_requests();
         check_drain();
+        wait_points_settle();
         if (PyErr_CheckSignals() < 0)
             return NULL;
         if (reactor_other_is_ready(shared.reactor))
@@ -223,6 +228,14 @@ static PyMethodDef answers[] = {
     {"is_running", answer_running, METH_NOARGS, "Whether the event loop is running."},
     {"get_debug", answer_debug, METH_NOARGS, "Whether it is in debug mode."},
 };
+
+static void answer_in_python(void)
+{
+    for (size_t i = 0; i < sizeof answers / sizeof answers[0]; i++) {
+        if (PyObject_DelAttrString(shared.loop, answers[i].ml_name) < 0)
+            PyErr_Clear();
+    }
+}
 
 static int answer_in_c(void)
 {
@@ -404,11 +417,8 @@ void loop_fini(void)
     Py_CLEAR(shared.running);
     Py_CLEAR(shared.ready);
     Py_CLEAR(shared.empty);
-    Py_CLEAR(shared.name_stopping);
-    Py_CLEAR(shared.name_scheduled);
-    Py_CLEAR(shared.name_poll);
-    Py_CLEAR(shared.name_thread);
-    Py_CLEAR(shared.name_debug);
+    // Whoever keeps the loop asks asyncio from here on. The names stay: a thread may be on its way.
+    answer_in_python();
     Py_CLEAR(shared.selector);
     Py_CLEAR(shared.loop);
 }

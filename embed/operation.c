@@ -18,6 +18,7 @@ struct operation {
 static PyTypeObject *operation_type;
 static PyObject *done_with_none; // an operation
 static PyObject *get_running_loop;
+static PyObject *due; // a list of futures
 
 static struct operation *self_of(PyObject *object)
 {
@@ -43,15 +44,34 @@ static void wake(PyObject *future)
         PyErr_FormatUnraisable("Exception ignored while waking an operation");
 }
 
+static void put_due(PyObject *future)
+{
+    if (PyList_Append(due, future) < 0)
+        PyErr_FormatUnraisable("Exception ignored while waking an operation");
+}
+
 void wait_point_wake(struct wait_point *point)
 {
     if (point->first == NULL)
         return;
     _pyref_ PyObject *first = py_steal(&point->first);
     _pyref_ PyObject *others = py_steal(&point->others);
-    wake(first);
+    put_due(first);
     for (Py_ssize_t i = 0; others != NULL && i < PyList_GET_SIZE(others); i++)
-        wake(PyList_GET_ITEM(others, i));
+        put_due(PyList_GET_ITEM(others, i));
+}
+
+void wait_points_settle(void)
+{
+    while (due != NULL && PyList_GET_SIZE(due) > 0) {
+        _pyref_ PyObject *futures = PyList_GetSlice(due, 0, PyList_GET_SIZE(due));
+        if (futures == NULL || PyList_SetSlice(due, 0, PyList_GET_SIZE(futures), NULL) < 0) {
+            PyErr_FormatUnraisable("Exception ignored while waking operations");
+            return;
+        }
+        for (Py_ssize_t i = 0; i < PyList_GET_SIZE(futures); i++)
+            wake(PyList_GET_ITEM(futures, i));
+    }
 }
 
 bool wait_point_is_awaited(const struct wait_point *point)
@@ -81,6 +101,11 @@ static int wait_at(struct wait_point *point, PyObject *future)
     }
     if (point->others == NULL && (point->others = PyList_New(0)) == NULL)
         return -1;
+    // The places of those that were cancelled are used again.
+    for (Py_ssize_t i = 0; i < PyList_GET_SIZE(point->others); i++) {
+        if (is_done(PyList_GET_ITEM(point->others, i)))
+            return PyList_SetItem(point->others, i, Py_NewRef(future));
+    }
     return PyList_Append(point->others, future);
 }
 
@@ -311,12 +336,14 @@ int operation_init(void)
     if (done == NULL)
         return -1;
     done->result = Py_NewRef(Py_None);
+    due = PyList_New(0);
     done_with_none = (PyObject *)done;
-    return 0;
+    return due != NULL ? 0 : -1;
 }
 
 void operation_fini(void)
 {
+    Py_CLEAR(due);
     Py_CLEAR(done_with_none);
     Py_CLEAR(get_running_loop);
     Py_CLEAR(operation_type);

@@ -12,8 +12,10 @@ struct wait_point {
     PyObject *others; // a list; NULL: no more
 };
 
-// Wake whoever waits: it tries again. May be called within the reactor's functions.
+// Wake whoever waits: it tries again. May be called within the reactor's functions, since Python
+// only runs in wait_points_settle, which the loop calls outside them.
 void wait_point_wake(struct wait_point *point);
+void wait_points_settle(void);
 // Whether somebody waits.
 bool wait_point_is_awaited(const struct wait_point *point);
 void wait_point_clear(struct wait_point *point);

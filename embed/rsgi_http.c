@@ -59,7 +59,6 @@ PyObject *rsgi_http_new(struct request *request, PyObject *scope_take)
     }
     self->life.request = request;
     self->life.scope = scope_take;
-    self->life.thread = pthread_self();
     self->life.watch.owner = self;
     self->life.watch.lost = on_connection_lost;
     return (PyObject *)self;

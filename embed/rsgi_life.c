@@ -7,12 +7,8 @@
 
 bool rsgi_life_is_here(const struct rsgi_life *life)
 {
-    if (pthread_equal(pthread_self(), life->thread))
-        return true;
-    PyErr_SetString(PyExc_RuntimeError,
-                    "a request belongs to the event loop's thread: from another one, use "
-                    "loop.call_soon_threadsafe or asyncio.run_coroutine_threadsafe");
-    return false;
+    (void)life;
+    return call_is_here();
 }
 
 void rsgi_life_begin(struct rsgi_life *life, const struct exchange_events *events, PyObject *owner)
@@ -20,6 +16,8 @@ void rsgi_life_begin(struct rsgi_life *life, const struct exchange_events *event
     if (life->begun || life->finished || life->request == NULL)
         return;
     life->begun = true;
+    life->events = events;
+    life->owner = owner;
     exchange_begin(life->request, events, owner);
 }
 
@@ -44,8 +42,12 @@ static void let_go(struct rsgi_life *life)
     struct request *request = life->request;
     bool begun = life->begun, cut = life->cut;
     rsgi_life_release(life);
-    if (begun)
-        exchange_end(request, cut);
+    if (!begun)
+        return;
+    exchange_end(request, cut);
+    // Whoever still waits for the client learns that there is nothing more to wait for.
+    life->events->readable(life->owner);
+    life->events->writable(life->owner);
 }
 
 void rsgi_life_finish(struct rsgi_life *life, bool cut)

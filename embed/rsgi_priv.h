@@ -53,10 +53,11 @@ PyObject *rsgi_headers_new(PyObject *scope);
 struct rsgi_life {
     struct request *request; // NULL: it is the reactor's again
     PyObject *scope;
-    pthread_t thread; // the event loop's
-    bool starting;    // the reactor's handler still runs
-    bool begun;       // as an exchange
-    bool finished;    // the answer is complete, or cut, and that is to be told
+    const struct exchange_events *events; // of the exchange, once it is begun
+    PyObject *owner;                      // of these, borrowed: it has this in it
+    bool starting;                        // the reactor's handler still runs
+    bool begun;                           // as an exchange
+    bool finished;                        // the answer is complete, or cut, and that is to be told
     bool cut;
     bool ended;                  // the application's call has
     bool lost;                   // the connection has gone

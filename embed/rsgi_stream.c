@@ -2,6 +2,7 @@
 // more.
 #include <string.h>
 
+#include "call.h"
 #include "rsgi_priv.h"
 
 struct stream {
@@ -38,8 +39,7 @@ static void stream_dealloc(PyObject *object)
     PyTypeObject *type = Py_TYPE(object);
     PyObject *protocol = (PyObject *)protocol_of(object);
     // Dropped in another thread, it is ended in the loop's, which is the interpreter's first.
-    if (pthread_equal(pthread_self(), rsgi_http_of(protocol)->life.thread) ||
-        Py_AddPendingCall(end_answer, protocol) < 0)
+    if (call_thread_is_this() || Py_AddPendingCall(end_answer, protocol) < 0)
         end_answer(protocol);
     type->tp_free(object);
     Py_DECREF(type);

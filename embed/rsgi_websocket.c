@@ -37,7 +37,6 @@ PyObject *rsgi_websocket_new(struct request *request, PyObject *scope_take)
     }
     self->life.request = request;
     self->life.scope = scope_take;
-    self->life.thread = pthread_self();
     return (PyObject *)self;
 }
 

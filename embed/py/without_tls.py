@@ -98,7 +98,7 @@ class _SSLContext:
         """What only a connection would need."""
 
     set_ciphers = set_ecdh_curve = set_groups = load_dh_params = _set_alpn_protocols = _keep_nothing
-    load_cert_chain = load_verify_locations = set_default_verify_paths = _keep_nothing
+    load_verify_locations = set_default_verify_paths = _keep_nothing
 
     def get_ca_certs(self, binary_form=False):
         return []
@@ -112,7 +112,7 @@ class _SSLContext:
     def _wrap_socket(self, *values, **more):
         _refuse()
 
-    _wrap_bio = _wrap_socket
+    _wrap_bio = load_cert_chain = _wrap_socket
 
 
 def RAND_bytes(length):

@@ -42,15 +42,11 @@ def close(peer):
 
 
 def goodbye(peer):
-    """TLS says that it ends; others half close."""
-    if hasattr(peer.socket, "unwrap"):
-        peer.socket.setblocking(False)
-        try:
-            peer.socket.unwrap()
-        except OSError:
-            pass  # it does not wait for the answer
-    else:
-        peer.socket.shutdown(socket.SHUT_WR)
+    """It ends its own half."""
+    plain = peer.socket.detach() if hasattr(peer.socket, "unwrap") else None
+    if plain is not None:  # TLS below: without its farewell
+        peer.socket = socket.socket(fileno=plain)
+    peer.socket.shutdown(socket.SHUT_WR)
 
 
 WAYS = [close, reset, goodbye]

@@ -139,23 +139,6 @@ def test_a_piece_comes_before_the_next_is_sent(everywhere, peer, coding):
     assert peer.answer().body == b"onetwoend"
 
 
-def test_the_answer_begins_before_the_body_ends(peer):
-    """And each of both waits for the other."""
-    peer.send(request("POST", "/echo", None, "Transfer-Encoding: chunked"))
-    peer.send(b"3\r\none\r\n")
-    head = peer.head()
-    assert (head.status, head.get("Transfer-Encoding")) == (200, "chunked")
-    for part in (b"one", b"two", b"three"):
-        assert peer.until(b"\r\n") == b"%x" % len(part)
-        assert peer.take(len(part) + 2) == part + b"\r\n"
-        if part != b"three":
-            following = {b"one": b"two", b"two": b"three"}[part]
-            peer.send(b"%x\r\n%s\r\n" % (len(following), following))
-    peer.send(b"0\r\n\r\n")
-    assert peer.take(5) == b"0\r\n\r\n"
-    check_alive(peer)
-
-
 def test_a_receive_that_was_given_up_takes_nothing(everywhere, peer):
     seen = len(everywhere.server.log)
     peer.send(request("POST", "/cancelled", None, "Content-Length: 6"))
