@@ -205,7 +205,7 @@ def test_one_that_will_not_be_cancelled(start):
     with begin(server, "/stubborn") as peer:
         terminate(server)
         server.wait_for(r"goes on \d+\n")
-        assert peer.ended()
+        assert peer.answer().status == 503 and peer.ended()
     server.process.wait(60)
     server.stop(expected=server.process.returncode)
 
