@@ -152,7 +152,7 @@ void http_free(struct http *http)
     if (http == NULL)
         return;
     http_linger_free(steal_ptr(&http->linger));
-    // What is left of work that nobody does any more: libmicrohttpd closes no connection that waits.
+    // What is left of work that nobody does any more: a connection that waits is closed by nobody.
     for (struct request *request = http->running; request != NULL;
          request = request->next_running) {
         if (!request->ended)
