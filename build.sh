@@ -20,6 +20,7 @@ usage() {
   fuzz [SECONDS]   each fuzzer for so long (60)
   bench            the scorecard: limpet beside nginx, gunicorn, uwsgi and uvicorn (--help: its options)
   soak [SECONDS]   workers come and go in every way under load, each way for so long (60): no request may be lost
+                   (--tls: over TLS; --async: an ASGI application, and a day in miniature)
   clean            remove build/ (the cache of parts in ~/.cache/limpet stays)
 
 Without a verb: build. What the machine lacks is installed by apt (as root or by sudo).

@@ -11,7 +11,7 @@
 #include "upgrade.h"
 #include "worker.h"
 
-enum { DESCRIPTION_MAX = 256 }; // bytes: "wsgi shop:app"
+enum { DESCRIPTION_MAX = 1024 }; // bytes: "wsgi shop:app, shop.admin:app (wsgi) at /admin"
 
 static int require_target(const struct program *program, const struct command *command,
                           const struct config *config, struct err *err)

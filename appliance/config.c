@@ -15,6 +15,7 @@
 #include "config_layer.h"
 #include "config_limits.h"
 #include "config_listen.h"
+#include "config_mount.h"
 #include "config_parse.h"
 #include "config_set.h"
 #include "config_tls.h"
@@ -362,7 +363,8 @@ int config_read(struct config *config, const struct config_request *request, str
     if (read_files(config, request, err) < 0)
         return -1;
     settle_workers(config);
-    if (config_check_limits(config, err) < 0 || config_settle_listeners(config, err) < 0)
+    if (config_check_limits(config, err) < 0 || config_check_mounts(config, err) < 0 ||
+        config_settle_listeners(config, err) < 0)
         return -1;
     bool serves = (request->scope & (SCOPE_SERVE | SCOPE_CHECK)) != 0;
     return serves ? config_settle_tls(config, err) : 0;

@@ -7,6 +7,7 @@
 
 #include "cgroup.h"
 #include "check.h"
+#include "config_mount.h"
 #include "jail.h"
 #include "listener_address.h"
 #include "near.h"
@@ -15,21 +16,6 @@
 static int64_t worker_count(void)
 {
     return cgroup_workers(cgroup_processors(), cgroup_memory());
-}
-
-// A path is compared with it as it is once decoded, slash by slash.
-static int check_path_prefix(const char *text, struct err *err)
-{
-    size_t size = strlen(text);
-    if (text[0] != '/')
-        return err_set(err, ERR_USAGE, "must begin with \"/\"");
-    if (text[size - 1] == '/')
-        return err_set(err, ERR_USAGE, "must not end with \"/\"");
-    if (strstr(text, "//") != NULL)
-        return err_set(err, ERR_USAGE, "must not have an empty part");
-    if (strpbrk(text, "?#%") != NULL)
-        return err_set(err, ERR_USAGE, "must be a plain path, without \"?\", \"#\" and \"%%\"");
-    return 0;
 }
 
 const struct config_option config_options[CONFIG_OPTION_COUNT] = {

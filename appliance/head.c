@@ -1,6 +1,7 @@
 // head.c - one pass over each byte: it is looked up in a table, and copied.
 #include "head.h"
 
+#include <stdbool.h>
 #include <string.h>
 
 // What a byte is allowed in. Text is what a field value may have: not the controls, but the tab.
@@ -88,7 +89,7 @@ static bool is_hop_by_hop(struct str name)
     return false;
 }
 
-enum head_fault head_add(struct head *head, struct str name, struct str value)
+static enum head_fault add(struct head *head, struct str name, struct str value, bool own)
 {
     struct buf *lines = &head->lines;
     if (buf_reserve(lines, name.size + value.size + 4) < 0)
@@ -101,7 +102,7 @@ enum head_fault head_add(struct head *head, struct str name, struct str value)
     *out++ = ' ';
     if (!copy(out, value, TEXT))
         return HEAD_CONTROL_IN_VALUE;
-    if (is_hop_by_hop(name))
+    if (!own && is_hop_by_hop(name))
         return HEAD_HOP_BY_HOP;
     if (str_equal_nocase(name, STR("content-length")))
         return take_length(head, value);
@@ -112,4 +113,14 @@ enum head_fault head_add(struct head *head, struct str name, struct str value)
     memcpy(out + value.size, "\r\n", 2);
     lines->size += name.size + value.size + 4;
     return HEAD_FINE;
+}
+
+enum head_fault head_add(struct head *head, struct str name, struct str value)
+{
+    return add(head, name, value, false);
+}
+
+enum head_fault head_add_hop_by_hop(struct head *head, struct str name, struct str value)
+{
+    return add(head, name, value, true);
 }

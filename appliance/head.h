@@ -37,3 +37,5 @@ int head_begin(struct head *head, struct str reason);
 
 // Add a field. On a fault, what the head holds is of no use.
 enum head_fault head_add(struct head *head, struct str name, struct str value);
+// The same with one that belongs to the connection, and is meant to.
+enum head_fault head_add_hop_by_hop(struct head *head, struct str name, struct str value);

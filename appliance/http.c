@@ -11,6 +11,8 @@
 #include <unistd.h>
 
 #include "check.h"
+#include "cleanup.h"
+#include "clock.h"
 #include "http_priv.h"
 #include "log.h"
 #include "scoreboard.h"
@@ -89,6 +91,10 @@ static void connection_stop(struct connection *connection)
         http->connections = connection->next;
     http->connection_count--;
     tell_connections(http);
+    http_exchange_end_watches(connection);
+    // libmicrohttpd takes it out of the epoll set and closes it next.
+    if (connection->lingers && http->linger != NULL)
+        http_linger_add(http->linger, connection->fd, clock_milliseconds());
     free(connection);
 }
 
@@ -115,7 +121,7 @@ struct http *http_new(const struct reactor_setup *setup, struct err *err)
     // reactor's.
     http->daemon =
         MHD_start_daemon(MHD_USE_EPOLL | MHD_USE_NO_LISTEN_SOCKET | MHD_USE_NO_THREAD_SAFETY |
-                             MHD_ALLOW_SUSPEND_RESUME | MHD_USE_ERROR_LOG,
+                             MHD_ALLOW_SUSPEND_RESUME | MHD_ALLOW_UPGRADE | MHD_USE_ERROR_LOG,
                          0, NULL, NULL, http_request_step, http,                        //
                          MHD_OPTION_EXTERNAL_LOGGER, log_message, NULL,                 //
                          MHD_OPTION_CONNECTION_LIMIT, setup->connection_limit,          //
@@ -127,8 +133,12 @@ struct http *http_new(const struct reactor_setup *setup, struct err *err)
                          MHD_OPTION_NOTIFY_COMPLETED, http_request_end, http,           //
                          MHD_OPTION_NOTIFY_CONNECTION, connection_notify, http,         //
                          MHD_OPTION_END);
-    if (http->daemon == NULL) {
-        err_system(err, errno, "the HTTP part does not start");
+    if (http->daemon != NULL)
+        http->linger = http_linger_new(http_epoll_fd(http));
+    if (http->linger == NULL) {
+        err_system(err, http->daemon != NULL ? ENOMEM : errno, "the HTTP part does not start");
+        if (http->daemon != NULL)
+            MHD_stop_daemon(http->daemon);
         pthread_cond_destroy(&http->expectation_changed);
         pthread_mutex_destroy(&http->expectation_lock);
         free(http);
@@ -141,6 +151,13 @@ void http_free(struct http *http)
 {
     if (http == NULL)
         return;
+    http_linger_free(steal_ptr(&http->linger));
+    // What is left of work that nobody does any more: a connection that waits is closed by nobody.
+    for (struct request *request = http->running; request != NULL;
+         request = request->next_running) {
+        if (!request->ended)
+            MHD_resume_connection(request->transport);
+    }
     MHD_stop_daemon(http->daemon);
     must(http->connection_count == 0);
     http_request_free_all(http);
@@ -152,6 +169,11 @@ void http_free(struct http *http)
 int http_epoll_fd(const struct http *http)
 {
     return MHD_get_daemon_info(http->daemon, MHD_DAEMON_INFO_EPOLL_FD)->epoll_fd;
+}
+
+struct http_linger *http_lingering(struct http *http)
+{
+    return http->linger;
 }
 
 int64_t http_timeout(struct http *http)
@@ -172,8 +194,21 @@ void http_add(struct http *http, const struct listener *listener, int fd,
     http->accepting = NULL;
 }
 
+// libmicrohttpd looks at no connection that waits for its answer.
+static void note_hang_up(struct MHD_Connection *transport)
+{
+    const union MHD_ConnectionInfo *info =
+        MHD_get_connection_info(transport, MHD_CONNECTION_INFO_SOCKET_CONTEXT);
+    if (info != NULL && info->socket_context != NULL)
+        http_exchange_hang_up(info->socket_context);
+}
+
 void http_begin(struct http *http, const struct epoll_event *events, unsigned count)
 {
+    for (unsigned i = 0; i < count; i++) {
+        if ((events[i].events & (EPOLLRDHUP | EPOLLHUP | EPOLLERR)) != 0)
+            note_hang_up(events[i].data.ptr);
+    }
     MHD_run_begin(http->daemon, events, count);
 }
 
@@ -189,7 +224,13 @@ void http_end(struct http *http)
 
 struct request *http_next(struct http *http)
 {
+    http_exchange_hand_over(http);
     return request_queue_take(&http->ready);
+}
+
+bool http_has_work(const struct http *http)
+{
+    return http->ready.first != NULL || http->announced != NULL || http_has_posted(http);
 }
 
 void http_post(struct http *http, struct request *request)
@@ -224,6 +265,9 @@ void http_settle_posted(struct http *http)
 
 static bool is_drained(const struct connection *connection, enum http_drain which)
 {
+    // A reset would come of what is sent to one that lingers.
+    if (connection->upgraded != NULL || connection->lingers)
+        return false;
     switch (which) {
     case HTTP_DRAIN_SERVED:
         return !connection->busy && connection->served;

@@ -12,6 +12,7 @@
 #include "reactor.h"
 
 struct http;        // opaque
+struct http_linger; // http_linger.h
 struct tls_session; // tls_session.h
 
 // setup must outlive it.
@@ -21,6 +22,9 @@ void http_free(struct http *http);
 
 // The epoll set that its connections are in; the caller waits on it, and may add what is its own.
 int http_epoll_fd(const struct http *http);
+
+// Those of its connections that it has closed while their clients still sent.
+struct http_linger *http_lingering(struct http *http);
 
 // Milliseconds until there is something to do without any event; -1: no such moment.
 int64_t http_timeout(struct http *http);
@@ -39,6 +43,12 @@ void http_end(struct http *http);
 
 // The next request with work for the application, in order of arrival; NULL: none.
 struct request *http_next(struct http *http);
+
+// Send what exchanges have brought, and receive what they want (exchange.h).
+void http_exchange_flush(struct http *http);
+
+// Whether requests have work, or were posted.
+bool http_has_work(const struct http *http);
 
 // Go on with a request whose work was done.
 void http_settle(struct http *http, struct request *request);

@@ -23,14 +23,12 @@ static bool awaits_body(const struct request *request)
     return expectation == EXPECT_ASKED || expectation == EXPECT_COMING;
 }
 
-static ssize_t send_at_once(struct connection *connection, char *text, size_t size)
+ssize_t http_send_at_once(struct connection *connection, char *text, size_t size)
 {
     struct iovec piece = {text, size};
     if (connection->session == NULL)
         return send(connection->fd, text, size, MSG_NOSIGNAL | MSG_DONTWAIT);
-    ssize_t result = tls_session_write(connection->session, &piece, 1);
-    tls_session_shutdown(connection->session);
-    return result;
+    return tls_session_write(connection->session, &piece, 1);
 }
 
 // Straight to the socket, which takes so little at once, and closed for writing: whatever the
@@ -47,8 +45,10 @@ static void refuse(const struct request *request)
                         hsts != NULL ? "Strict-Transport-Security: " : "", hsts != NULL ? hsts : "",
                         hsts != NULL ? "\r\n" : "", sizeof page - 1, has_body ? page : "");
     must(size > 0 && (size_t)size < sizeof text);
-    if (send_at_once(request->connection, text, (size_t)size) < 0)
+    if (http_send_at_once(request->connection, text, (size_t)size) < 0)
         log_debug("http", "a client could not be told that its request was given up");
+    if (request->connection->session != NULL)
+        tls_session_shutdown(request->connection->session);
     shutdown(request->connection->fd, SHUT_WR);
 }
 

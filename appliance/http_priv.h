@@ -9,6 +9,9 @@
 #include "buf.h"
 #include "head.h"
 #include "http.h"
+#include "http_exchange_priv.h"
+#include "http_linger.h"
+#include "http_upgrade.h"
 #include "request.h"
 #include "spool.h"
 
@@ -25,9 +28,14 @@ struct connection {
     struct tls_session *session; // NULL: plain
     int fd;
     uint16_t peer_port;
-    bool served; // a request, at least
-    bool stale;  // idle when a patient drain looked
-    bool busy;   // between a request's first byte seen by us and its answer's last
+    bool served;              // a request, at least
+    bool stale;               // idle when a patient drain looked
+    bool lingers;             // its last answer did not wait for all of the request
+    bool busy;                // between a request's first byte seen by us and its answer's last
+    struct request *exchange; // that is answered later; NULL: none
+    struct exchange_watch *watches;
+    struct MHD_UpgradeResponseHandle *upgraded; // it is another protocol's (http_upgrade.h)
+    bool closes;                                // that has closed it
     char peer_address[INET6_ADDRSTRLEN];
 };
 
@@ -64,8 +72,11 @@ struct answer {
     bool flushed;      // what was gathered is being sent already: gather no more
     bool ends;         // all was gathered, and the source is being released
     bool queued;
-    bool in_place;         // the body is sent from where the application has it
-    bool release_anywhere; // in any thread
+    bool drops;                     // what is pushed is for nobody: the answer has no body
+    bool in_chunks;                 // trailers may follow: gathered in copy
+    struct MHD_Response *streaming; // while it is sent in pieces, libmicrohttpd's
+    bool in_place;                  // the body is sent from where the application has it
+    bool release_anywhere;          // in any thread
     void (*release)(void *owner);
     void *owner;
 };
@@ -87,12 +98,16 @@ struct request {
     bool chunked;   // its body is (RFC 9112 section 7.1)
     bool announced; // the header section is complete and was looked at
     bool answered;
-    bool failed; // cut the connection
+    bool complete; // all of it was received
+    bool failed;   // cut the connection
     bool running;
     _Atomic bool deserted; // its work was given up; whoever does that may look
     int64_t offered;       // since when the application can get on with it, monotonic milliseconds
     struct request *next_running, *previous_running;
     bool ended;
+    struct exchange exchange;
+    struct http_upgrade upgrade; // under way where it has an owner
+    struct buf joined;           // http_upgrade_join
     _Atomic enum expectation expectation;
     struct header headers[HEADER_LIMIT];
 };
@@ -100,6 +115,7 @@ struct request {
 struct http {
     const struct reactor_setup *setup;
     struct MHD_Daemon *daemon;
+    struct http_linger *linger;
     struct connection *connections;
     size_t connection_count;
     struct request *free_requests;
@@ -107,6 +123,9 @@ struct http {
     size_t free_count;
     struct request_queue ready;       // with work for the application
     struct request *_Atomic posted;   // latest first
+    struct request *announced;        // handed over as soon as there is nothing more to read
+    struct request *noted;            // exchanges with something to do to their connection
+    struct websockets *websockets;    // http_upgrade_use
     struct request *running;          // with work that is not settled, latest first
     size_t deserted;                  // of these, given up
     size_t deserted_connections;      // that are still open
@@ -131,8 +150,15 @@ void http_request_free_all(struct http *http);
 
 // Suspend its connection and put it behind the others with work.
 void http_request_offer(struct request *request, enum work work);
+// Put it behind the others with work.
+void http_request_enqueue(struct request *request, enum work work);
+// Close its connection, whatever it waits for; it has not ended.
+void http_request_cut(struct request *request);
 // With no work under way: release what it still has, then free it.
 void http_request_finish(struct request *request);
+
+// http_upgrade.c: the request has ended for libmicrohttpd.
+void http_upgrade_end(struct request *request);
 
 // http_tls.c: its object is a tls_session.
 extern const struct MHD_Transport http_tls_transport;
@@ -152,6 +178,10 @@ enum MHD_Result http_respond(struct request *request, unsigned status, struct MH
 enum MHD_Result http_respond_plain(struct request *request, unsigned status);
 // The value of Strict-Transport-Security (RFC 6797) that its answer is to have; NULL: none.
 const char *http_response_hsts(const struct request *request);
+// Bytes straight to the socket, which nothing else is on its way to. As send(2).
+ssize_t http_send_at_once(struct connection *connection, char *text, size_t size);
+// Give the answer to libmicrohttpd; what cannot be sent fails the request.
+void http_response_queue(struct request *request);
 // Send what the work has brought.
 void http_response_go_on(struct request *request);
 // Take the next piece of a body from its source; and the ones behind it, as long as they come

@@ -5,6 +5,7 @@
 
 #include <stdlib.h>
 #include <string.h>
+#include <sys/socket.h>
 
 #include "check.h"
 #include "clock.h"
@@ -45,6 +46,7 @@ static struct request *request_acquire(struct http *http)
     buf_init(&request->answer.copy, COPY_MAX);
     buf_init(&request->answer.gathered, GATHER_MAX);
     buf_init(&request->answer.sending, GATHER_MAX);
+    buf_init(&request->joined, LINE_SIZE_MAX);
     head_init(&request->answer.head);
     pthread_mutex_init(&request->lock, NULL);
     spool_init(&request->body, http->setup->body_limits);
@@ -61,6 +63,7 @@ static void request_free(struct request *request)
     buf_fini(&answer->sending);
     buf_fini(&answer->gathered);
     buf_fini(&answer->copy);
+    buf_fini(&request->joined);
     buf_fini(&request->line);
     spool_fini(&request->body);
     free(request);
@@ -100,9 +103,11 @@ static void request_release(struct request *request)
     request->home = NULL;
     request->work = WORK_NONE;
     request->announced = request->answered = request->failed = false;
-    request->chunked = false;
+    request->chunked = request->complete = false;
     request->running = request->ended = false;
     request->expectation = EXPECT_NONE;
+    free(request->exchange.piece);
+    request->exchange = (struct exchange){.events = NULL};
     request->next = http->free_requests;
     http->free_requests = request;
     http->free_count++;
@@ -205,8 +210,7 @@ static void end_running(struct request *request)
         http->running = request->next_running;
 }
 
-// Behind the others with work.
-static void enqueue(struct request *request, enum work work)
+void http_request_enqueue(struct request *request, enum work work)
 {
     must(request->work == WORK_NONE);
     request->work = work;
@@ -218,13 +222,20 @@ static void enqueue(struct request *request, enum work work)
 void http_request_offer(struct request *request, enum work work)
 {
     MHD_suspend_connection(request->transport);
-    enqueue(request, work);
+    http_request_enqueue(request, work);
+}
+
+void http_request_cut(struct request *request)
+{
+    request->failed = true;
+    // libmicrohttpd looks at a request that is incomplete only when more of it comes.
+    shutdown(request->connection->fd, SHUT_RDWR);
 }
 
 void http_request_finish(struct request *request)
 {
     if (request->answer.release != NULL)
-        enqueue(request, WORK_RELEASE);
+        http_request_enqueue(request, WORK_RELEASE);
     else
         request_release(request);
 }
@@ -293,9 +304,20 @@ static unsigned judge_head(struct request *request, bool *expects)
         asks = asks || (str_equal_nocase(header->name, STR("expect")) &&
                         str_equal_nocase(header->value, STR("100-continue")));
     }
-    // What comes in chunks is received first: its length is for the application to know.
-    *expects = asks && has_length && str_equal(request->head.version, STR("HTTP/1.1"));
+    *expects = asks && (has_length || request->chunked) &&
+               str_equal(request->head.version, STR("HTTP/1.1"));
     return 0;
+}
+
+static bool has_body(const struct request *request)
+{
+    for (size_t i = 0; i < request->head.header_count; i++) {
+        const struct header *header = &request->headers[i];
+        if (str_equal_nocase(header->name, STR("content-length")) &&
+            !str_equal(header->value, STR("0")))
+            return true;
+    }
+    return request->chunked;
 }
 
 // Target and method, where they outlive the connection.
@@ -337,10 +359,16 @@ static enum MHD_Result announce(struct request *request, const char *method, con
         request->head.header_count = 0;
         return http_respond_plain(request, status);
     }
-    if (expects && http->expecting < http->setup->expectation_limit) {
+    bool streams = http_exchange_wants(request);
+    // What comes in chunks is received first where its length is for the application to know.
+    bool held = expects && !request->chunked && http->expecting < http->setup->expectation_limit;
+    if (held || (expects && streams)) {
         http->expecting++;
         request->expectation = EXPECT_HELD;
+        request->exchange.streams = streams;
         http_request_offer(request, WORK_ANSWER);
+    } else if (streams && has_body(request)) {
+        http_exchange_announce(request);
     }
     return MHD_YES;
 }
@@ -348,6 +376,8 @@ static enum MHD_Result announce(struct request *request, const char *method, con
 static enum MHD_Result take_body(struct request *request, const char *data, size_t *data_size)
 {
     struct err err;
+    if (request->exchange.streams)
+        return http_exchange_take_body(request, data, data_size);
     if (spool_append(&request->body, data, *data_size, &err) == 0) {
         *data_size = 0;
         return MHD_YES;
@@ -373,8 +403,11 @@ static void tell_expectation(struct request *request, enum expectation what)
 // The last call before an answer: all of the request is here.
 static enum MHD_Result complete(struct request *request)
 {
+    request->complete = true;
     if (request->connection->listener->kind == LISTENER_REDIRECT)
         return http_redirect_answer(request);
+    if (request->exchange.streams)
+        return http_exchange_complete(request);
     if (request->expectation == EXPECT_COMING) {
         // Its handler runs already, and waits.
         MHD_suspend_connection(request->transport);
@@ -405,8 +438,10 @@ enum MHD_Result http_request_step(void *http, struct MHD_Connection *transport, 
         request->expectation = EXPECT_COMING;
         return MHD_YES;
     }
-    // A handler that waits may have made its answer already, which is not sent before it returns.
-    bool answered = request->expectation == EXPECT_NONE && request->answered;
+    // A handler that waits may have made its answer already, which is not sent before it returns,
+    // and an exchange may have begun its own before the end of the body.
+    bool answered = request->expectation == EXPECT_NONE && request->answered &&
+                    (!request->exchange.streams || request->exchange.is_complete);
     return answered ? MHD_YES : complete(request);
 }
 
@@ -425,7 +460,7 @@ void http_request_end(void *owner, struct MHD_Connection *transport, void **cont
                       enum MHD_RequestTerminationCode how)
 {
     struct request *request = *context;
-    (void)owner, (void)transport, (void)how;
+    (void)owner, (void)transport;
     if (request == NULL)
         return;
     *context = NULL;
@@ -433,9 +468,14 @@ void http_request_end(void *owner, struct MHD_Connection *transport, void **cont
     request->connection->served = true;
     // Its answer may have been under way, without "Connection: close", when the drain began: its
     // client may send its next request, and a patient drain waits for it.
-    if (request->http->draining && !request->http->patient)
+    bool is_upgraded = request->connection->upgraded != NULL;
+    bool lingers = how == MHD_REQUEST_TERMINATED_COMPLETED_OK && !request->complete && !is_upgraded;
+    request->connection->lingers = lingers;
+    if (request->http->draining && !request->http->patient && !is_upgraded && !lingers)
         shutdown(request->connection->fd, SHUT_RD);
     request->ended = true;
+    http_exchange_lost(request);
+    http_upgrade_end(request);
     if (request->deserted)
         http_desert_end(request);
     count_served(request->http);
@@ -449,7 +489,7 @@ void http_request_end(void *owner, struct MHD_Connection *transport, void **cont
 
 void http_settle(struct http *http, struct request *request)
 {
-    if (request->expectation == EXPECT_ASKED) {
+    if (request->expectation == EXPECT_ASKED && !request->exchange.is_begun) {
         // Not done: its handler waits for the body.
         MHD_run_connection(request->transport);
         return;
@@ -483,8 +523,12 @@ void request_run(struct request *request, bool gathers)
     case WORK_ANSWER:
         // Its client was told while it waited for a thread, and may have asked elsewhere: it is not
         // to be done after all.
+        request->exchange.in_handler = true;
         if (!request->deserted)
             setup->handle(setup->owner, request);
+        request->exchange.in_handler = false;
+        if (http_exchange_is_open(request))
+            break;
         request_fail(request, 500); // unless it was answered
         if (answer->streams && gathers && http_response_gather(request))
             release(answer);
@@ -499,6 +543,11 @@ void request_run(struct request *request, bool gathers)
     case WORK_NONE:
         must(false);
     }
+}
+
+bool request_is_open(const struct request *request)
+{
+    return http_exchange_is_open(request);
 }
 
 void *request_home(const struct request *request)

@@ -75,7 +75,8 @@ static void take_gathered(struct answer *answer)
 static struct str next_bytes(struct request *request, size_t size)
 {
     struct answer *answer = &request->answer;
-    if (!request->running || answer->ends)
+    // What is pushed is pushed by the thread that is here.
+    if (!request->running || answer->ends || request->exchange.is_begun)
         take_gathered(answer);
     struct str bytes = {buf_text(&answer->sending) + answer->sent,
                         answer->sending.size - answer->sent};
@@ -93,6 +94,26 @@ static struct str next_bytes(struct request *request, size_t size)
     return bytes;
 }
 
+// The fields behind the body were gathered as lines.
+static ssize_t end_of_stream(struct request *request)
+{
+    const struct answer *answer = &request->answer;
+    struct str rest = answer->in_chunks ? buf_str(&answer->copy) : STR("");
+    while (rest.size > 0) {
+        const char *end = memmem(rest.data, rest.size, "\r\n", 2);
+        const char *colon = memchr(rest.data, ':', rest.size);
+        char name[256], value[4096];
+        int name_size = snprintf(name, sizeof name, "%.*s", (int)(colon - rest.data), rest.data);
+        int size = snprintf(value, sizeof value, "%.*s", (int)(end - colon - 2), colon + 2);
+        if (name_size < (int)sizeof name && size < (int)sizeof value)
+            MHD_add_response_footer(answer->streaming, name, value);
+        else
+            log_warning("http", "a trailer is too long, and left out");
+        rest = (struct str){end + 2, rest.size - (size_t)(end + 2 - rest.data)};
+    }
+    return MHD_CONTENT_READER_END_OF_STREAM;
+}
+
 // MHD_ContentReaderCallback: as much as is there and the client takes now. With nothing there, the
 // connection waits until the application has made more.
 static ssize_t stream_read(void *owner, uint64_t position, char *out, size_t size)
@@ -102,6 +123,8 @@ static ssize_t stream_read(void *owner, uint64_t position, char *out, size_t siz
     struct str bytes = next_bytes(request, size);
     if (bytes.size > 0) {
         memcpy(out, bytes.data, bytes.size);
+        if (request->exchange.is_begun)
+            http_exchange_taken(request);
         return (ssize_t)bytes.size;
     }
     if (request->running && !request->answer.ends)
@@ -109,7 +132,7 @@ static ssize_t stream_read(void *owner, uint64_t position, char *out, size_t siz
     else if (request->answer.more < 0)
         return MHD_CONTENT_READER_END_WITH_ERROR;
     else if (request->answer.more == 0)
-        return MHD_CONTENT_READER_END_OF_STREAM;
+        return end_of_stream(request);
     else
         http_request_offer(request, WORK_PIECE);
     return 0;
@@ -241,8 +264,10 @@ static struct MHD_Response *source_response(struct request *request)
     take_gathered(answer);
     int64_t size = (int64_t)answer->sending.size;
     // More is being gathered at this moment, or not all is here.
-    if ((answer->flushed && !answer->ends) || !is_whole(answer))
-        return stream_response(request);
+    if ((answer->flushed && !answer->ends) || answer->in_chunks || !is_whole(answer)) {
+        answer->streaming = stream_response(request);
+        return answer->streaming;
+    }
     if (answer->announced >= 0)
         size = answer->announced;
     answer->sent = answer->sending.size;
@@ -354,7 +379,7 @@ int request_respond(struct request *request, const struct response *response, st
 // Queue and give up our hold.
 static enum MHD_Result queue(struct request *request, unsigned status, struct MHD_Response *out)
 {
-    if (request->http->draining || !request->http->setup->keep_alive) {
+    if (request->http->draining || !request->http->setup->keep_alive || request->exchange.closes) {
         MHD_add_response_header(out, "Connection", "close");
         if (out == request->answer.kept)
             request->answer.kept = NULL; // it cannot be taken off again
@@ -366,7 +391,7 @@ static enum MHD_Result queue(struct request *request, unsigned status, struct MH
 }
 
 // What cannot be sent cuts the connection.
-static void queue_answer(struct request *request)
+void http_response_queue(struct request *request)
 {
     struct answer *answer = &request->answer;
     struct MHD_Response *out = steal_ptr(&answer->response);
@@ -375,14 +400,15 @@ static void queue_answer(struct request *request)
     answer->queued = true;
     if (out != NULL && queue(request, answer->status, out) == MHD_YES)
         return;
-    log_warning("http", "status %u cannot be sent here, connection closed", answer->status);
-    request->failed = true;
+    if (!request->failed)
+        log_warning("http", "status %u cannot be sent here, connection closed", answer->status);
+    http_request_cut(request);
 }
 
 void http_response_go_on(struct request *request)
 {
-    if (!request->answer.queued)
-        queue_answer(request);
+    if (!request->answer.queued && !request->failed)
+        http_response_queue(request);
     MHD_run_connection(request->transport);
 }
 
@@ -399,17 +425,17 @@ void http_flush(struct request *request)
         http_response_go_on(request);
 }
 
-static const char *reason(unsigned status)
+const char *request_reason(unsigned status)
 {
     const char *text = MHD_get_reason_phrase_for(status);
-    return text != NULL ? text : "Error";
+    return text != NULL ? text : "Unknown";
 }
 
 static struct MHD_Response *plain_response(const struct request *request, unsigned status)
 {
     const char *hsts = http_response_hsts(request);
     char page[128];
-    int size = snprintf(page, sizeof page, "%u %s\n", status, reason(status));
+    int size = snprintf(page, sizeof page, "%u %s\n", status, request_reason(status));
     struct MHD_Response *out = MHD_create_response_from_buffer_copy((size_t)size, page);
     if (out != NULL)
         MHD_add_response_header(out, "Content-Type", "text/plain; charset=utf-8");

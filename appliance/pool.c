@@ -5,8 +5,10 @@
 // nor for the language's lock while it has the mutex or the baton.
 #include "pool.h"
 
+#include <stdlib.h>
 #include <time.h>
 
+#include "check.h"
 #include "cleanup.h"
 #include "clock.h"
 #include "pool_priv.h"
@@ -430,6 +432,10 @@ void pool_join(struct pool *pool)
     pthread_mutex_lock(&pool->lock);
     pool->starting--;
     pool->starved = false;
+    if (pool->permanent == NULL) {
+        member.permanent = true;
+        pool->permanent = &member;
+    }
     pthread_mutex_unlock(&pool->lock);
     serve(&member, next_duty(&member));
     member_fini(&member);
@@ -437,6 +443,22 @@ void pool_join(struct pool *pool)
     pool->present--;
     pthread_cond_signal(&pool->emptied);
     pthread_mutex_unlock(&pool->lock);
+}
+
+static void pool_init(struct pool *pool, const struct pool_setup *setup)
+{
+    *pool = (struct pool){.setup = setup};
+    pthread_mutex_init(&pool->lock, NULL);
+    pthread_cond_init(&pool->emptied, NULL);
+    running = pool;
+}
+
+// All its threads but this one have ended.
+static void pool_fini(struct pool *pool)
+{
+    running = NULL;
+    pthread_cond_destroy(&pool->emptied);
+    pthread_mutex_destroy(&pool->lock);
 }
 
 // The first thread besides the one there is, without which there is no pool.
@@ -460,25 +482,60 @@ static void wait_emptied(struct pool *pool)
 
 int pool_run(const struct pool_setup *setup, struct err *err)
 {
-    struct pool pool = {.setup = setup};
+    struct pool pool;
     struct member member;
-    pthread_mutex_init(&pool.lock, NULL);
-    pthread_cond_init(&pool.emptied, NULL);
+    pool_init(&pool, setup);
     member_init(&member, &pool);
     member.permanent = true;
     pool.permanent = &member;
     pool.holder = &member;
-    running = &pool;
     detach(&member);
     int result = start_second(&pool, err);
     if (result == 0)
         serve(&member, DUTY_HOLD);
     wait_emptied(&pool);
-    running = NULL;
     member_fini(&member);
-    pthread_cond_destroy(&pool.emptied);
-    pthread_mutex_destroy(&pool.lock);
+    pool_fini(&pool);
     return result;
+}
+
+int pool_open(const struct pool_setup *setup, struct err *err)
+{
+    struct pool *pool = calloc(1, sizeof *pool);
+    if (pool == NULL)
+        return err_set(err, ERR_FAILED, "no memory for a pool of threads");
+    pool_init(pool, setup);
+    pool->beside_loop = true;
+    setup->detach();
+    int result = start_second(pool, err);
+    setup->attach();
+    if (result < 0) {
+        pool_fini(pool);
+        free(pool);
+    }
+    return result;
+}
+
+void pool_submit(struct request *request)
+{
+    struct pool *pool = running;
+    must(pool != NULL && pool->beside_loop);
+    // A short wait even for who has the language's lock: nobody waits for that with the mutex.
+    pthread_mutex_lock(&pool->lock);
+    hand_over(pool, request);
+    pthread_mutex_unlock(&pool->lock);
+}
+
+void pool_close(void)
+{
+    struct pool *pool = running;
+    must(pool != NULL && pool->beside_loop);
+    pool->setup->detach();
+    stop(pool);
+    wait_emptied(pool);
+    pool->setup->attach();
+    pool_fini(pool);
+    free(pool);
 }
 
 bool pool_await_body(struct request *request)

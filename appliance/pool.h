@@ -31,6 +31,20 @@ struct pool_setup {
 // ended when it returns. Called attached, and returns so. Errors: no second thread can be started.
 int pool_run(const struct pool_setup *setup, struct err *err);
 
+// A pool beside an event loop: the thread that calls runs the reactor itself, and never does work
+// of the pool's. Called attached, and returns so. One thread is there from then on; with a limit of
+// 1 it does all the work. setup is borrowed until pool_close. Errors: it cannot be started.
+int pool_open(const struct pool_setup *setup, struct err *err);
+
+// Have a request worked on in a thread of that pool: request_run, then reactor_post. One that has a
+// home (request_home) goes there: it has to be submitted again each time that the reactor gives it
+// out. Called by the thread that has opened the pool, attached or not; does not wait.
+void pool_submit(struct request *request);
+
+// End the pool once all that was submitted is worked on. Called attached, and returns so; waits
+// detached.
+void pool_close(void);
+
 // A thread that start_thread has made: work in the pool until it needs it no more. Called attached,
 // and returns so.
 void pool_join(struct pool *pool);

@@ -74,7 +74,7 @@ struct member *find_idle(const struct pool *pool)
 
 void fill_standby(struct pool *pool)
 {
-    if (pool->standby != NULL || pool->idle == NULL)
+    if (pool->standby != NULL || pool->idle == NULL || pool->beside_loop)
         return;
     struct member *member = pool->idle;
     pool->idle = member->below;

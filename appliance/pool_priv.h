@@ -21,7 +21,7 @@ struct member {
     enum duty duty; // what it was called for
     struct request *request;
     struct request *late; // that it took the baton from
-    bool permanent;       // the thread was there before the pool
+    bool permanent;       // the thread was there before the pool, or is its first
     bool attached;
     struct scoreboard_task *task; // where it tells what it works on; NULL: nowhere
     int homes;                    // requests that it is the home of
@@ -46,8 +46,8 @@ struct pool {
     _Atomic unsigned working;
     pthread_mutex_t lock; // for all below
     pthread_cond_t emptied;
-    struct member *permanent;
-    struct member *idle; // a stack: who worked last is on top
+    struct member *permanent; // NULL: not yet
+    struct member *idle;      // a stack: who worked last is on top
     struct member *_Atomic standby;
     _Atomic bool standby_sleeps;
     struct request_queue waiting; // for a thread
@@ -57,6 +57,7 @@ struct pool {
     unsigned present;  // threads that the pool is still there for
     unsigned started;
     bool stopping;
+    bool beside_loop; // the reactor is run by none of these threads: nobody has to stand by
     // No thread could be started, which the operator was told: only a request tries it again.
     bool starved;
 };

@@ -13,9 +13,12 @@
 #include "check.h"
 #include "clock.h"
 #include "http.h"
+#include "http_linger.h"
+#include "http_upgrade.h"
 #include "log.h"
 #include "tls_context.h"
 #include "tls_handshakes.h"
+#include "websocket_set.h"
 
 enum {
     // So that a flood of new connections does not starve the ones that are here, and the other
@@ -34,15 +37,18 @@ enum {
 struct reactor {
     const struct reactor_setup *setup;
     struct http *http;
+    struct http_linger *linger;        // http's
     struct tls_scratch *scratch;       // NULL: no TLS
     struct tls_context *tls;           // for connections to come
     struct tls_handshakes *handshakes; // under way
+    struct websockets *websockets;     // NULL: none
     int epoll_fd;                      // http's
     int wake_fd;                       // an eventfd: a request was posted
     int event_count;                   // from the last reactor_wait
     bool in_turn;                      // the events were taken, connections may be left to step
     struct epoll_event events[EVENTS_A_WAIT];
     _Atomic bool asleep; // in reactor_wait: who posts has to wake it
+    bool other_is_ready; // reactor_watch_other
     // Connections at which no more are accepted: the limit, or what there were when descriptors or
     // memory ran out.
     size_t ceiling;
@@ -80,7 +86,7 @@ static void unwatch_listeners(struct reactor *reactor)
 }
 
 // Event sources are told apart by address: a listener, the reactor itself for control, its wake_fd,
-// a handshake; all others are connections.
+// a handshake, a WebSocket, what lingers; all others are connections.
 static int watch_all(struct reactor *reactor)
 {
     const struct reactor_setup *setup = reactor->setup;
@@ -171,6 +177,25 @@ static size_t connection_count(const struct reactor *reactor)
     return http_connection_count(reactor->http) + handshake_count(reactor);
 }
 
+// --- WebSocket ---
+
+static int open_websockets(struct reactor *reactor, struct err *err)
+{
+    if (reactor->setup->websocket == NULL)
+        return 0;
+    reactor->websockets = websockets_new(reactor->setup->websocket, reactor->epoll_fd, err);
+    if (reactor->websockets == NULL)
+        return -1;
+    http_upgrade_use(reactor->http, reactor->websockets);
+    return 0;
+}
+
+static void flush_websockets(struct reactor *reactor)
+{
+    if (reactor->websockets != NULL)
+        websockets_flush(reactor->websockets);
+}
+
 // --- a reactor's life ---
 
 struct reactor *reactor_new(const struct reactor_setup *setup, struct err *err)
@@ -186,9 +211,10 @@ struct reactor *reactor_new(const struct reactor_setup *setup, struct err *err)
     reactor->http = http_new(setup, err);
     if (reactor->http != NULL) {
         reactor->epoll_fd = http_epoll_fd(reactor->http);
+        reactor->linger = http_lingering(reactor->http);
         if (watch_all(reactor) < 0)
             err_system(err, errno, "reactor: epoll");
-        else if (open_tls(reactor, err) == 0)
+        else if (open_tls(reactor, err) == 0 && open_websockets(reactor, err) == 0)
             return reactor;
     }
     reactor_free(reactor);
@@ -200,7 +226,10 @@ void reactor_free(struct reactor *reactor)
     if (reactor == NULL)
         return;
     tls_handshakes_free(reactor->handshakes);
+    if (reactor->websockets != NULL)
+        websockets_end(reactor->websockets);
     http_free(reactor->http);
+    websockets_free(reactor->websockets);
     tls_context_drop(reactor->tls);
     tls_scratch_free(reactor->scratch);
     if (reactor->wake_fd >= 0)
@@ -252,6 +281,8 @@ static void check_limit(struct reactor *reactor)
 
 static void take_shortage(struct reactor *reactor)
 {
+    if (http_linger_end_oldest(reactor->linger))
+        return;
     // Those that may never finish go first.
     if (handshake_count(reactor) > 0 && tls_handshakes_end_oldest(reactor->handshakes))
         return;
@@ -315,8 +346,14 @@ static unsigned take_events(struct reactor *reactor)
             setup->control(setup->owner);
         else if (is_listener(reactor, who) && !reactor->draining)
             accept_some(reactor, who);
+        else if (who == &reactor->other_is_ready)
+            reactor->other_is_ready = true;
         else if (tls_handshakes_owns(who))
             tls_handshakes_take(reactor->handshakes, who);
+        else if (websockets_owns(who))
+            websockets_take(who, reactor->events[i].events);
+        else if (http_linger_owns(reactor->linger, who))
+            http_linger_take(reactor->linger, who);
         else if (who != &reactor->wake_fd && !is_listener(reactor, who))
             reactor->events[kept++] = reactor->events[i];
     }
@@ -356,6 +393,10 @@ static void begin_turn(struct reactor *reactor)
     unsigned count = take_events(reactor);
     if (reactor->handshakes != NULL && tls_handshakes_have_work(reactor->handshakes))
         tls_handshakes_turn(reactor->handshakes, clock_milliseconds());
+    if (reactor->websockets != NULL)
+        websockets_turn(reactor->websockets, clock_milliseconds());
+    if (http_linger_count(reactor->linger) > 0)
+        http_linger_turn(reactor->linger, clock_milliseconds());
     drain_idle(reactor);
     give_up_overdue(reactor);
     http_begin(reactor->http, reactor->events, count);
@@ -366,9 +407,16 @@ static void begin_turn(struct reactor *reactor)
 static int64_t own_timeout(const struct reactor *reactor)
 {
     bool shakes = handshake_count(reactor) > 0;
-    if (!reactor->draining && reactor->give_up_after == 0 && !shakes)
+    int64_t sockets =
+        reactor->websockets != NULL ? websockets_deadline(reactor->websockets) : INT64_MAX;
+    if (http_linger_deadline(reactor->linger) < sockets)
+        sockets = http_linger_deadline(reactor->linger);
+    bool looks = reactor->draining || reactor->give_up_after > 0 || shakes;
+    if (!looks && sockets == INT64_MAX)
         return -1;
-    int64_t now = clock_milliseconds(), until = now + DRAIN_CHECK;
+    int64_t now = clock_milliseconds(), until = looks ? now + DRAIN_CHECK : sockets;
+    if (sockets < until)
+        until = sockets;
     if (shakes && tls_handshakes_deadline(reactor->handshakes) < until)
         until = tls_handshakes_deadline(reactor->handshakes);
     if (reactor->drain_next > 0 && reactor->drain_next < until)
@@ -378,25 +426,65 @@ static int64_t own_timeout(const struct reactor *reactor)
     return until > now ? until - now : 0;
 }
 
-void reactor_wait(struct reactor *reactor)
+int reactor_watch_other(struct reactor *reactor, int fd, struct err *err)
+{
+    if (watch(reactor, fd, EPOLLIN, &reactor->other_is_ready) < 0)
+        return err_system(err, errno, "reactor: epoll");
+    return 0;
+}
+
+bool reactor_other_is_ready(struct reactor *reactor)
+{
+    bool ready = reactor->other_is_ready;
+    reactor->other_is_ready = false;
+    return ready;
+}
+
+void reactor_prepare(struct reactor *reactor)
+{
+    http_exchange_flush(reactor->http);
+    flush_websockets(reactor);
+    if (!reactor->in_turn)
+        http_end(reactor->http);
+}
+
+bool reactor_has_work(const struct reactor *reactor)
+{
+    return http_has_work(reactor->http);
+}
+
+void reactor_sleep(struct reactor *reactor, int64_t limit)
 {
     int64_t timeout = http_timeout(reactor->http);
     int64_t own = own_timeout(reactor);
     if (own >= 0 && (timeout < 0 || timeout > own))
         timeout = own;
+    if (limit >= 0 && (timeout < 0 || timeout > limit))
+        timeout = limit;
     // Posted or finished before it is seen asleep: not waited for. After: it is woken.
     reactor->asleep = true;
     if (http_has_posted(reactor->http) || have_finished_handshakes(reactor))
         timeout = 0;
-    int limit = timeout > INT32_MAX ? INT32_MAX : (int)timeout;
-    reactor->event_count = epoll_wait(reactor->epoll_fd, reactor->events, EVENTS_A_WAIT, limit);
+    int wait = timeout > INT32_MAX ? INT32_MAX : (int)timeout;
+    reactor->event_count = epoll_wait(reactor->epoll_fd, reactor->events, EVENTS_A_WAIT, wait);
     reactor->asleep = false;
+}
+
+void reactor_wake(struct reactor *reactor)
+{
     // At once: a request that is settled before reactor_next may close a connection that they name.
     begin_turn(reactor);
 }
 
+void reactor_wait(struct reactor *reactor)
+{
+    reactor_sleep(reactor, -1);
+    reactor_wake(reactor);
+}
+
 static void end_turn(struct reactor *reactor)
 {
+    flush_websockets(reactor);
     http_end(reactor->http);
     resume_accepting(reactor);
     reactor->in_turn = false;
@@ -444,6 +532,9 @@ void reactor_drain(struct reactor *reactor, bool patient)
         unwatch_listeners(reactor);
     reactor->draining = true;
     reactor->patient = patient;
+    if (reactor->websockets != NULL)
+        websockets_drain(reactor->websockets);
+    http_linger_drain(reactor->linger);
     reactor->drain_next = clock_milliseconds() + (patient ? DRAIN_IDLE : DRAIN_NEW);
     http_drain(reactor->http, patient ? HTTP_DRAIN_PATIENT : HTTP_DRAIN_SERVED);
 }
@@ -457,5 +548,6 @@ void reactor_give_up(struct reactor *reactor, int64_t limit)
 
 bool reactor_finished(const struct reactor *reactor)
 {
-    return reactor->draining && http_is_idle(reactor->http) && handshake_count(reactor) == 0;
+    return reactor->draining && http_is_idle(reactor->http) && handshake_count(reactor) == 0 &&
+           http_linger_count(reactor->linger) == 0;
 }

@@ -9,9 +9,10 @@
 #include "err.h"
 #include "request.h"
 
-struct reactor;        // opaque
-struct scoreboard_map; // scoreboard.h
-struct spool_limits;   // spool.h
+struct reactor;            // opaque
+struct scoreboard_map;     // scoreboard.h
+struct spool_limits;       // spool.h
+struct websocket_settings; // websocket.h
 
 // What is spoken on a listening socket.
 enum listener_kind {
@@ -35,7 +36,8 @@ struct listener {
 struct reactor_setup {
     const struct listener *listeners; // must outlive the reactor
     size_t listener_count;
-    const struct spool_limits *body_limits; // of requests; must outlive the reactor
+    const struct spool_limits *body_limits;     // of requests; must outlive the reactor
+    const struct websocket_settings *websocket; // must outlive the reactor; NULL: none is opened
     unsigned connection_limit; // open at once; more wait in the listen queue. At least 1
     // Requests that may wait for a body that their client holds back (request_await_body); beyond
     // it, a body is received before its request is handed over.
@@ -57,8 +59,11 @@ struct reactor_setup {
     void (*control)(void *owner);
     // Called when nothing is left of a drain but work that was given up: it may never end.
     void (*desert)(void *owner);
+    // Whether a request is to be handed over before its body is here, which is read as it comes
+    // then (exchange.h). NULL: none is.
+    bool (*streams)(void *owner, const struct request *request);
     // Answer a request (request_respond, request_fail): called by request_run. One that returns
-    // unanswered is answered 500.
+    // unanswered is answered 500, unless it was begun as an exchange.
     void (*handle)(void *owner, struct request *request);
     void *owner; // passed to worn, control, desert and handle
 };
@@ -74,6 +79,20 @@ struct request *reactor_next(struct reactor *reactor);
 
 // With the baton. Block until there is something to do.
 void reactor_wait(struct reactor *reactor);
+
+// The same in two steps, for who has a lock to give back in between. Before: what exchanges have
+// brought is sent. Block at most so many milliseconds (-1: any time). Then reactor_wake, with the
+// lock.
+void reactor_prepare(struct reactor *reactor);
+// Whether reactor_next has something without waiting: what was settled may have brought it.
+bool reactor_has_work(const struct reactor *reactor);
+void reactor_sleep(struct reactor *reactor, int64_t limit);
+void reactor_wake(struct reactor *reactor);
+
+// With the baton. Be woken by another descriptor, which is somebody's event set (epoll). Errors:
+// out of memory. Whether it has been ready since the last time this was asked.
+int reactor_watch_other(struct reactor *reactor, int fd, struct err *err);
+bool reactor_other_is_ready(struct reactor *reactor);
 
 // With the baton. Go on with a request whose work was done: send what it brought.
 void reactor_settle(struct reactor *reactor, struct request *request);

@@ -65,6 +65,9 @@ const struct request_head *request_head(const struct request *request);
 // together, since somebody watches for one that does not (reactor_flush).
 void request_run(struct request *request, bool gathers);
 
+// Whether its handler has left it to be answered later (exchange.h): it is not to be settled then.
+bool request_is_open(const struct request *request);
+
 // Whose thread has begun a request that has more work than its answer (pieces, close()): all of it
 // is for that thread, since connections to databases and the like are a thread's own. NULL:
 // nobody's.
@@ -133,6 +136,9 @@ struct head *request_response_head(struct request *request);
 // no body, the body is left out and its length still told where HTTP allows it (RFC 9110 section
 // 8.6). Errors: out of memory (answer with request_fail then).
 int request_respond(struct request *request, const struct response *response, struct err *err);
+
+// The reason phrase of a status (RFC 9110 section 15).
+const char *request_reason(unsigned status);
 
 // Answer with a plain page for the status (500, 503).
 void request_fail(struct request *request, unsigned status);

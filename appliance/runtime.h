@@ -16,10 +16,12 @@ struct request;
 struct scoreboard_map;
 
 struct runtime_setup {
-    const char *name;           // what threads are called, with a number behind
-    const char *target;         // "module", "module:attr", a folder or a .py file
-    bool factory;               // what the target names makes the application
-    const char *interface;      // "auto", "wsgi"
+    const char *name;      // what threads are called, with a number behind
+    const char *target;    // "module", "module:attr", a folder or a .py file
+    bool factory;          // what the target names makes the application
+    const char *interface; // "auto", "wsgi", "asgi", "rsgi"
+    char *const *mounts;   // "/admin=wsgi:shop.wsgi:app", more applications
+    size_t mount_count;
     const char *working_folder; // NULL: stay
     const char *path_prefix;    // "/shop": requests not below it are 404. NULL: none
     char *const *env_files;     // read before the working folder is changed
@@ -36,6 +38,7 @@ struct runtime_run {
     const struct scoreboard_map *board; // where threads tell what they work on
     unsigned threads;                   // as in runtime_setup
     int64_t idle_timeout;               // milliseconds after which a thread without work ends
+    int64_t graceful_timeout;           // milliseconds that a drain may take
 };
 
 // What happens to a process that has a runtime.
@@ -62,12 +65,15 @@ struct runtime {
                          struct buf *out, struct err *err);
 
     // Worker: start the interpreter and load the application. On failure the traceback, where the
-    // application is at fault, was written to standard error. description: "wsgi shop:app", at most
-    // size bytes.
+    // application is at fault, was written to standard error. description: "wsgi shop:app", and
+    // what is mounted, ", shop.admin:app (wsgi) at /admin", at most size bytes.
     int (*start)(const struct runtime_setup *setup, char *description, size_t size,
                  struct err *err);
     // Worker: run the reactor until it is finished (pool.h). Errors: a thread cannot be started.
     int (*run)(const struct runtime_run *run, struct err *err);
+    // Worker: whether a request is to be handed over before its body is here (reactor.h). Any
+    // thread, without the language's lock.
+    bool (*streams)(void *owner, const struct request *request);
     // Worker: answer one request; called by request_run.
     void (*handle)(void *owner, struct request *request);
     // Worker: something has happened. 0 or 1, or -1 with err.

@@ -34,3 +34,24 @@ static inline bool str_starts(struct str text, struct str prefix)
 {
     return text.size >= prefix.size && memcmp(text.data, prefix.data, prefix.size) == 0;
 }
+
+// Whether a comma-separated list (RFC 9110 section 5.6.1) has a token, in any case, with parameters
+// or without.
+static inline bool str_list_has(struct str list, struct str token)
+{
+    const char *at = list.data, *end = list.data + list.size;
+    while (at < end) {
+        const char *comma = (const char *)memchr(at, ',', (size_t)(end - at));
+        const char *last = comma != NULL ? comma : end;
+        const char *semicolon = (const char *)memchr(at, ';', (size_t)(last - at));
+        struct str element = {at, (size_t)((semicolon != NULL ? semicolon : last) - at)};
+        while (element.size > 0 && (*element.data == ' ' || *element.data == '\t'))
+            element.data++, element.size--;
+        while (element.size > 0 && strchr(" \t", element.data[element.size - 1]) != NULL)
+            element.size--;
+        if (str_equal_nocase(element, token))
+            return true;
+        at = last + 1;
+    }
+    return false;
+}

@@ -140,19 +140,21 @@ void supervisor_announce(struct supervisor *supervisor)
     bool again = supervisor->announced != 0;
     supervisor->announced = supervisor->generation;
     const char *interface = supervisor->description;
-    size_t size = strcspn(interface, " ");
+    int size = (int)strcspn(interface, " ");
     const char *target = interface[size] == ' ' ? interface + size + 1 : interface;
+    int target_size = (int)strcspn(target, ",");
+    const char *mounts = target + target_size;
     if (again) {
-        log_info("supervisor", "serving %s (%.*s) %s, after %.2f s", target, (int)size, interface,
-                 supervisor->change,
+        log_info("supervisor", "serving %.*s (%.*s)%s %s, after %.2f s", target_size, target, size,
+                 interface, mounts, supervisor->change,
                  (double)(clock_milliseconds() - supervisor->changed_at) / 1000.0);
         return;
     }
     _buf_ struct buf where = BUF_INIT(ADDRESSES_MAX);
     listener_set_describe(&supervisor->listeners, &where);
     unsigned workers = supervisor->wanted;
-    log_info("supervisor", "serving %s (%.*s) on %s with %u worker%s", target, (int)size, interface,
-             buf_text(&where), workers, workers == 1 ? "" : "s");
+    log_info("supervisor", "serving %.*s (%.*s)%s on %s with %u worker%s", target_size, target,
+             size, interface, mounts, buf_text(&where), workers, workers == 1 ? "" : "s");
 }
 
 // --- events ---

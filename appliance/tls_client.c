@@ -82,7 +82,7 @@ static char *time_of(const mbedtls_x509_time *time)
     return text;
 }
 
-static char *pem_of(const mbedtls_x509_buf *raw)
+char *tls_client_pem(const mbedtls_x509_buf *raw)
 {
     size_t size = 0;
     mbedtls_base64_encode(NULL, 0, &size, raw->p, raw->len);
@@ -131,7 +131,7 @@ struct tls_client *tls_client_new(const mbedtls_x509_crt *chain)
     owned->not_after = time_of(&chain->valid_to);
     size_t count = 0;
     for (const mbedtls_x509_crt *one = chain; one != NULL && count < CHAIN_MAX; one = one->next)
-        owned->chain[count++] = pem_of(&one->raw);
+        owned->chain[count++] = tls_client_pem(&one->raw);
     if (!is_complete(owned, count)) {
         tls_client_free(&owned->client);
         return NULL;

@@ -101,6 +101,9 @@ static int take_certificate(struct certificate *certificate, const struct tls_id
     if (result != 0)
         return refuse(err, "a key cannot be read", result);
     certificate->slow = is_slow(&certificate->key);
+    certificate->pem = tls_client_pem(&certificate->chain.raw);
+    if (certificate->pem == NULL)
+        return err_system(err, ENOMEM, "TLS");
     certificate->staple_until = identity->staple_until;
     if (identity->staple.size == 0)
         return 0;
@@ -187,15 +190,18 @@ static const struct name *find_name(const struct tls_context *context, const cha
 
 // All entries from name on that have its text.
 static int add_all(const struct tls_context *context, mbedtls_ssl_context *ssl,
-                   const struct name *name, bool *slow)
+                   const struct name *name, bool *slow, const char **pem)
 {
     const char *text = name->text;
+    const struct name *first = name;
     const struct name *end = context->names + context->name_count;
     int result = 0;
     for (; result == 0 && name < end && strcmp(name->text, text) == 0; name++) {
         struct certificate *certificate = &context->certificates[name->certificate];
         result = mbedtls_ssl_set_hs_own_cert(ssl, &certificate->chain, &certificate->key);
         *slow |= certificate->slow;
+        // Of several the library takes the one that the client can check.
+        *pem = name == first ? certificate->pem : NULL;
     }
     return result;
 }
@@ -226,15 +232,16 @@ static const struct name *find_best(const struct tls_context *context, const cha
 }
 
 int tls_context_choose(const struct tls_context *context, mbedtls_ssl_context *ssl,
-                       const char *host, bool *slow)
+                       const char *host, bool *slow, const char **pem)
 {
     const struct name *found = find_best(context, host);
     // Those of a first ClientHello, when this is the second (RFC 8446 section 4.1.4).
     mbedtls_ssl_set_hs_own_cert(ssl, NULL, NULL);
     if (found != NULL)
-        return add_all(context, ssl, found, slow);
+        return add_all(context, ssl, found, slow, pem);
     struct certificate *certificate = &context->certificates[0];
     *slow |= certificate->slow;
+    *pem = certificate->pem;
     return mbedtls_ssl_set_hs_own_cert(ssl, &certificate->chain, &certificate->key);
 }
 
@@ -462,6 +469,7 @@ struct tls_context *tls_context_hold(struct tls_context *context)
 
 static void free_certificate(struct certificate *certificate)
 {
+    free(certificate->pem);
     mbedtls_x509_crt_free(&certificate->chain);
     mbedtls_pk_free(&certificate->key);
     free((char *)(uintptr_t)certificate->staple.data);

@@ -20,5 +20,6 @@ struct tls_facts {
     uint16_t version;                // 0x0304
     uint16_t cipher_id;              // 0x1301 (IANA's "TLS Cipher Suites")
     const char *server_name;         // that the client asked for (RFC 6066 section 3); "": none
+    const char *certificate;         // our own, as PEM; NULL: not known
     const struct tls_client *client; // NULL: none was asked for, or none was shown
 };

@@ -19,6 +19,7 @@ struct certificate {
     mbedtls_pk_context key;
     struct str staple;
     int64_t staple_until;
+    char *pem; // the chain's first
     bool slow; // to sign with it takes milliseconds
 };
 
@@ -52,12 +53,15 @@ struct tls_session;
 int tls_session_choose(struct tls_session *session); // 0 or an error of the library's
 
 // The certificates of a host name (lower case; NULL: a client names none) for the handshake that is
-// under way. *slow is set where one of them is. 0, or an error of the library's: out of memory.
+// under way. *slow is set where one of them is. *pem: the certificate, where there is but one;
+// else NULL. 0, or an error of the library's: out of memory.
 int tls_context_choose(const struct tls_context *context, mbedtls_ssl_context *ssl,
-                       const char *host, bool *slow);
+                       const char *host, bool *slow, const char **pem);
 
 // --- tls_client.c ---
 
 // The facts of a verified chain. NULL: out of memory.
 struct tls_client *tls_client_new(const mbedtls_x509_crt *chain);
 void tls_client_free(struct tls_client *client);
+// A certificate as PEM (RFC 7468), the caller's to free. NULL: out of memory.
+char *tls_client_pem(const mbedtls_x509_buf *raw);

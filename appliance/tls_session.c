@@ -53,7 +53,8 @@ struct tls_session {
     size_t taken;     // bytes from the socket, in this handshake or this read
     size_t collected; // bytes in the scratch's output
     struct pending pending;
-    size_t withheld; // bytes of data that are in pending, and for which nobody was told so
+    size_t withheld;     // bytes of data that are in pending, and for which nobody was told so
+    const char *own_pem; // of the context; NULL: not known
     struct tls_facts facts;
     struct tls_client *client;
     char *server_name;
@@ -250,8 +251,8 @@ int tls_session_choose(struct tls_session *session)
 {
     take_server_name(session);
     session->slow = session->verify != CLIENT_VERIFY_OFF;
-    return tls_context_choose(session->context, &session->ssl, session->server_name,
-                              &session->slow);
+    return tls_context_choose(session->context, &session->ssl, session->server_name, &session->slow,
+                              &session->own_pem);
 }
 
 // The library says nothing of some errors: a client that offers no group of ours, say.
@@ -342,6 +343,7 @@ static enum tls_progress establish(struct tls_session *session)
         .version = (uint16_t)mbedtls_ssl_get_version_number(ssl),
         .cipher_id = (uint16_t)suite,
         .server_name = session->server_name != NULL ? session->server_name : "",
+        .certificate = session->own_pem,
         .client = session->client,
     };
     session->established = true;

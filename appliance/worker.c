@@ -20,6 +20,7 @@
 #include "runtime.h"
 #include "signals.h"
 #include "spool.h"
+#include "websocket.h"
 
 struct worker {
     const struct inherit *inherit;
@@ -187,6 +188,7 @@ static int run(const struct worker *worker, struct err *err)
         .board = worker->inherit->board,
         .threads = (unsigned)config->blocking_threads,
         .idle_timeout = config->blocking_threads_idle_timeout,
+        .graceful_timeout = config->graceful_timeout,
     };
     return worker->inherit->runtime->run(&run, err);
 }
@@ -207,10 +209,16 @@ static int serve(struct worker *worker, const char *description, struct err *err
     };
     if (spool_check(&body_limits, err) < 0)
         return -1;
+    struct websocket_settings websocket = {
+        .ping_interval = config->ws_ping_interval,
+        .ping_timeout = config->ws_ping_timeout,
+        .max_size = (uint64_t)config->ws_max_size,
+    };
     char hsts[32];
     snprintf(hsts, sizeof hsts, "max-age=%" PRId64, config->hsts / 1000);
     struct reactor_setup setup = {
         .body_limits = &body_limits,
+        .websocket = &websocket,
         .listeners = inherit->listeners,
         .listener_count = inherit->listener_count,
         .connection_limit = (unsigned)config->backpressure,
@@ -226,6 +234,7 @@ static int serve(struct worker *worker, const char *description, struct err *err
         .desert = desert,
         .control_fd = control_fd,
         .control = control,
+        .streams = inherit->runtime->streams,
         .handle = inherit->runtime->handle,
         .owner = worker,
     };

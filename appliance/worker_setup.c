@@ -11,6 +11,8 @@ struct runtime_setup worker_runtime_setup(const char *name, const struct config 
         .target = config->target,
         .factory = config->factory,
         .interface = config->interface.name,
+        .mounts = config->mount.items,
+        .mount_count = config->mount.count,
         .working_folder = config->working_dir,
         .path_prefix = config->url_path_prefix,
         .env_files = config->env_files.items,

@@ -18,19 +18,23 @@ enum {
     PORTS_KEPT = 256,  // a power of two
 };
 
-// What is prepared for the requests of a listener.
+// What is prepared for the requests of a listener to an application.
 struct base {
     struct base *next;
     const struct endpoint *endpoint;
     PyObject *environ;
 };
 
+struct environ_site {
+    struct str prefix;     // of all paths; empty: none
+    PyObject *script_name; // the same
+    struct base *bases;
+};
+
 // What a process has one of: its interpreter is one.
 static struct {
-    PyObject *constants; // dict: the same for all requests
-    struct base *bases;
+    PyObject *constants;    // dict: the same for all requests
     PyObject *file_wrapper; // wsgiref.util.FileWrapper
-    struct str prefix;      // of all paths; empty: none
     // The latest peer's address, since many requests come from one.
     PyObject *address;
     size_t address_size;
@@ -41,11 +45,6 @@ static struct {
         PyObject *text; // NULL: none
     } ports[PORTS_KEPT];
 } shared;
-
-void environ_use_prefix(const char *prefix)
-{
-    shared.prefix = prefix != NULL ? str_of(prefix) : STR("");
-}
 
 static int set_new(PyObject *environ, PyObject *key, PyObject *value_take)
 {
@@ -98,7 +97,6 @@ static int set_constants(PyObject *environ, bool multithread, bool multiprocess)
         {names.wsgi_file_wrapper, Py_NewRef(shared.file_wrapper)},
         {names.SERVER_SOFTWARE, PyUnicode_FromString("limpet/" LIMPET_VERSION)},
         {names.GATEWAY_INTERFACE, PyUnicode_FromString("CGI/1.1")},
-        {names.SCRIPT_NAME, text(shared.prefix)},
         // Always there, and set anew for every request.
         {names.REQUEST_METHOD, Py_NewRef(names.GET)},
         {names.SERVER_PROTOCOL, Py_NewRef(names.HTTP_1_1)},
@@ -132,12 +130,6 @@ int environ_init(bool multithread, bool multiprocess)
 
 void environ_fini(void)
 {
-    while (shared.bases != NULL) {
-        struct base *base = shared.bases;
-        shared.bases = base->next;
-        Py_DECREF(base->environ);
-        PyMem_Free(base);
-    }
     Py_CLEAR(shared.constants);
     Py_CLEAR(shared.file_wrapper);
     Py_CLEAR(shared.address);
@@ -151,6 +143,33 @@ void environ_fini(void)
 PyObject *environ_file_wrapper(void)
 {
     return shared.file_wrapper;
+}
+
+struct environ_site *environ_site_new(struct str prefix)
+{
+    struct environ_site *site = PyMem_Calloc(1, sizeof *site);
+    if (site == NULL)
+        return PyErr_NoMemory(), NULL;
+    site->prefix = prefix;
+    site->script_name = text(prefix);
+    if (site->script_name != NULL)
+        return site;
+    environ_site_free(site);
+    return NULL;
+}
+
+void environ_site_free(struct environ_site *site)
+{
+    if (site == NULL)
+        return;
+    while (site->bases != NULL) {
+        struct base *base = site->bases;
+        site->bases = base->next;
+        Py_DECREF(base->environ);
+        PyMem_Free(base);
+    }
+    Py_XDECREF(site->script_name);
+    PyMem_Free(site);
 }
 
 // What a listener tells of itself. A peer has a port unless the listener is a unix socket.
@@ -167,20 +186,21 @@ static int set_endpoint(PyObject *environ, const struct endpoint *endpoint)
 }
 
 // The dict to copy for requests of an endpoint: borrowed, or NULL with an exception set.
-static PyObject *base_of(const struct endpoint *endpoint)
+static PyObject *base_of(struct environ_site *site, const struct endpoint *endpoint)
 {
-    for (struct base *base = shared.bases; base != NULL; base = base->next) {
+    for (struct base *base = site->bases; base != NULL; base = base->next) {
         if (base->endpoint == endpoint)
             return base->environ;
     }
     _pyref_ PyObject *environ = _PyDict_NewPresized(ROOM);
-    if (environ == NULL || set_endpoint(environ, endpoint) < 0)
+    if (environ == NULL || set_endpoint(environ, endpoint) < 0 ||
+        PyDict_SetItem(environ, names.SCRIPT_NAME, site->script_name) < 0)
         return NULL;
     struct base *base = PyMem_Malloc(sizeof *base);
     if (base == NULL)
         return PyErr_NoMemory();
-    *base = (struct base){shared.bases, endpoint, py_steal(&environ)};
-    shared.bases = base;
+    *base = (struct base){site->bases, endpoint, py_steal(&environ)};
+    site->bases = base;
     return base->environ;
 }
 
@@ -198,20 +218,11 @@ static PyObject *decode_path(struct str path)
     return result;
 }
 
-bool environ_covers(const struct request *request)
-{
-    struct str path, query;
-    if (shared.prefix.size == 0)
-        return true;
-    target_split(request_head(request)->target, &path, &query);
-    return target_strip_prefix(path, shared.prefix, &path);
-}
-
-static int set_target(PyObject *environ, struct str target)
+static int set_target(PyObject *environ, struct str target, struct str prefix)
 {
     struct str path, query;
     target_split(target, &path, &query);
-    must(target_strip_prefix(path, shared.prefix, &path));
+    must(target_strip_prefix(path, prefix, &path));
     _pyref_ PyObject *raw = likely_text(target, names.slash);
     if (raw == NULL || PyDict_SetItem(environ, names.REQUEST_URI, raw) < 0 ||
         PyDict_SetItem(environ, names.RAW_URI, raw) < 0)
@@ -293,17 +304,17 @@ static int set_likely(PyObject *environ, PyObject *key, struct str bytes, PyObje
     return 0;
 }
 
-PyObject *environ_new(struct request *request, PyObject **awaited)
+PyObject *environ_new(struct environ_site *site, struct request *request, PyObject **awaited)
 {
     *awaited = NULL;
     const struct request_head *head = request_head(request);
-    PyObject *base = base_of(head->endpoint);
+    PyObject *base = base_of(site, head->endpoint);
     _pyref_ PyObject *environ = base != NULL ? PyDict_Copy(base) : NULL;
     if (environ == NULL)
         return NULL;
     if (set_likely(environ, names.REQUEST_METHOD, head->method, names.GET) < 0 ||
         set_likely(environ, names.SERVER_PROTOCOL, head->version, names.HTTP_1_1) < 0 ||
-        set_target(environ, head->target) < 0 || set_peer(environ, head) < 0 ||
+        set_target(environ, head->target, site->prefix) < 0 || set_peer(environ, head) < 0 ||
         set_new(environ, names.wsgi_input, input_new(request, awaited)) < 0)
         return NULL;
     if (head->tls != NULL && environ_tls_set(environ, head->tls) < 0)

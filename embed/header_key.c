@@ -1,31 +1,15 @@
-// header_key.c - clients say the same few names all the time, so the latest key of each slot is
-// kept. What a client invents replaces one other, and no more.
+// header_key.c - "HTTP_" and the name, as CGI has it (RFC 3875 section 4.1.18).
 #include "header_key.h"
 
 #include <string.h>
 
+#include "header_cache.h"
 #include "names.h"
 
-enum {
-    KEY_MAX = 256,  // bytes of a name that becomes a key; a longer one gets none
-    SLOTS = 128,    // a power of two
-    NAME_KEPT = 40, // bytes of a name whose key is kept
-};
+enum { KEY_MAX = 256 }; // bytes of a name that becomes a key; a longer one gets none
 
 // What a process has one of: its interpreter is one.
-static struct slot {
-    PyObject *key; // NULL: none
-    size_t size;
-    char name[NAME_KEPT]; // as it was spelled
-} slots[SLOTS];
-
-static struct slot *slot_of(struct str name)
-{
-    unsigned hash = (unsigned)name.size;
-    for (size_t i = 0; i < name.size; i++)
-        hash = hash * 31 + (unsigned char)name.data[i];
-    return &slots[(hash ^ hash >> 7) % SLOTS];
-}
+static struct header_cache *cache;
 
 // A name with '_' would pass for another ("X_Real_IP" for "X-Real-IP"): it gets no key. Nor does
 // Transfer-Encoding: a body comes decoded (environ.c tells its length).
@@ -42,29 +26,21 @@ static PyObject *make_key(struct str name)
         return NULL;
     for (size_t i = 0; i < name.size; i++)
         text[5 + i] = (char)(name.data[i] == '-' ? '_' : Py_TOUPPER(name.data[i]));
-    return PyUnicode_DecodeLatin1(text, (Py_ssize_t)name.size + 5, NULL);
+    PyObject *key = PyUnicode_DecodeLatin1(text, (Py_ssize_t)name.size + 5, NULL);
+    if (key != NULL)
+        PyUnicode_InternInPlace(&key);
+    return key;
 }
 
 PyObject *header_key(struct str name)
 {
-    if (name.size > NAME_KEPT)
-        return make_key(name);
-    struct slot *slot = slot_of(name);
-    if (slot->key != NULL && slot->size == name.size &&
-        memcmp(slot->name, name.data, name.size) == 0)
-        return Py_NewRef(slot->key);
-    PyObject *key = make_key(name);
-    if (key == NULL)
-        return NULL;
-    PyUnicode_InternInPlace(&key);
-    Py_XSETREF(slot->key, Py_NewRef(key));
-    slot->size = name.size;
-    memcpy(slot->name, name.data, name.size);
-    return key;
+    if (cache == NULL && (cache = header_cache_new(make_key)) == NULL)
+        return PyErr_NoMemory();
+    return header_cache_get(cache, name);
 }
 
 void header_key_fini(void)
 {
-    for (size_t i = 0; i < SLOTS; i++)
-        Py_CLEAR(slots[i].key);
+    header_cache_free(cache);
+    cache = NULL;
 }

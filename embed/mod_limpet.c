@@ -7,6 +7,7 @@
 
 #include "archive.h"
 #include "buf.h"
+#include "log.h"
 
 enum {
     MEMBER_NAME_MAX = 4096,
@@ -145,7 +146,45 @@ static PyObject *archive_children(PyObject *module, PyObject *folder)
     return py_steal(&list);
 }
 
+// Both are texts: which part of the server says it, and what.
+static PyObject *write_log(PyObject *arguments, void (*write)(const char *part, const char *text))
+{
+    const char *part, *text;
+    if (!PyArg_ParseTuple(arguments, "ss", &part, &text))
+        return NULL;
+    write(part, text);
+    Py_RETURN_NONE;
+}
+
+static void write_info(const char *part, const char *text)
+{
+    log_info(part, "%s", text);
+}
+
+static void write_error(const char *part, const char *text)
+{
+    log_error(part, "%s", text);
+}
+
+PyDoc_STRVAR(log_info_doc, "log_info(part, text)\n\nWrite a line to the server's log.");
+
+static PyObject *log_info_method(PyObject *module, PyObject *arguments)
+{
+    (void)module;
+    return write_log(arguments, write_info);
+}
+
+PyDoc_STRVAR(log_error_doc, "log_error(part, text)\n\nThe same, as an error.");
+
+static PyObject *log_error_method(PyObject *module, PyObject *arguments)
+{
+    (void)module;
+    return write_log(arguments, write_error);
+}
+
 static PyMethodDef methods[] = {
+    {"log_info", log_info_method, METH_VARARGS, log_info_doc},
+    {"log_error", log_error_method, METH_VARARGS, log_error_doc},
     {"archive_root", archive_root, METH_NOARGS, archive_root_doc},
     {"archive_locate", (PyCFunction)(void (*)(void))archive_locate, METH_FASTCALL,
      archive_locate_doc},

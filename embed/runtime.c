@@ -5,17 +5,17 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "application.h"
 #include "crash.h"
 #include "embed.h"
-#include "environ.h"
 #include "hooks.h"
 #include "interp.h"
+#include "loop.h"
 #include "py.h"
 #include "pool.h"
 #include "reactor.h"
 #include "thread.h"
 #include "traceback.h"
-#include "wsgi.h"
 
 // A new list of str, or NULL with an exception set.
 static PyObject *strings(char *const *items, size_t count)
@@ -70,25 +70,6 @@ static int read_settings(const struct archive *archive, const char *file, const 
     return result;
 }
 
-// What limpet.loader says about a target: its own errors as they are, the application's with their
-// traceback.
-static int load_failed(const char *target, struct err *err)
-{
-    _pyref_ PyObject *exception = PyErr_GetRaisedException();
-    _pyref_ PyObject *loader = PyImport_ImportModule("limpet.loader");
-    _pyref_ PyObject *load_error =
-        loader != NULL ? PyObject_GetAttrString(loader, "LoadError") : NULL;
-    if (load_error != NULL && PyObject_IsInstance(exception, load_error) == 1) {
-        _pyref_ PyObject *text = PyObject_Str(exception);
-        const char *utf8 = text != NULL ? PyUnicode_AsUTF8(text) : NULL;
-        return err_set(err, ERR_FAILED, "%s", utf8 != NULL ? utf8 : "cannot be loaded");
-    }
-    PyErr_Clear();
-    PyErr_SetRaisedException(py_steal(&exception));
-    pyerr_report_application(err);
-    return err_wrap(err, "%s: the application failed to import (traceback above)", target);
-}
-
 // limpet.loader.set_environment([file, ...])
 static int set_environment(const struct runtime_setup *setup, struct err *err)
 {
@@ -99,28 +80,17 @@ static int set_environment(const struct runtime_setup *setup, struct err *err)
     if (loader == NULL || files == NULL)
         return pyerr_report(err);
     _pyref_ PyObject *done = PyObject_CallMethod(loader, "set_environment", "O", files);
-    return done != NULL ? 0 : load_failed(setup->target, err);
+    return done != NULL ? 0 : application_load_failed(setup->target, err);
 }
 
-static int load(const struct runtime_setup *setup, char *description, size_t size, struct err *err)
+// What a worker does before it serves.
+static int begin_worker(struct err *err)
 {
-    _pyref_ PyObject *loader = PyImport_ImportModule("limpet.loader");
-    if (loader == NULL)
-        return pyerr_report(err);
-    _pyref_ PyObject *loaded =
-        PyObject_CallMethod(loader, "load", "ssO", setup->target, setup->interface,
-                            setup->factory ? Py_True : Py_False);
-    if (loaded == NULL)
-        return load_failed(setup->target, err);
-    PyObject *application;
-    const char *name, *interface;
-    if (!PyArg_ParseTuple(loaded, "Oss", &application, &name, &interface))
-        return pyerr_take(err);
-    snprintf(description, size, "%s %s", interface, name);
-    environ_use_prefix(setup->path_prefix);
-    if (wsgi_init(application, setup->threads > 1, setup->workers > 1) < 0)
-        return pyerr_report(err);
-    return 0;
+    if (hooks_run("on_worker_start", err) < 0)
+        return -1;
+    if (!application_is_async())
+        return 0;
+    return loop_init() < 0 ? pyerr_report(err) : loop_start(err);
 }
 
 static int start(const struct runtime_setup *setup, char *description, size_t size, struct err *err)
@@ -132,11 +102,11 @@ static int start(const struct runtime_setup *setup, char *description, size_t si
         return -1;
     if (setup->working_folder != NULL && chdir(setup->working_folder) < 0)
         return err_system(err, errno, "--working-dir %s", setup->working_folder);
-    if (load(setup, description, size, err) < 0)
+    if (application_load(setup, description, size, err) < 0)
         return -1;
     if (setup->first && hooks_run("on_start", err) < 0)
         return -1;
-    return setup->serves ? hooks_run("on_worker_start", err) : 0;
+    return setup->serves ? begin_worker(err) : 0;
 }
 
 static int run(const struct runtime_run *run, struct err *err)
@@ -150,16 +120,21 @@ static int run(const struct runtime_run *run, struct err *err)
         .detach = thread_detach,
         .start_thread = thread_start,
     };
-    return pool_run(&setup, err);
+    return application_is_async() ? loop_run(run, &setup, err) : pool_run(&setup, err);
+}
+
+// Applications of an event loop read a body as it comes.
+static bool streams(void *owner, const struct request *request)
+{
+    (void)owner;
+    const struct application *application = application_is_async() ? application_of(request) : NULL;
+    return application != NULL && application->interface != APPLICATION_WSGI;
 }
 
 static void handle(void *owner, struct request *request)
 {
     (void)owner;
-    if (environ_covers(request))
-        wsgi_handle(request);
-    else
-        request_fail(request, 404);
+    application_handle(request);
 }
 
 // The collector writes to every object that it looks at, which would take it out of what processes
@@ -197,6 +172,7 @@ static int tell(enum runtime_event event, struct err *err)
         traceback_dump_all(STDERR_FILENO);
         return 0;
     case RUNTIME_DRAIN:
+        loop_drain();
         return hooks_run_in_thread("on_worker_stop", err);
     case RUNTIME_PRELOADED:
         return freeze_objects(err);
@@ -208,7 +184,7 @@ static int tell(enum runtime_event event, struct err *err)
         return 0;
     case RUNTIME_FORKED_CHILD:
         PyOS_AfterFork_Child();
-        return hooks_run("post_fork", err) < 0 ? -1 : hooks_run("on_worker_start", err);
+        return hooks_run("post_fork", err) < 0 ? -1 : begin_worker(err);
     case RUNTIME_LAST_WANTED:
         hooks_join(); // what belongs to a worker comes before what belongs to the server
         return begin_wait(hooks_has("on_stop"));
@@ -223,7 +199,8 @@ static void stop(void)
 {
     end_wait();
     hooks_join();
-    wsgi_fini();
+    loop_fini();
+    application_unload();
     interp_stop();
 }
 
@@ -257,6 +234,7 @@ const struct runtime python_runtime = {
     .read_settings = read_settings,
     .start = start,
     .run = run,
+    .streams = streams,
     .handle = handle,
     .tell = tell,
     .stop = stop,

@@ -8,6 +8,7 @@
 
 #include "check.h"
 #include "head.h"
+#include "head_fields.h"
 
 struct start_response {
     PyObject_HEAD vectorcallfunc vectorcall;
@@ -50,59 +51,16 @@ static int parse_status(PyObject *object, unsigned *out, struct str *reason)
     return 0;
 }
 
-// The bytes of a header's name or value: latin-1 text, in the object itself.
-static int latin1(PyObject *text, const char *what, struct str *out)
-{
-    if (!PyUnicode_Check(text))
-        return PyErr_Format(PyExc_TypeError, "a header's %s is a str, not %T", what, text), -1;
-    if (PyUnicode_KIND(text) != PyUnicode_1BYTE_KIND)
-        return PyErr_Format(PyExc_ValueError, "header %s %R has characters beyond latin-1", what,
-                            text),
-               -1;
-    *out =
-        (struct str){(const char *)PyUnicode_1BYTE_DATA(text), (size_t)PyUnicode_GET_LENGTH(text)};
-    return 0;
-}
-
-// What HTTP does not allow, as an exception.
-static int refuse(enum head_fault fault, PyObject *name, PyObject *value)
-{
-    switch (fault) {
-    case HEAD_CONTROL_IN_NAME:
-        PyErr_Format(PyExc_ValueError, "header name %R has control characters", name);
-        break;
-    case HEAD_CONTROL_IN_VALUE:
-        PyErr_Format(PyExc_ValueError, "header value %R has control characters", value);
-        break;
-    case HEAD_NOT_A_TOKEN:
-        PyErr_Format(PyExc_ValueError, "header name %R is not a token", name);
-        break;
-    case HEAD_HOP_BY_HOP: // PEP 3333 forbids them, too
-        PyErr_Format(PyExc_ValueError,
-                     "header %R is hop-by-hop: the server's, not the application's", name);
-        break;
-    case HEAD_LENGTH:
-        PyErr_SetString(PyExc_ValueError, "Content-Length is not one number");
-        break;
-    case HEAD_TOO_LONG:
-        PyErr_Format(PyExc_ValueError, "the headers are too many: more than %d bytes", HEAD_MAX);
-        break;
-    case HEAD_FINE:
-        return 0;
-    }
-    return -1;
-}
-
 static int take_header(struct head *head, PyObject *pair)
 {
     struct str name, value;
     if (!PyTuple_Check(pair) || PyTuple_GET_SIZE(pair) != 2)
         return PyErr_Format(PyExc_TypeError, "a header is a tuple (name, value), not %R", pair), -1;
     PyObject *first = PyTuple_GET_ITEM(pair, 0), *second = PyTuple_GET_ITEM(pair, 1);
-    if (latin1(first, "name", &name) < 0 || latin1(second, "value", &value) < 0)
+    if (head_fields_text(first, "name", &name) < 0 || head_fields_text(second, "value", &value) < 0)
         return -1;
     enum head_fault fault = head_add(head, name, value);
-    return fault == HEAD_FINE ? 0 : refuse(fault, first, second);
+    return fault == HEAD_FINE ? 0 : head_fields_refuse(fault, first, second);
 }
 
 // All of it, into the head of the request's answer. No Python code of the application's runs

@@ -3,19 +3,26 @@
 
 #include <string.h>
 
-// absolute-form ("http://host/path", RFC 9112 section 3.2.2) stands for its path and query.
-static struct str strip_authority(struct str target)
+struct str target_authority(struct str target)
 {
     const char *scheme_end = target.size > 0 && target.data[0] != '/'
                                  ? memmem(target.data, target.size, "://", 3)
                                  : NULL;
     if (scheme_end == NULL)
-        return target;
+        return (struct str){target.data, 0};
     const char *end = target.data + target.size;
-    const char *path = scheme_end + 3;
+    const char *start = scheme_end + 3, *path = start;
     while (path < end && *path != '/' && *path != '?')
         path++;
-    return (struct str){path, (size_t)(end - path)};
+    return (struct str){start, (size_t)(path - start)};
+}
+
+// absolute-form ("http://host/path", RFC 9112 section 3.2.2) stands for its path and query.
+static struct str strip_authority(struct str target)
+{
+    struct str authority = target_authority(target);
+    const char *path = authority.data + authority.size;
+    return (struct str){path, (size_t)(target.data + target.size - path)};
 }
 
 static int hex(char c)

@@ -9,6 +9,9 @@
 // The path, still encoded ("/" where there is none), and the query behind the first '?'.
 void target_split(struct str target, struct str *path, struct str *query);
 
+// The authority of a target in absolute-form (RFC 9112 section 3.2.2); empty where there is none.
+struct str target_authority(struct str target);
+
 // The octet of a raw path that starts at *at, which is moved behind it: percent-decoded; a '%' that
 // starts none stays.
 char target_next_octet(struct str path, size_t *at);

@@ -6,44 +6,62 @@
 #include "environ.h"
 #include "input.h"
 #include "log.h"
-#include "names.h"
 #include "start_response.h"
 #include "wsgi_body.h"
 
-// What a process has one of: the application it serves, and the context (PEP 567) that it was
-// loaded in. Each request runs in a copy, so that neither a thread's next request nor one that
-// comes between the pieces of a body sees what it has set.
-static PyObject *application;
-static PyObject *context;
+// What this side of the bridge has of an application.
+struct wsgi {
+    PyObject *callable;
+    // The context (PEP 567) that it was loaded in. Each request runs in a copy, so that neither a
+    // thread's next request nor one that comes between the pieces of a body sees what it has set.
+    PyObject *context;
+    struct environ_site *site;
+};
 
-int wsgi_init(PyObject *callable, bool multithread, bool multiprocess)
+int wsgi_start(bool multithread, bool multiprocess)
 {
-    if (names_init() < 0 || start_response_init() < 0 ||
-        environ_init(multithread, multiprocess) < 0)
-        return -1;
-    context = PyContext_CopyCurrent();
-    application = Py_NewRef(callable);
-    return context != NULL ? 0 : -1;
+    return start_response_init() < 0 ? -1 : environ_init(multithread, multiprocess);
 }
 
-void wsgi_fini(void)
+void wsgi_stop(void)
 {
-    Py_CLEAR(application);
-    Py_CLEAR(context);
     environ_fini();
     start_response_fini();
-    names_fini();
+}
+
+int wsgi_init(struct application *application)
+{
+    struct wsgi *wsgi = PyMem_Calloc(1, sizeof *wsgi);
+    if (wsgi == NULL) {
+        PyErr_NoMemory();
+        return -1;
+    }
+    application->interface_data = wsgi;
+    wsgi->callable = Py_NewRef(application->callable);
+    wsgi->context = PyContext_CopyCurrent();
+    wsgi->site = environ_site_new(application->prefix);
+    return wsgi->context != NULL && wsgi->site != NULL ? 0 : -1;
+}
+
+void wsgi_fini(struct application *application)
+{
+    struct wsgi *wsgi = application->interface_data;
+    application->interface_data = NULL;
+    Py_CLEAR(wsgi->callable);
+    Py_CLEAR(wsgi->context);
+    environ_site_free(wsgi->site);
+    PyMem_Free(wsgi);
 }
 
 // What the application returned, a new reference; NULL with an exception set.
-static PyObject *call_application(struct request *request, PyObject *start_response,
-                                  PyObject **awaited)
+static PyObject *call_application(const struct wsgi *wsgi, struct request *request,
+                                  PyObject *start_response, PyObject **awaited)
 {
-    _pyref_ PyObject *environ = environ_new(request, awaited);
+    _pyref_ PyObject *environ = environ_new(wsgi->site, request, awaited);
     if (environ == NULL)
         return NULL;
     PyObject *arguments[] = {NULL, environ, start_response};
-    return PyObject_Vectorcall(application, arguments + 1, 2 | PY_VECTORCALL_ARGUMENTS_OFFSET,
+    return PyObject_Vectorcall(wsgi->callable, arguments + 1, 2 | PY_VECTORCALL_ARGUMENTS_OFFSET,
                                NULL);
 }
 
@@ -120,10 +138,10 @@ static int respond_body(struct request *request, PyObject *start_response, PyObj
 }
 
 // 0, or -1 with an exception set.
-static int answer(struct request *request, PyObject *start_response, PyObject *own_context,
-                  PyObject **awaited)
+static int answer(const struct wsgi *wsgi, struct request *request, PyObject *start_response,
+                  PyObject *own_context, PyObject **awaited)
 {
-    _pyref_ PyObject *iterable = call_application(request, start_response, awaited);
+    _pyref_ PyObject *iterable = call_application(wsgi, request, start_response, awaited);
     if (iterable == NULL)
         return -1;
     bool simple = start_response_written(start_response) == NULL && PyList_CheckExact(iterable) &&
@@ -145,13 +163,14 @@ static void report_failure(struct request *request)
     request_fail(request, 500);
 }
 
-void wsgi_handle(struct request *request)
+void wsgi_handle(const struct application *application, struct request *request)
 {
-    _pyref_ PyObject *own_context = PyContext_Copy(context);
+    const struct wsgi *wsgi = application->interface_data;
+    _pyref_ PyObject *own_context = PyContext_Copy(wsgi->context);
     _pyref_ PyObject *start_response = own_context != NULL ? start_response_new(request) : NULL;
     PyObject *awaited = NULL;
     bool entered = start_response != NULL && PyContext_Enter(own_context) == 0;
-    if (!entered || answer(request, start_response, own_context, &awaited) < 0)
+    if (!entered || answer(wsgi, request, start_response, own_context, &awaited) < 0)
         report_failure(request);
     if (entered)
         PyContext_Exit(own_context);

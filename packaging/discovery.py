@@ -3,14 +3,18 @@ running anything. One way for serve, check and pack.
 
 The first of these that is there:
   1. the app of [tool.limpet] in pyproject.toml
-  2. app or application in a module app, wsgi, main, application or server
-  3. a Flask instance of any name in one of these
+  2. app or application in a module app, wsgi, main, application, server or asgi
+  3. an instance of any name, in one of these, of Flask, Quart, Starlette, FastAPI or another framework of FRAMEWORKS
   4. Django's, where manage.py names the settings: the application of the project's wsgi.py, or else of these settings
   5. as 2 and 3, in the packages
   6. a function create_app or make_app, as 2 and then as 5: a factory
+
+Where the operator asks for an interface, instances are of frameworks that have it; for ASGI, asgi comes before the other
+modules, and Django's application is its asynchronous one.
 """
 
 import ast
+import functools
 import glob
 import os
 import tomllib
@@ -19,10 +23,22 @@ import zipfile
 from limpet import analysis
 
 # Where an application is looked for, and under which names, in this order.
-MODULES = ("app", "wsgi", "main", "application", "server")
+MODULES = ("app", "wsgi", "main", "application", "server", "asgi")
 NAMES = ("app", "application")
 FACTORIES = ("create_app", "make_app")
-DJANGO_FACTORY = "django.core.wsgi:get_wsgi_application()"
+# Where the class of an application is imported from, its name, and its interface.
+FRAMEWORKS = (
+    ("flask", "Flask", "wsgi"),
+    ("starlette.applications", "Starlette", "asgi"),
+    ("fastapi", "FastAPI", "asgi"),
+    ("quart", "Quart", "asgi"),
+    ("litestar", "Litestar", "asgi"),
+    ("falcon.asgi", "App", "asgi"),
+    ("sanic", "Sanic", "asgi"),
+    ("blacksheep", "Application", "asgi"),
+    ("emmett", "App", "rsgi"),
+    ("emmett55", "App", "rsgi"),
+)
 SETTINGS_VARIABLE = "DJANGO_SETTINGS_MODULE"
 
 
@@ -94,9 +110,10 @@ def named(tree):
     return [name for name in NAMES if name in names][:1]
 
 
-def instances(tree):
-    """The names of the Flask instances that a module makes at its top level."""
-    local = _imported_as(tree, "flask", "Flask")
+def instances(tree, interface="auto"):
+    """The names of the frameworks' instances that a module makes at its top level."""
+    local = {name for module, kind, theirs in FRAMEWORKS if interface in ("auto", theirs)
+             for name in _imported_as(tree, module, kind)}
     return [name for node in reversed(list(analysis.top_level(tree.body))) if _is_call_of(node, local)
             for name in analysis.assigned(node) if not name.startswith("_")]
 
@@ -124,10 +141,7 @@ def _is_call_of(node, names):
     value = getattr(node, "value", None)
     if not isinstance(node, (ast.Assign, ast.AnnAssign)) or not isinstance(value, ast.Call):
         return False
-    function = value.func
-    if isinstance(function, ast.Attribute) and isinstance(function.value, ast.Name):
-        return f"{function.value.id}.{function.attr}" in names
-    return isinstance(function, ast.Name) and function.id in names
+    return ast.unparse(value.func) in names
 
 
 def _needs_arguments(arguments):
@@ -135,9 +149,9 @@ def _needs_arguments(arguments):
     return positional > len(arguments.defaults) or None in arguments.kw_defaults
 
 
-def attribute(tree):
+def attribute(tree, interface="auto"):
     """What of a module is the application ("server", "create_app()"), or None; for one that has none of NAMES."""
-    for rule in (named, instances, factories):
+    for rule in (named, functools.partial(instances, interface=interface), factories):
         found = rule(tree)
         if found:
             return _only(found)
@@ -147,24 +161,26 @@ def attribute(tree):
 # --- All of them ---
 
 
-def find(sources, factory=False):
-    """The target ("shop:app", "shop:create_app()"). factory: only factories count.
+def find(sources, factory=False, interface="auto"):
+    """The target ("shop:app", "shop:create_app()"). factory: only factories count. interface: as the option.
 
     Raises NotFound.
     """
-    top = [module for module in MODULES if sources.file(module)]
+    modules = sorted(MODULES, key=lambda name: name != "asgi") if interface == "asgi" else MODULES
+    made = functools.partial(instances, interface=interface)
+    top = [module for module in modules if sources.file(module)]
     if len(sources.names) == 1:
         top = sources.top_modules()
     packages = [module for module in sources.top_modules() if f"{module}/__init__.py" in sources.names]
     found = _project(sources, factory)
     if not found and not factory:
-        found = (_first(sources, top, named) or _first(sources, top, instances) or _django(sources)
-                 or _in_packages(sources, packages, named) or _in_packages(sources, packages, instances))
-    found = found or _first(sources, top, factories) or _in_packages(sources, packages, factories)
+        found = (_first(sources, top, named) or _first(sources, top, made) or _django(sources, interface)
+                 or _in_packages(sources, packages, modules, named) or _in_packages(sources, packages, modules, made))
+    found = found or _first(sources, top, factories) or _in_packages(sources, packages, modules, factories)
     if found:
         return _only(found)
     broken = "".join(f" ({name} cannot be parsed)" for name in sources.broken())
-    what = "" if factory else f"{' or '.join(NAMES)}, a Flask instance, "
+    what = "" if factory else f"{' or '.join(NAMES)}, an instance of Flask or the like, "
     raise NotFound(f"no application found: none of {', '.join(name + '.py' for name in MODULES)} defines "
                    f"{what}{' or '.join(FACTORIES)}{broken}")
 
@@ -186,10 +202,10 @@ def _first(sources, modules, rule):
     return []
 
 
-def _in_packages(sources, packages, rule):
+def _in_packages(sources, packages, modules, rule):
     """The targets of all packages; within each its well-known modules come before itself."""
     return [target for package in packages
-            for target in _first(sources, [f"{package}.{name}" for name in MODULES] + [package], rule)]
+            for target in _first(sources, [f"{package}.{name}" for name in modules] + [package], rule)]
 
 
 def _project(sources, factory):
@@ -230,18 +246,20 @@ def settings_modules(tree):
     return list(dict.fromkeys(found))
 
 
-def _django(sources):
+def _django(sources, interface):
     tree = sources.syntax("manage")
-    return [_django_target(sources, module) for module in settings_modules(tree)] if tree is not None else []
+    name = "asgi" if interface == "asgi" else "wsgi"
+    return [_django_target(sources, module, name) for module in settings_modules(tree)] if tree is not None else []
 
 
-def _django_target(sources, settings):
-    """The application of the wsgi.py beside the settings, or further up: shop.settings.live has shop/wsgi.py."""
+def _django_target(sources, settings, name):
+    """The application of the wsgi.py (asgi.py) beside the settings, or further up: shop.settings.live has shop/wsgi.py."""
     package = settings.rpartition(".")[0]
+    factory = f"django.core.{name}:get_{name}_application()"
     while package:
-        tree = sources.syntax(f"{package}.wsgi")
+        tree = sources.syntax(f"{package}.{name}")
         if tree is not None:
             names = analysis.top_level_names(tree)
-            return f"{package}.wsgi:{next(iter(named(tree)), 'application')}" if names != set() else DJANGO_FACTORY
+            return f"{package}.{name}:{next(iter(named(tree)), 'application')}" if names != set() else factory
         package = package.rpartition(".")[0]
-    return DJANGO_FACTORY
+    return factory

@@ -268,7 +268,7 @@ def choose_target(modules, options, report):
     """What the appliance serves: --app, checked, or what is found."""
     if not options.app:
         try:
-            return discovery.find(discovery.Sources.of_tree(modules.tree), options.factory)
+            return discovery.find(discovery.Sources.of_tree(modules.tree), options.factory, interface_of(options))
         except discovery.NotFound as error:
             raise PackError(f"{shown(options.source)}: {shown(str(error))}; say where it is: "
                             "--app MODULE:ATTR") from None
@@ -282,15 +282,21 @@ def choose_target(modules, options, report):
     names = analysis.top_level_names(syntax) if syntax is not None else None
     wanted = {re.split(r"[.(]", attribute)[0]} if attribute else set(
         discovery.FACTORIES if options.factory else discovery.NAMES)
-    if names is not None and not wanted & names and (attribute or not found_in(syntax)):
+    if names is not None and not wanted & names and (attribute or not found_in(syntax, interface_of(options))):
         report.append(f"warning: --app {shown(options.app)}: {shown(modules.members[module])} does not seem to "
                       f"define {shown(' or '.join(sorted(wanted)))}")
     return options.app
 
 
-def found_in(syntax):
+def interface_of(options):
+    """What --interface says, or "auto"."""
+    settings = dict(line.split(" = ", 1) for line in options.settings.splitlines())
+    return settings.get("interface", "auto")
+
+
+def found_in(syntax, interface):
     """Whether a module that is named alone has something to serve; several have to be told apart."""
     try:
-        return discovery.attribute(syntax) is not None
+        return discovery.attribute(syntax, interface) is not None
     except discovery.NotFound:
         return False

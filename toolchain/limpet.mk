@@ -150,6 +150,6 @@ $(OUT)/unit/replay_%: $(OUT)/unit/fuzz_%.o $(OUT)/unit/replay.o $(OUT)/unit/liba
 unit: $(addprefix $(OUT)/unit/,$(UNIT) $(addprefix replay_,$(FUZZERS)))
 
 # What ThreadSanitizer watches.
-threads: $(addprefix $(OUT)/unit/,test_pool test_pool_load test_reactor_threads test_tls_handshakes)
+threads: $(addprefix $(OUT)/unit/,test_pool test_pool_load test_pool_loop test_reactor_threads test_tls_handshakes)
 
 -include $(wildcard $(OUT)/obj/*/*.d $(OUT)/obj/*/*/*.d $(OUT)/unit/*.d)

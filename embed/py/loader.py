@@ -12,9 +12,12 @@ import os
 import sys
 
 import _limpet
+from limpet import importer, interfaces
 
 _DEFAULT_ATTRIBUTES = ("app", "application")
 _DEFAULT_FACTORIES = ("create_app", "make_app")
+# The modules of the targets so far, as they stand on sys.path: the first part of their name.
+_served = set()
 _OWN_FRAMES = ("<frozen limpet.", "<frozen importlib")
 
 
@@ -45,18 +48,21 @@ def set_environment(files):
     time.tzset()  # TZ may be among them
 
 
-def load(target, interface, factory):
+def load(target, interface, factory, spelling="--interface {}"):
     """Import the application.
 
-    target: see above. interface: "auto" or "wsgi". factory: what the target names makes the application.
-    Returns (callable, "module:attribute", interface name).
+    target: see above. interface: "auto", "wsgi", "asgi" or "rsgi". factory: what the target names makes the application.
+    spelling: how an interface is asked for, with {} in its place.
+    Returns (what is called, the application, "module:attribute", "wsgi", "asgi", "asgi2" or "rsgi").
     Raises LoadError where the operator can mend it; whatever the application raises at import comes through.
     """
-    module_name, _, attribute = _module_target(target, factory).partition(":")
-    if module_name == "django.core.wsgi":
+    importer.offer_ssl()
+    module_name, _, attribute = _module_target(target, interface, factory).partition(":")
+    if module_name in ("django.core.wsgi", "django.core.asgi"):
         _choose_django_settings()
     module = _import(module_name)
-    attribute = attribute or _default_attribute(module, module_name, factory)
+    _served.add(module_name.partition(".")[0])
+    attribute = attribute or _default_attribute(module, module_name, interface, factory)
     made = attribute.endswith("()")
     attribute = attribute.removesuffix("()")
     application = _attribute(module, module_name, attribute)
@@ -64,15 +70,19 @@ def load(target, interface, factory):
     if factory or made:
         application = _make(application, name)
         name += "()"
-    elif inspect.isfunction(application):
-        _check_arguments(application, name)
-    if not callable(application):
+    # One that is made for RSGI alone needs nothing but its __rsgi__.
+    if not callable(application) and (interface not in ("auto", "rsgi") or not hasattr(application, "__rsgi__")):
         kind = "None" if application is None else f"a {type(application).__name__}"
-        raise LoadError(f"{name} is {kind}, which cannot be called; give the WSGI callable")
-    return application, name, _interface(application, name, interface)
+        raise LoadError(f"{name} is {kind}, which cannot be called; give the application")
+    try:
+        chosen = interfaces.choose(application, interface)
+    except interfaces.InterfaceError as error:
+        ways_out = " or ".join(spelling.replace("{}", way) for way in error.ways_out)
+        raise LoadError(f"{name} {error}{ways_out and '; give '}{ways_out}") from None
+    return interfaces.callable_of(application, chosen), application, name, chosen
 
 
-def _module_target(target, factory):
+def _module_target(target, interface, factory):
     """The "module[:attribute]" of any target; a folder, file or zip is put on sys.path first."""
     path, colon, _ = target.partition(":")
     if _is_packed(path.partition(".")[0]):
@@ -82,15 +92,26 @@ def _module_target(target, factory):
         if not os.path.isfile(path):
             raise LoadError(f"{path}: there is no such file")
         folder, name = os.path.split(os.path.abspath(path))
-        sys.path.insert(0, folder)
-        return name[:-3] + target[len(path):]
+        return _placed(folder, name[:-3] + target[len(path):])
     if path.endswith(".zip") or (not colon and os.path.isdir(path)) or "/" in path:
         if not os.path.exists(path):
             raise LoadError(f"{path}: there is no such folder or file")
-        sys.path.insert(0, os.path.abspath(path))
-        return target[len(path) + 1:] or _discover(path, factory)
+        return _placed(os.path.abspath(path), target[len(path) + 1:] or _discover(path, interface, factory))
     # The application packed in goes first, then what lies in the working folder.
     sys.path.append(os.getcwd())
+    return target
+
+
+def _placed(place, target):
+    """The target, after its place was put on sys.path. A process has only one module of a name: another application's may
+    have it."""
+    sys.path.insert(0, place)
+    name = target.partition(":")[0].partition(".")[0]
+    if name in _served:
+        file = getattr(sys.modules.get(name), "__file__", None) or ""
+        if not file.startswith(place + os.sep):
+            raise LoadError(f"{place}: its module {name!r} has the name of one that is served already, {file}; rename one "
+                            "of them, or put both into packages")
     return target
 
 
@@ -98,13 +119,13 @@ def _is_packed(module):
     return any(_limpet.archive_locate(folder, module) for folder in ("app", "site"))
 
 
-def _discover(place, factory):
+def _discover(place, interface, factory):
     """The "module:attribute" of a folder or zip."""
     from limpet import discovery
 
     sources = discovery.Sources.of_zip(place) if place.endswith(".zip") else discovery.Sources.of_folder(place)
     try:
-        return discovery.find(sources, factory)
+        return discovery.find(sources, factory, interface)
     except discovery.NotFound as error:
         raise LoadError(f"{place}: {error}; say where it is: MODULE:ATTR with --working-dir {place}") from None
 
@@ -151,7 +172,7 @@ def _places():
     return ", ".join(sys.path) or "nothing"
 
 
-def _default_attribute(module, module_name, factory):
+def _default_attribute(module, module_name, interface, factory):
     """The attribute that a target without one means."""
     from limpet import discovery
 
@@ -163,7 +184,7 @@ def _default_attribute(module, module_name, factory):
                         f"{module_name}:NAME")
     tree = _source_tree(module_name)
     try:
-        found = discovery.attribute(tree) if tree is not None else None
+        found = discovery.attribute(tree, interface) if tree is not None else None
     except discovery.NotFound as error:
         raise LoadError(f"{module_name}: {error}; give the name as {module_name}:NAME") from None
     if found is None:
@@ -202,28 +223,9 @@ def _make(factory, name):
     return application
 
 
-def _check_arguments(function, name):
-    """Refuse a function whose every call would fail."""
-    signature = inspect.signature(function, follow_wrapped=False)
-    # Two for WSGI; an asynchronous one of another number is refused as such.
-    if _takes(signature, None, None) or inspect.iscoroutinefunction(function):
-        return
-    if _takes(signature):
-        raise LoadError(f"{name} takes no arguments; if it makes the application, give --factory")
-    raise LoadError(f"{name} cannot be called with the two arguments of WSGI, environ and start_response")
-
-
 def _takes(signature, *arguments):
     try:
         signature.bind(*arguments)
     except TypeError:
         return False
     return True
-
-
-def _interface(application, name, interface):
-    asynchronous = inspect.iscoroutinefunction(application) or inspect.iscoroutinefunction(
-        getattr(type(application), "__call__", None))
-    if asynchronous:
-        raise LoadError(f"{name} is an asynchronous (ASGI) application; only WSGI is served")
-    return "wsgi" if interface == "auto" else interface

@@ -5,7 +5,7 @@
 
 Contestants take turns within each round; figures are medians of the rounds, ratios medians of each round's ratio.
 Unless a row says otherwise the server has CPU 0 to itself and wrk, with one thread, CPU 1. Compare figures of one run
-only: they move with the machine. The default run takes under ten minutes.
+only: they move with the machine. The default run takes twenty minutes, a group of rows half of that.
 """
 
 import argparse
@@ -19,6 +19,8 @@ import tempfile
 import traceback
 
 import machine
+import rows_async
+import rows_async_inside
 import rows_inside
 import rows_load
 import rows_processes
@@ -45,7 +47,21 @@ ROWS = {
     "tls-handshakes": rows_tls.handshakes,
     "tls-bulk": rows_tls.bulk,
     "tls-idle": rows_tls.idle,
+    "async-plain": rows_async.plain,
+    "async-json": rows_async.json,
+    "async-echo": rows_async.echo,
+    "async-stream": rows_async.stream,
+    "async-sleep": rows_async.sleep,
+    "async-mixed": rows_async.mixed,
+    "async-tls": rows_async.tls,
+    "websocket": rows_async.websockets,
+    "rsgi": rows_async.rsgi,
+    "async-idle": rows_async_inside.idle,
+    "async-system-calls": rows_async_inside.system_calls,
+    "async-instructions": rows_async_inside.instructions,
 }
+ASYNCHRONOUS = [name for name in ROWS if name.startswith("async-") or name in ("websocket", "rsgi")]
+GROUPS = {"asynchronous": ASYNCHRONOUS, "synchronous": [name for name in ROWS if name not in ASYNCHRONOUS]}
 QUIET = 0.05  # share of the CPUs that others may use before figures are doubtful
 
 
@@ -54,14 +70,15 @@ def parse_arguments():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--profile-binary", metavar="PATH", default=servers.ROOT / "build/release/limpet",
                         help="the limpet to measure (build/release/limpet)")
-    parser.add_argument("--only", metavar="ROW", nargs="+", choices=ROWS, default=list(ROWS),
-                        help="rows to take: " + ", ".join(ROWS))
+    parser.add_argument("--only", metavar="ROW", nargs="+", choices=[*ROWS, *GROUPS], default=list(ROWS),
+                        help=f"rows to take: {', '.join(ROWS)}; or a group of them: {', '.join(GROUPS)}")
     parser.add_argument("--rounds", type=int, default=3, help="of every row under load (3)")
     parser.add_argument("--seconds", type=int, default=3, help="of every run of wrk (3)")
     parser.add_argument("--functions", type=int, default=0, metavar="N",
                         help="in row instructions, list the N most expensive functions too")
     parser.add_argument("--output", type=pathlib.Path, metavar="FILE", help="write the tables there as well")
     options = parser.parse_args()
+    options.only = {row for name in options.only for row in GROUPS.get(name, [name])}
     if not os.access(options.profile_binary, os.X_OK):
         parser.error(f"{options.profile_binary} is not there or not executable: ./build.sh --release builds it")
     if min(options.rounds, options.seconds) < 1:

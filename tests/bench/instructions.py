@@ -21,13 +21,19 @@ CONNECTIONS = 64
 # The difference of two runs is taken, so that start-up cancels out. That varies by some million instructions.
 FEW, MANY = 3200, 22400
 
-Function = collections.namedtuple("Function", "name part cost inclusive")  # inclusive: of what it calls
+# inclusive: with what it calls. calls: how often others call it.
+Function = collections.namedtuple("Function", "name part cost inclusive calls")
+# Of Python's allocator; objects that come from a free list are none of its business.
+ALLOCATES = re.compile(r"Py(Object|Mem)_(Malloc|Calloc)$")
 
 # limpet's own files, the first that matches: part.
 OWN_FILES = [
     (r"embed/environ\.c", "bridge: environ"),
     (r"embed/start_response\.c", "bridge: start_response"),
     (r"embed/wsgi", "bridge: wsgi and body"),
+    (r"embed/asgi", "bridge: asgi"),
+    (r"embed/rsgi", "bridge: rsgi"),
+    (r"embed/(operation|call|loop)\.c", "bridge: calls, awaitables, loop"),
     (r"embed/", "bridge: others"),
     (r"appliance/(http|reactor|request)", "limpet: HTTP and reactor"),
     (r"appliance/", "limpet: others"),
@@ -58,11 +64,11 @@ def unstripped(binary):
 
 # --- running ---
 
-def count(session, requests):
+def count(session, requests, application):
     """What read_costs() says of the worker, from its start to its end with so many requests between."""
-    output = session.folder / f"callgrind-{requests}"
+    output = session.folder / f"callgrind-{application}-{requests}"
     with contextlib.ExitStack() as stack:
-        server = servers.Server(session, "limpet", "hello", wrapper=[
+        server = servers.Server(session, "limpet", application, wrapper=[
             "valgrind", "--quiet", "--tool=callgrind", "--dump-instr=yes", "--dump-line=no", "--compress-pos=no",
             f"--callgrind-out-file={output}.%p"])
         stack.enter_context(server)
@@ -72,19 +78,21 @@ def count(session, requests):
 
 
 def read_costs(path):
-    """(self cost, cost of what is called) by address of a callgrind file with absolute positions: "0xADDRESS LINE COST"
-    is of the instruction there, but after a line "calls=" of the function that it calls."""
-    own, called = collections.Counter(), collections.Counter()
+    """Costs by address of a callgrind file with absolute positions: (own, of what is called, how often it is called).
+    "0xADDRESS LINE COST" is of the instruction there, but after a line "calls=TIMES TARGET LINE" of all these calls."""
+    own, called, calls = collections.Counter(), collections.Counter(), collections.Counter()
     of_callee = False
     with path.open() as lines:
         for line in lines:
             if line.startswith("calls="):
+                times, target = line[len("calls="):].split()[:2]
+                calls[int(target, 16)] += int(times)
                 of_callee = True
             elif line.startswith("0x"):
                 fields = line.split()
                 (called if of_callee else own)[int(fields[0], 16)] += int(fields[-1])
                 of_callee = False
-    return own, called
+    return own, called, calls
 
 
 # --- naming ---
@@ -145,12 +153,12 @@ def by_function(addresses, few, many):
     return costs
 
 
-def functions_of_a_request(session):
+def functions_of_a_request(session, application="hello"):
     """What a request costs, as a list of Function."""
     elf = unstripped(session.binary)
-    (few, few_called), (many, many_called) = count(session, FEW), count(session, MANY)
+    few, many = count(session, FEW, application), count(session, MANY, application)
     addresses, names = symbols(elf)
-    costs, called = by_function(addresses, few, many), by_function(addresses, few_called, many_called)
+    costs, called, calls = (by_function(addresses, *pair) for pair in zip(few, many))
     own = own_parts(elf, [addresses[index] for index in costs if index >= 0])
     of_libraries = libraries(elf)
 
@@ -162,5 +170,5 @@ def functions_of_a_request(session):
             return own[addresses[index]]
         return "malloc" if MALLOC_NAMES.match(name) else of_libraries.get(name, "CPython")
 
-    return [Function(names[index] if index >= 0 else "?", part(index), cost, cost + called[index])
+    return [Function(names[index] if index >= 0 else "?", part(index), cost, cost + called[index], calls[index])
             for index, cost in costs.items()]

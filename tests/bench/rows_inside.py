@@ -76,14 +76,14 @@ def instructions(session, card):
         functions_table(session, card, functions, total)
 
 
-def functions_table(session, card, functions, total):
-    """The functions that cost most by themselves, and what each costs with all that it calls."""
+def functions_table(session, card, functions, total, of=""):
+    """The functions that cost most by themselves, and what each costs with all that it calls. of: added to the title."""
     most = sorted(functions, key=lambda function: -function.cost)[:session.functions]
     own = [function for function in functions if function.part.startswith(("bridge", "limpet")) and function.cost > 5]
     own = sorted(own, key=lambda function: -function.inclusive)[:session.functions]
     for title, chosen in (("The most expensive functions", most),
                           ("limpet's own functions, by what they cost with all that they call", own)):
-        card.table(title, ["function", "part", "instructions", "share", "with what it calls"],
+        card.table(title + of, ["function", "part", "instructions", "share", "with what it calls"],
                    [[function.name, function.part, f"{function.cost:,.0f}", f"{function.cost / total:.1%}",
                      f"{function.inclusive:,.0f}"] for function in chosen])
 

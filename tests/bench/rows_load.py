@@ -92,7 +92,7 @@ def application_row(path, size, title, aim, kinds):
     return measure_row
 
 
-ANSWERS = {kind: "answers" for kind in ("limpet", "gunicorn", "uwsgi", "uvicorn")}
+ANSWERS = {kind: "answers" for kind in ("limpet", "gunicorn", "uwsgi")} | {"uvicorn": "asgi"}
 json = application_row("/json", None, "JSON of a dictionary of ten keys", table.at_least(6.5, "{}"), ANSWERS)
 echo = application_row("/echo", len(load.POST_BODY), "echo of a POST of 10 KB", table.at_least(9, "{}"), ANSWERS)
 flask = application_row("/", HELLO_BYTES, "Flask hello", table.at_least(3.5, "{}"),

@@ -1,6 +1,7 @@
 """The servers that are compared: how each is started, and one that runs.
 
-limpet from the binary under test; gunicorn, uwsgi, uvicorn and nginx from Debian's packages, all without an access log.
+limpet from the binary under test; gunicorn, uwsgi and nginx from Debian's packages, asynchronous peers by peers.py; all
+without an access log.
 """
 
 import os
@@ -13,18 +14,22 @@ import time
 
 import load
 import machine
+import peers
 
 HERE = pathlib.Path(__file__).resolve().parent
 ROOT = HERE.parents[1]
 APPLICATIONS = {"hello": ROOT / "apps/hello", "answers": HERE / "applications/answers",
-                "flask": HERE / "applications/flask_hello"}
+                "flask": HERE / "applications/flask_hello", "asgi": HERE / "applications/asynchronous",
+                "rsgi": HERE / "applications/asynchronous"}
+TARGETS = {"asgi": "asgi:app", "rsgi": "rsgi:app"}  # app:app where nothing else is said
 FLASK = ("python3-flask", "python3-werkzeug", "python3-jinja2", "python3-markupsafe", "python3-itsdangerous",
          "python3-click", "python3-blinker")
+START_TIMEOUT, WRAPPED_TIMEOUT = 30, 180  # seconds; under valgrind everything takes fifty times as long
 FILE_BYTES = 100 * 1024
 LARGE_BYTES = 1 << 20
 # (server, application) of those that answer 13 bytes.
 HELLO_SERVERS = [("limpet", "hello"), ("nginx", "hello"), ("gunicorn", "hello"), ("uwsgi", "hello"),
-                 ("uvicorn", "answers")]
+                 ("uvicorn", "asgi")]
 NGINX = """
 daemon off; worker_processes {workers}; pid {folder}/nginx-{port}.pid; error_log {folder}/nginx-error.log;
 worker_rlimit_nofile 65536; events {{ worker_connections 16384; }}
@@ -94,8 +99,8 @@ class Session:
         output = self.folder / application
         if not output.exists():
             packages = ["--with", self.flask_packages()] if application == "flask" else []
-            subprocess.run([self.binary, "pack", APPLICATIONS[application], "--app", "app:app", "--output", output,
-                            *packages], check=True, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+            subprocess.run([self.binary, "pack", APPLICATIONS[application], "--app",
+                            TARGETS.get(application, "app:app"), "--output", output, *packages], check=True, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
         return output
 
 
@@ -132,14 +137,10 @@ def uwsgi_command(server):
             "--module", "app:app"]
 
 
-def uvicorn_command(server):
-    return ["/usr/bin/uvicorn", "--port", server.port, "--no-access-log", "--log-level", "warning", "asgi:app"]
-
-
 COMMANDS = {"limpet": limpet_command, "nginx": nginx_command, "gunicorn": gunicorn_command, "uwsgi": uwsgi_command,
-            "uvicorn": uvicorn_command}
+            **peers.COMMANDS}
 LABELS = {"limpet": "limpet", "nginx": "nginx", "gunicorn": "gunicorn (gthread, 16)", "uwsgi": "uwsgi (16 threads)",
-          "uvicorn": "uvicorn (ASGI)"}
+          **peers.LABELS}
 
 
 class Server:
@@ -162,6 +163,8 @@ class Server:
                  "PYTHONDONTWRITEBYTECODE": "1"}
         if self.application == "flask" and self.kind != "limpet":
             extra["PYTHONPATH"] = self.session.flask_packages()
+        if self.kind in peers.COMMANDS:
+            extra |= peers.environment()
         return os.environ | extra
 
     def start(self):
@@ -189,8 +192,9 @@ class Server:
         """Whether limpet says so of all its workers: the first answer comes when one of them does."""
         return self.workers == 1 or b" serving " in self.log.read_bytes()
 
-    def wait_until_ready(self, timeout=30):
+    def wait_until_ready(self):
         """Returns at its first answer, and not before all workers can take connections."""
+        timeout = WRAPPED_TIMEOUT if self.wrapper else START_TIMEOUT
         end = time.perf_counter() + timeout
         while time.perf_counter() < end and self.process.poll() is None:
             if self.answers() and self.all_serve():

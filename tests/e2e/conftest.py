@@ -18,8 +18,11 @@ import validate  # noqa: E402
 from empty_root import EmptyRoot  # noqa: E402
 from server import is_sanitized  # noqa: E402
 from serving import serving  # noqa: E402
+from tls_client import Pki  # noqa: E402
+from transports import Everywhere  # noqa: E402
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
+APPLICATIONS = pathlib.Path(__file__).resolve().with_name("applications")
 
 
 def pytest_addoption(parser):
@@ -108,15 +111,31 @@ def alone(limpet, validated, tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def serve_once(limpet, validated, tmp_path_factory):
-    """serve_once(source, *options) -> Server of the module with that source; ended and examined after the test file.
+    """serve_once(source, *options, **Server options) -> Server of the module with that source; ended and examined after the test file.
     For many small tests of an application that keeps nothing."""
     with serving(limpet, validated, tmp_path_factory.mktemp) as start:
-        def start_source(source, *options):
+        def start_source(source, *options, **server_options):
             folder = tmp_path_factory.mktemp("application")
             (folder / "app.py").write_text(source)
-            return start("app:app", "--workers", 1, *options, "--working-dir", folder)
+            return start("app:app", "--workers", 1, *options, "--working-dir", folder, **server_options)
 
         yield start_source
+
+
+@pytest.fixture(scope="session")
+def pki_of_session(tmp_path_factory):
+    """A Pki that no test changes."""
+    return Pki(tmp_path_factory.mktemp("pki"))
+
+
+@pytest.fixture(scope="module")
+def serve_everywhere(limpet, pki_of_session, tmp_path_factory):
+    """serve_everywhere(target, *options) -> Everywhere, of a module in applications/; ended and examined after the test
+    file. For many small tests of an application that keeps nothing."""
+    with serving(limpet, False, tmp_path_factory.mktemp) as start:
+        yield lambda target, *options: Everywhere(
+            start, pki_of_session, tmp_path_factory.mktemp("socket"), target,
+            ["--working-dir", APPLICATIONS, *options])
 
 
 @pytest.fixture(scope="session")

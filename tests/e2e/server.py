@@ -12,7 +12,7 @@ import urllib.request
 START_TIMEOUT = 60  # seconds; generous, sanitizers are slow
 ALERTS = re.compile(r"limpet: bug in|AddressSanitizer|LeakSanitizer|runtime error:|Segmentation fault|SIGSEGV|SIGABRT")
 SERVING = re.compile(
-    r"serving (?P<app>\S+) \((?P<interface>\w+)\) on (?P<addresses>\S+(?:, \S+)*) with (?P<workers>\d+) worker")
+    r"serving (?P<app>\S+) \((?P<interface>\w+)\)(?P<mounts>(?:, \S+ \(\w+\) at \S+)*) on (?P<addresses>\S+(?:, \S+)*) with (?P<workers>\d+) worker")
 
 
 def is_sanitized():

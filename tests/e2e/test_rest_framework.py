@@ -13,15 +13,16 @@ pytestmark = pytest.mark.static
 
 SNIPPETS = pathlib.Path(__file__).parent / "applications/snippets"
 USERS = ("ada", "bob")
+INTERFACES = {"wsgi": (), "asgi": ("--interface", "asgi")}
 
 
-@pytest.fixture(scope="module")
-def site(packed, debian_packages, alone):
+@pytest.fixture(scope="module", params=["wsgi", "asgi"])
+def site(request, packed, debian_packages, alone):
     """The tutorial, served, with two users whose passwords are their names. root: where; packages: theirs; url."""
     django = debian_packages("python3-django", suite="trixie-backports")
     others = debian_packages("python3-djangorestframework", "python3-pygments", "python3-asgiref", "python3-sqlparse",
                              "python3-whitenoise")
-    root = alone(packed(SNIPPETS, "--with", django, "--with", others, name="snippets"))
+    root = alone(packed(SNIPPETS, "--with", django, "--with", others, *INTERFACES[request.param], name="snippets"))
     root.run("python", "manage.py", "migrate")
     assert root.run("python", "manage.py", "makemigrations", "--check") == "No changes detected\n"
     for name in USERS:

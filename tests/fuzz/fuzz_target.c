@@ -65,6 +65,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     struct str target = {(const char *)data + used, size - used}, path, query;
     target_split(target, &path, &query);
     check_split(target, path, query);
+    check_inside(target, target_authority(target));
     check_prefix(path, prefix);
     check_prefix(path, STR(""));
     return 0;

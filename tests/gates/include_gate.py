@@ -21,7 +21,7 @@ import source
 LAYERS = {
     "base": {"err", "check", "cleanup", "clock", "buf", "head", "str", "log", "banned", "near", "text_file",
              "version"},
-    "contract": {"request.h", "reactor.h", "runtime.h", "pool.h", "tls_facts.h"},
+    "contract": {"request.h", "reactor.h", "runtime.h", "pool.h", "tls_facts.h", "exchange.h", "websocket.h"},
     "system": {"archive", "cgroup", "config", "control", "crash", "errand", "identity", "ipc", "jail",
                "listener", "mount", "notify", "pid_file", "scoreboard", "signals", "spool", "status",
                "title", "unix_socket", "watch"},
@@ -32,12 +32,13 @@ LAYERS = {
 
 # What embed/ may see of the appliance.
 OPEN_TO_EMBED = {"request.h", "runtime.h", "archive.h", "reactor.h", "mount.h", "pool.h",
-                 "crash.h", "tls_facts.h"}
+                 "crash.h", "tls_facts.h", "exchange.h", "websocket.h", "scoreboard.h",
+                 "config_mount.h"}
 
 # Headers of other projects: who alone may include them, as patterns of paths.
 RESERVED = {
     r"Python\.h": (r"embed/", ),
-    r"microhttpd\.h": (r"appliance/http(_\w+)?\.c", r"appliance/http_priv\.h"),
+    r"microhttpd\.h": (r"appliance/http(_\w+)?\.c", r"appliance/http(_\w+)?_priv\.h"),
     r"mbedtls/.*|psa/.*": (r"appliance/tls(_\w+)?\.c", r"appliance/tls(_\w+)?_priv\.h",
                            r"embed/mod_(ssl|hash)\.c"),
 }

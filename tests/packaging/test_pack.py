@@ -385,9 +385,9 @@ def test_target_found(pack, folder, files, expected):
 ])
 def test_target_not_found(refuse, folder, files):
     shop = folder("shop", files)
-    assert refuse(shop) == (f"{shop}: no application found: none of app.py, wsgi.py, main.py, application.py, server.py "
-                            "defines app or application, a Flask instance, create_app or make_app; say where it is: "
-                            "--app MODULE:ATTR")
+    assert refuse(shop) == (f"{shop}: no application found: none of app.py, wsgi.py, main.py, application.py, server.py, "
+                            "asgi.py defines app or application, an instance of Flask or the like, create_app or make_app; "
+                            "say where it is: --app MODULE:ATTR")
 
 
 @pytest.mark.parametrize("app, warned", [

@@ -119,14 +119,18 @@ class Connection:
         began = began if self.pid else self.opened
         self.tally.failures.append(Failure(what, self.pid, began, time.monotonic()))
 
-    async def ask(self, keep):
+    async def send(self, data):
+        """A request's bytes."""
+        self.writer.write(data)
+
+    async def ask(self, keep, request=request_of):
         """One request and its answer. The connection may be gone afterwards."""
         number = next(self.clients.numbers)
-        data, expected = request_of(number, keep)
+        data, expected = request(number, keep)
         began = time.monotonic()
         self.tally.requests += 1
         try:
-            self.writer.write(data)
+            await self.send(data)
             body, ends = await asyncio.wait_for(read_answer(self.reader), PATIENCE)
         except (OSError, EOFError, ValueError, asyncio.LimitOverrunError, Broken) as error:
             kind = f"{data[:data.index(b' HTTP')].decode()} on " + ("a kept connection" if self.latest else "a new one")
@@ -170,10 +174,10 @@ class Clients:
         kind = random.random()
         return random.uniform(0, 0.02) if kind < 0.9 else random.uniform(0, 0.5) if kind < 0.99 else random.uniform(1, 4)
 
-    async def connected(self, talk):
+    async def connected(self, talk, kind=Connection):
         opened = time.monotonic()
         try:
-            async with Connection(self) as connection:
+            async with kind(self) as connection:
                 await talk(connection)
         except OSError as error:
             self.tally.failures.append(Failure(f"connect: {error!r}", None, opened, time.monotonic()))

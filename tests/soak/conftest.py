@@ -16,11 +16,25 @@ from subject import Subject  # noqa: E402
 def pytest_addoption(parser):
     parser.addoption("--seconds", type=float, default=60, help="time for each scenario")
     parser.addoption("--tls", action="store_true", help="all of it over TLS")
+    parser.addoption("--async", action="store_true", dest="asynchronous", help="all of it with an ASGI application, and "
+                     "test_miniature.py")
 
 
 def pytest_report_teststatus(report):
     """No dots between the lines of figures."""
     return ("passed", "", "PASSED") if report.when == "call" and report.passed else None
+
+
+def pytest_collection_modifyitems(config, items):
+    """What needs an asynchronous application is for --async."""
+    wanted = config.getoption("asynchronous")
+    unwanted = [item for item in items if item.get_closest_marker("asynchronous") and not wanted]
+    items[:] = [item for item in items if item not in unwanted]
+    config.hook.pytest_deselected(items=unwanted)
+
+
+def pytest_configure(config):
+    config.addinivalue_line("markers", "asynchronous: runs with --async")
 
 
 @pytest.fixture
@@ -47,6 +61,8 @@ def start(tmp_path, request):
         if "--tls-certificate" in options:
             root = request.getfixturevalue("authority").certificate
             more["tls"] = ssl.create_default_context(cafile=root)
+        if request.config.getoption("asynchronous"):
+            more.setdefault("target", "asynchronous:app")
         subjects.append(Subject(binary, tmp_path, *options, **more))
         return subjects[-1]
 

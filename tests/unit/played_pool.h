@@ -13,12 +13,36 @@ static struct {
     pthread_t thread; // the one that is there before the pool
     struct err err;
     int result;
+    bool beside_loop; // it runs the reactor, and the pool is beside
 } playing;
+
+// What an event loop does, as far as the pool is concerned.
+static inline int playing_loop(const struct pool_setup *setup, struct err *err)
+{
+    if (pool_open(setup, err) < 0)
+        return -1;
+    while (true) {
+        struct request *request = reactor_next(setup->reactor);
+        if (request != NULL) {
+            pool_submit(request);
+        } else if (reactor_finished(setup->reactor)) {
+            break;
+        } else {
+            language_detach();
+            reactor_wait(setup->reactor);
+            language_attach();
+        }
+    }
+    pool_close();
+    must(attached);
+    return 0;
+}
 
 static inline void *playing_thread(void *nothing)
 {
     language_attach();
-    playing.result = pool_run(&playing.setup, &playing.err);
+    playing.result = playing.beside_loop ? playing_loop(&playing.setup, &playing.err)
+                                         : pool_run(&playing.setup, &playing.err);
     language_detach();
     return nothing;
 }

@@ -292,8 +292,8 @@ static void test_bad_values(void)
                   "between 0s and 1d");
     READ(ARGUMENTS("--graceful-timeout", "25h"));
     CHECK_REFUSED("--graceful-timeout 25h: must be between 0s and 1d");
-    READ(ARGUMENTS("--interface", "asgi"));
-    CHECK_REFUSED("--interface asgi: must be one of auto, wsgi (did you mean wsgi?)");
+    READ(ARGUMENTS("--interface", "uwsgi"));
+    CHECK_REFUSED("--interface uwsgi: must be one of auto, wsgi, asgi, rsgi (did you mean wsgi?)");
     READ(ARGUMENTS("--log-level", "loud"));
     CHECK_REFUSED("--log-level loud: must be one of error, warning, info, debug");
     READ(ARGUMENTS("--host", ""));

@@ -1,6 +1,7 @@
 // test_config_layers.c - options with values of a kind of their own: addresses to listen on, and a
 // path, from every layer.
 #include "config_input.h"
+#include "config_mount.h"
 
 // The list, with blanks between its items.
 static const char *listed(void)
@@ -132,6 +133,83 @@ static void test_path_prefix(void)
     CHECK_REFUSED("--url-path-prefix /shop/: must not end with \"/\"");
 }
 
+// --- mounts ---
+
+static void test_mounts(void)
+{
+    READ(ARGUMENTS("shop:app", "--mount", "/admin=wsgi:shop.wsgi:app", "--mount", "/a=b"));
+    CHECK_READ();
+    CHECK(config.mount.count == 2);
+    CHECK_STR(config.mount.items[1], "/a=b");
+    READ(ARGUMENTS("shop:app"), ENVIRONMENT("LIMPET_MOUNT=/a=b /c/d=./folder"));
+    CHECK_READ();
+    CHECK(config.mount.count == 2);
+    CHECK_STR(config.mount.items[1], "/c/d=./folder");
+    READ(.file = "mount = /a=b\nmount = /b=b\n", ARGUMENTS("shop:app", "--config", "/dev/null"));
+    CHECK_READ();
+    CHECK(config.mount.count == 2);
+}
+
+static void test_bad_mounts(void)
+{
+    static const struct {
+        char *value;
+        const char *error;
+    } rows[] = {
+        {"/admin", "must be PREFIX=APP, like /admin=shop.admin:app"},
+        {"admin=shop:app", "its prefix: must begin with \"/\""},
+        {"=shop:app", "its prefix: must begin with \"/\""},
+        {"shop:app", "must be PREFIX=APP, like /admin=shop.admin:app"},
+        {"/=shop:app",
+         "\"/\" is all of the server, which TARGET has (mount below it, like /admin)"},
+        {"/a/=shop:app", "its prefix: must not end with \"/\""},
+        {"/a//b=shop:app", "its prefix: must not have an empty part"},
+        {"/a%20b=shop:app", "its prefix: must be a plain path, without \"?\", \"#\" and \"%\""},
+        {"/admin=", "names no application (PREFIX=APP)"},
+        {"/admin=wsgi:app",
+         "\"wsgi\" is an interface or a module: say wsgi:app:NAME or auto:wsgi:app"},
+        {"/admin=rsgi:", "names no application (PREFIX=APP)"},
+        {"", "must not be empty"},
+    };
+    for (size_t i = 0; i < UNIT_COUNT(rows); i++) {
+        char expected[300];
+        snprintf(expected, sizeof expected, "--mount %s: %s",
+                 *rows[i].value ? rows[i].value : "\"\"", rows[i].error);
+        READ(ARGUMENTS("shop:app", "--mount", rows[i].value));
+        CHECK_REFUSED(expected);
+    }
+    READ(ARGUMENTS("shop:app", "--mount", "/a=x", "--mount", "/b=x", "--mount", "/a=y"));
+    CHECK_REFUSED("--mount: /a is given twice (leave one of them out)");
+    READ(ARGUMENTS("shop:app"), ENVIRONMENT("LIMPET_MOUNT=/a=x /a=y"));
+    CHECK_REFUSED("LIMPET_MOUNT: /a is given twice (leave one of them out)");
+    READ(.file = "mount = a=x\n", ARGUMENTS("shop:app", "--config", "/dev/null"));
+    CHECK_REFUSED("/dev/null: mount = a=x: its prefix: must begin with \"/\"");
+}
+
+static void check_taken_apart(const char *text, const char *prefix, const char *interface,
+                              const char *target)
+{
+    struct config_mount mount;
+    CHECK(config_mount_parse(text, &mount, &err) == 0);
+    CHECK(str_equal(mount.prefix, str_of(prefix)));
+    CHECK_STR(mount.interface, interface);
+    CHECK_STR(mount.target, target);
+}
+
+static void test_mounts_taken_apart(void)
+{
+    check_taken_apart("/a=b", "/a", "auto", "b");
+    check_taken_apart("/a/b c=m:app=x", "/a/b c", "auto", "m:app=x");
+    check_taken_apart("/a=wsgi:m:app", "/a", "wsgi", "m:app");
+    check_taken_apart("/a=auto:wsgi:app", "/a", "auto", "wsgi:app");
+    check_taken_apart("/a=wsgi:wsgi:app", "/a", "wsgi", "wsgi:app");
+    check_taken_apart("/a=asgi:./folder", "/a", "asgi", "./folder");
+    check_taken_apart("/a=rsgi:site.zip", "/a", "rsgi", "site.zip");
+    check_taken_apart("/a=asgi:site.py", "/a", "asgi", "site.py");
+    check_taken_apart("/a=wsgi", "/a", "auto", "wsgi");
+    check_taken_apart("/a=shop.wsgi:app", "/a", "auto", "shop.wsgi:app");
+}
+
 // --- limits of workers ---
 
 static void test_a_jitter_needs_its_limit(void)
@@ -185,6 +263,9 @@ static const struct unit_case cases[] = {
     UNIT_CASE(test_bad_listen),
     UNIT_CASE(test_listen_or_the_short_way),
     UNIT_CASE(test_path_prefix),
+    UNIT_CASE(test_mounts),
+    UNIT_CASE(test_bad_mounts),
+    UNIT_CASE(test_mounts_taken_apart),
 };
 
 int main(void)

@@ -64,7 +64,8 @@ static void test_documentation_rows(void)
     CHECK_CONTAINS(
         buf_text(&out),
         "\n| `-h`, `--help` | switch | | | | serve, check, pack, inspect, status, ctl | ");
-    CHECK_CONTAINS(buf_text(&out), "\n| `--interface` | `auto`, `wsgi` | `auto` | ");
+    CHECK_CONTAINS(buf_text(&out),
+                   "\n| `--interface` | `auto`, `wsgi`, `asgi`, `rsgi` | `auto` | ");
     // As many cells in every row as in the head.
     for (const char *line = buf_text(&out); *line != '\0'; line = strchr(line, '\n') + 1) {
         size_t bars = 0;

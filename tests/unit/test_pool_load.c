@@ -103,6 +103,15 @@ static void play(unsigned limit, long idle, bool locks)
     play_share(RARELY, limit, idle, locks);
 }
 
+static void test_beside_loop(void)
+{
+    playing.beside_loop = true;
+    play(1, 1000, false);
+    play(4, 500, true);
+    play(4, 500, false);
+    playing.beside_loop = false;
+}
+
 static void test_one_at_a_time(void)
 {
     play(1, 1000, true);
@@ -127,10 +136,8 @@ static void test_many(void)
 }
 
 static const struct unit_case cases[] = {
-    UNIT_CASE(test_one_at_a_time),
-    UNIT_CASE(test_two),
-    UNIT_CASE(test_few),
-    UNIT_CASE(test_many),
+    UNIT_CASE(test_one_at_a_time), UNIT_CASE(test_beside_loop), UNIT_CASE(test_two),
+    UNIT_CASE(test_few),           UNIT_CASE(test_many),
 };
 
 int main(void)

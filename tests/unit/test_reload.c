@@ -123,6 +123,30 @@ static void test_environment_files(void)
     reload_close(reload);
 }
 
+// What is mounted counts wherever it is.
+static void test_mounts(void)
+{
+    static const char *const counts[] = {"shop/app.py", "kiosk/app.py", "shop.zip"};
+    char kiosk[] = "/a=kiosk/app.py:app", module[] = "/b=wsgi:cart.cart:app",
+         zip[] = "/c=auto:./shop.zip:app:app", within[] = "/d=./shop/cart:cart:app";
+    char *mounts[] = {kiosk, module, zip, within};
+    struct config config = {.reload = true, .target = "app"};
+    config.mount = (struct config_list){mounts, UNIT_COUNT(mounts)};
+    config.target = "./shop:app";
+    for (size_t i = 0; i < UNIT_COUNT(counts); i++) {
+        struct reload *reload = NULL;
+        struct err err;
+        CHECK(reload_open(&reload, &config, &err) == 0);
+        CHECK(reload_due(reload, 0) == NULL && reload_deadline(reload) == CHILD_NEVER);
+        write_file(counts[i]);
+        struct pollfd polled = {.fd = reload_fd(reload), .events = POLLIN};
+        CHECK(poll(&polled, 1, 0) == 1);
+        CHECK(reload_due(reload, 0) == NULL && reload_deadline(reload) != CHILD_NEVER);
+        CHECK(poll(&polled, 1, 0) == 0);
+        reload_close(reload);
+    }
+}
+
 static void check_refused(const char *target, const char *expected)
 {
     struct config config = {.reload = true, .target = target};
@@ -229,6 +253,7 @@ static const struct unit_case cases[] = {
     UNIT_CASE(test_places),
     UNIT_CASE(test_absolute_target),
     UNIT_CASE(test_environment_files),
+    UNIT_CASE(test_mounts),
     UNIT_CASE(test_nothing_to_watch),
     UNIT_CASE(test_no_inotify),
     UNIT_CASE(test_due_after_a_quiet_moment),

@@ -37,6 +37,27 @@ static void test_split(void)
     }
 }
 
+static void test_authority(void)
+{
+    static const struct {
+        const char *target, *authority;
+    } rows[] = {
+        {"/", ""},
+        {"", ""},
+        {"*", ""},
+        {"host:443", ""},
+        {"/http://h/p", ""},
+        {"http://host", "host"},
+        {"http://host:80/a/b?c", "host:80"},
+        {"http://host?c", "host"},
+        {"HTTPS://[::1]:8000/a", "[::1]:8000"},
+        {"http://", ""},
+        {"http:///path", ""},
+    };
+    for (size_t i = 0; i < UNIT_COUNT(rows); i++)
+        CHECK(str_equal(target_authority(str_of(rows[i].target)), str_of(rows[i].authority)));
+}
+
 static void check_decoded(struct str path, struct str expected)
 {
     char octets[64];
@@ -104,10 +125,8 @@ static void test_prefix(void)
 }
 
 static const struct unit_case cases[] = {
-    UNIT_CASE(test_split),
-    UNIT_CASE(test_octets),
-    UNIT_CASE(test_every_octet),
-    UNIT_CASE(test_prefix),
+    UNIT_CASE(test_split),       UNIT_CASE(test_authority), UNIT_CASE(test_octets),
+    UNIT_CASE(test_every_octet), UNIT_CASE(test_prefix),
 };
 
 int main(void)
