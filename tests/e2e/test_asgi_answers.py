@@ -7,7 +7,7 @@ import pytest
 from applications.asgi_pattern import pattern
 from raw_client import request
 from server import eventually
-from test_asgi_requests import memory_kb, quiet
+from test_asgi_requests import is_resident_below, memory_kb, quiet
 from transports import TRANSPORTS
 
 pytestmark = pytest.mark.unvalidated(reason="no WSGI application")
@@ -250,7 +250,7 @@ def test_a_slow_reader_holds_the_application_back(everywhere, transport):
         peer.send(request("GET", f"/flood?{name},{count},{size}"))
         head = peer.head()
         assert stalled(everywhere, name) < count / 2, "send() never waited"
-        assert memory_kb(everywhere.pid()) < before + 8_000
+        assert is_resident_below(everywhere.pid(), before + 8_000)
         assert peer.body(head) == b"".join(pattern(size, number) for number in range(count))
         assert int(everywhere.ask(f"/sent?{name}").body) == count
         check_alive(peer)
