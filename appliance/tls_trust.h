@@ -1,0 +1,56 @@
+// tls_trust.h - whose certificates are believed: authorities and lists of revoked certificates, for
+// connections of the application's own. A trust is counted, and does not change while anybody else
+// holds it: what adds to it copies it first (certificates themselves are shared). So a connection's
+// handshake, in any thread, needs no lock. Certificates of large files are kept, so that the next
+// trust made of the same file (same inode, size and times) costs no parsing.
+#pragma once
+
+#include <stdbool.h>
+#include <stddef.h>
+
+#include "str.h"
+#include "tls_fault.h"
+
+struct tls_trust; // opaque
+
+// Empty. NULL: out of memory.
+struct tls_trust *tls_trust_new(void);
+struct tls_trust *tls_trust_hold(struct tls_trust *trust);
+// NULL: nothing.
+void tls_trust_drop(struct tls_trust *trust);
+
+// Each of these may put another trust into *trust, and drop the one that was there; on error it is
+// as before. A certificate that is there already is not added again, which is no error.
+// PEM: certificates ("CERTIFICATE", "X509 CERTIFICATE", "TRUSTED CERTIFICATE") and lists ("X509
+// CRL"), as many as there are, other text around them is passed over. Errors as OpenSSL's:
+// SYSTEM (ENOENT, ...) for the file; X509/NO_CERTIFICATE_OR_CRL_FOUND where the file has none;
+// PEM/NO_START_LINE, PEM/BAD_BASE64_DECODE, ASN1/NOT_ENOUGH_DATA for bytes.
+int tls_trust_add_file(struct tls_trust **trust, const char *path, struct tls_fault *fault);
+int tls_trust_add_pem(struct tls_trust **trust, struct str pem, struct tls_fault *fault);
+// One certificate after the other.
+int tls_trust_add_der(struct tls_trust **trust, struct str der, struct tls_fault *fault);
+// A folder of files named by OpenSSL's hash of the subject ("5ed36f99.0", "….r0" for lists): looked
+// into when an issuer is wanted, so what lies there later counts, too. No error if it is missing.
+int tls_trust_add_folder(struct tls_trust **trust, const char *path, struct tls_fault *fault);
+
+// Where this system keeps its authorities. The names of environment variables and the paths that
+// stand when those are not set, as ssl.get_default_verify_paths has them: the first of the usual
+// bundles that exists (Debian's, Fedora's, Alpine's, SUSE's), else the one in the archive.
+struct tls_trust_paths {
+    const char *file_variable; // "SSL_CERT_FILE"
+    const char *file;
+    const char *folder_variable; // "SSL_CERT_DIR"
+    const char *folder;
+};
+void tls_trust_paths(struct tls_trust_paths *out);
+// All that these name, environment first. What is missing or broken is passed over, as OpenSSL does.
+int tls_trust_add_default(struct tls_trust **trust, struct tls_fault *fault);
+
+// How many of each there are: certificates, of these authorities (CA:TRUE, or version 1 and self-signed),
+// lists. Of folders, what has been used so far is not counted.
+struct tls_trust_counts {
+    size_t certificates, authorities, lists;
+};
+void tls_trust_count(const struct tls_trust *trust, struct tls_trust_counts *out);
+// The certificate of this index as DER, valid as long as the trust; *is_authority.
+struct str tls_trust_certificate(const struct tls_trust *trust, size_t index, bool *is_authority);
