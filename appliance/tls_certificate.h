@@ -32,7 +32,7 @@ struct tls_texts {
     size_t count;
 };
 
-struct tls_certificate_facts_full {
+struct tls_certificate_text {
     struct tls_name_parts subject, issuer;
     int version;           // 3
     struct str serial;     // "0A1B", as Python shows it
@@ -45,9 +45,8 @@ struct tls_certificate_facts_full {
 };
 
 // Of DER. Errors: SSL library "ASN1" where the bytes are none.
-int tls_certificate_read(struct tls_certificate_facts_full *out, struct str der,
-                         struct tls_fault *fault);
-void tls_certificate_fini(struct tls_certificate_facts_full *facts);
+int tls_certificate_read(struct tls_certificate_text *out, struct str der, struct tls_fault *fault);
+void tls_certificate_fini(struct tls_certificate_text *facts);
 
 // The first certificate of a PEM file as DER, to be freed.
 int tls_certificate_load(struct str *der, const char *path, struct tls_fault *fault);

@@ -29,8 +29,9 @@ int tls_trust_add_file(struct tls_trust **trust, const char *path, struct tls_fa
 int tls_trust_add_pem(struct tls_trust **trust, struct str pem, struct tls_fault *fault);
 // One certificate after the other.
 int tls_trust_add_der(struct tls_trust **trust, struct str der, struct tls_fault *fault);
-// A folder of files named by OpenSSL's hash of the subject ("5ed36f99.0", "….r0" for lists): looked
-// into when an issuer is wanted, so what lies there later counts, too. No error if it is missing.
+// A folder of files named by OpenSSL's hash of the subject ("5ed36f99.0", "….r0" for lists): it is
+// looked into when an issuer is wanted, so what lies there later counts, too. A missing one is no
+// error.
 int tls_trust_add_folder(struct tls_trust **trust, const char *path, struct tls_fault *fault);
 
 // Where this system keeps its authorities. The names of environment variables and the paths that
@@ -46,8 +47,8 @@ void tls_trust_paths(struct tls_trust_paths *out);
 // All that these name, environment first. What is missing or broken is passed over, as OpenSSL does.
 int tls_trust_add_default(struct tls_trust **trust, struct tls_fault *fault);
 
-// How many of each there are: certificates, of these authorities (CA:TRUE, or version 1 and self-signed),
-// lists. Of folders, what has been used so far is not counted.
+// How many of each there are: certificates, of these authorities (CA:TRUE, or version 1 and
+// self-signed), lists. Of folders, what has been used so far is not counted.
 struct tls_trust_counts {
     size_t certificates, authorities, lists;
 };

@@ -1,8 +1,8 @@
 // tls_verify.h - judges a peer's certificates: to the same decisions, with the same numbers and
 // words, as OpenSSL 3 does. The library checks signatures, times and lists; this finds the path
-// (peers send their chains in any order, with certificates too many), and what the library has no
-// notion of: OpenSSL's flags, security levels, names of hosts (RFC 6125, RFC 9525), name constraints (RFC 5280
-// section 4.2.1.10).
+// (peers send chains in any order, with certificates too many), and what the library has no notion
+// of: OpenSSL's flags, security levels, names of hosts (RFC 6125, RFC 9525), name constraints (RFC
+// 5280 section 4.2.1.10).
 #pragma once
 
 #include <stdbool.h>
