@@ -25,9 +25,9 @@ struct tls_cipher {
 // Of a suite that this build has. NULL: none.
 const struct tls_cipher *tls_cipher_of(int number);
 
-// Parse a list into numbers, 0 at the end: TLS 1.3's suites always first, in OpenSSL's order, then what the text
-// says (TLS 1.2's). *security_level is set if the text has @SECLEVEL, else left. Errors (SSL, "NO_CIPHER_MATCH",
-// "No cipher can be selected."): nothing of TLS 1.2 is left.
+// Parse a list into numbers, 0 at the end: TLS 1.3's suites always first, in OpenSSL's order, then
+// what the text says (TLS 1.2's). *security_level is set if the text has @SECLEVEL, else left.
+// Errors (SSL, "NO_CIPHER_MATCH", "No cipher can be selected."): nothing of TLS 1.2 is left.
 int tls_ciphers_parse(const char *text, int out[static TLS_CIPHERS_MAX], int *security_level,
                       struct tls_fault *fault);
 

@@ -61,8 +61,9 @@ int tls_setup_set_alpn(struct tls_setup *setup, struct str wire, struct tls_faul
 int tls_setup_set_key_log(struct tls_setup *setup, const char *path, struct tls_fault *fault);
 
 // On a server, when a client's first message is here and before a certificate is chosen. name: that
-// it asks for (RFC 6066 section 3), NULL: none. Returns 0, or the number of the alert to end it with. Called in
-// the thread that does the handshake, without the GIL; owner is the stream's. NULL: no hook.
+// it asks for (RFC 6066 section 3), NULL: none. Returns 0, or the number of the alert to end it
+// with. Called in the thread that does the handshake, without the GIL; owner is the stream's. NULL:
+// no hook.
 typedef int tls_server_name_function(void *stream_owner, const char *name);
 void tls_setup_set_server_name_hook(struct tls_setup *setup, tls_server_name_function *hook);
 

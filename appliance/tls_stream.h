@@ -13,9 +13,8 @@
 #include "tls_fault.h"
 #include "tls_setup.h"
 
-struct tls_stream; // opaque
-struct
-    tls_resumption; // a session to be resumed (RFC 8446 section 2.2, RFC 5077); counted, does not change
+struct tls_stream;     // opaque
+struct tls_resumption; // a session to be resumed (RFC 8446 section 2.2, RFC 5077); counted
 
 // Both without waiting: the number of bytes, 0: the other side has closed (read), or a negative
 // errno value; -EAGAIN: not now.
@@ -42,8 +41,8 @@ void tls_stream_free(struct tls_stream *stream);
 const struct tls_fault *tls_stream_fault(const struct tls_stream *stream);
 
 enum tls_stream_status tls_stream_handshake(struct tls_stream *stream);
-// These two do the handshake first where it is not done. *count: bytes that were read or taken; with DONE at least 1,
-// unless size was 0.
+// These two do the handshake first where it is not done. *count: bytes that were read or taken;
+// with DONE at least 1, unless size was 0.
 enum tls_stream_status tls_stream_read(struct tls_stream *stream, void *out, size_t size,
                                        size_t *count);
 enum tls_stream_status tls_stream_write(struct tls_stream *stream, const void *bytes, size_t size,
@@ -66,8 +65,9 @@ const char *tls_stream_alpn(const struct tls_stream *stream);                // 
 const int *tls_stream_shared_ciphers(const struct tls_stream *stream);
 bool tls_stream_is_resumed(const struct tls_stream *stream);
 
-// The peer's certificates as DER, its own first, valid as long as the stream: those that it has sent,
-// or the path on which they were verified. Returns how many there are; up to max are written to out.
+// The peer's certificates as DER, its own first, valid as long as the stream: those that it has
+// sent, or the path on which they were verified. Returns how many there are; up to max are written
+// to out.
 size_t tls_stream_certificates(const struct tls_stream *stream, bool verified, struct str *out,
                                size_t max);
 // A verify code (tls_verify.h) also where the mode lets it pass; 0: good, or nothing to verify.

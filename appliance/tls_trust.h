@@ -44,7 +44,8 @@ struct tls_trust_paths {
     const char *folder;
 };
 void tls_trust_paths(struct tls_trust_paths *out);
-// All that these name, environment first. What is missing or broken is passed over, as OpenSSL does.
+// All that these name, environment first. What is missing or broken is passed over, as OpenSSL
+// does.
 int tls_trust_add_default(struct tls_trust **trust, struct tls_fault *fault);
 
 // How many of each there are: certificates, of these authorities (CA:TRUE, or version 1 and
