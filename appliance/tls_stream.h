@@ -62,7 +62,7 @@ const char *tls_stream_version(const struct tls_stream *stream); // "TLSv1.3"; N
 const struct tls_cipher *tls_stream_cipher(const struct tls_stream *stream); // NULL: not yet
 const char *tls_stream_alpn(const struct tls_stream *stream);                // NULL: none
 // On a server: what both sides know, in the client's order, 0 at the end. NULL: not known.
-const int *tls_stream_shared_ciphers(const struct tls_stream *stream);
+const int *tls_stream_shared_ciphers(struct tls_stream *stream);
 bool tls_stream_is_resumed(const struct tls_stream *stream);
 
 // The peer's certificates as DER, its own first, valid as long as the stream: those that it has
