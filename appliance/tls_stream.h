@@ -70,6 +70,8 @@ bool tls_stream_is_resumed(const struct tls_stream *stream);
 // to out.
 size_t tls_stream_certificates(const struct tls_stream *stream, bool verified, struct str *out,
                                size_t max);
+// The channel binding tls-unique (RFC 5929); size 0: not yet, or TLS 1.3, which has none.
+struct str tls_stream_unique(const struct tls_stream *stream);
 // A verify code (tls_verify.h) also where the mode lets it pass; 0: good, or nothing to verify.
 int tls_stream_verdict(const struct tls_stream *stream);
 

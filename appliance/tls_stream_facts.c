@@ -73,3 +73,11 @@ int tls_stream_verdict(const struct tls_stream *stream)
 {
     return (int)stream->verdict.code;
 }
+
+struct str tls_stream_unique(const struct tls_stream *stream)
+{
+    size_t size = 0;
+    const unsigned char *bytes =
+        stream->is_done ? mbedtls_ssl_get_tls_unique(&stream->ssl, &size) : NULL;
+    return (struct str){(const char *)bytes, size};
+}
