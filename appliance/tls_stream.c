@@ -96,17 +96,18 @@ static int verify(void *owner, mbedtls_ssl_context *ssl, mbedtls_x509_crt *chain
 
 // --- our certificates ---
 
-static int take_identities(struct tls_stream *stream, struct tls_setup *setup, bool in_handshake)
+static int take_credentials(struct tls_stream *stream, struct tls_setup *setup, bool in_handshake)
 {
     int result = 0;
-    for (size_t i = 0; i < setup->identity_count && result == 0; i++) {
-        if (stream->identity_count == COUNT(stream->identities))
+    for (size_t i = 0; i < setup->credential_count && result == 0; i++) {
+        if (stream->credential_count == COUNT(stream->credentials))
             break;
-        struct tls_identity *identity = tls_identity_hold(setup->identities[i]);
-        stream->identities[stream->identity_count++] = identity;
-        result = in_handshake
-                     ? mbedtls_ssl_set_hs_own_cert(&stream->ssl, &identity->chain, &identity->key)
-                     : mbedtls_ssl_conf_own_cert(&stream->config, &identity->chain, &identity->key);
+        struct tls_credential *credential = tls_credential_hold(setup->credentials[i]);
+        stream->credentials[stream->credential_count++] = credential;
+        result =
+            in_handshake
+                ? mbedtls_ssl_set_hs_own_cert(&stream->ssl, &credential->chain, &credential->key)
+                : mbedtls_ssl_conf_own_cert(&stream->config, &credential->chain, &credential->key);
     }
     return result;
 }
@@ -130,7 +131,7 @@ static int choose(mbedtls_ssl_context *ssl)
                                              (unsigned char)stream->refusal);
         return MBEDTLS_ERR_SSL_UNRECOGNIZED_NAME;
     }
-    return stream->other != NULL ? take_identities(stream, stream->other, true) : 0;
+    return stream->other != NULL ? take_credentials(stream, stream->other, true) : 0;
 }
 
 void tls_stream_use(struct tls_stream *stream, struct tls_setup *setup)
@@ -289,7 +290,7 @@ static int configure(struct tls_stream *stream)
     configure_tickets(stream);
     if (!take_protocols(stream, stream->setup->protocols))
         return MBEDTLS_ERR_SSL_ALLOC_FAILED;
-    return take_identities(stream, stream->setup, false);
+    return take_credentials(stream, stream->setup, false);
 }
 
 static bool is_address(const char *name)
@@ -360,8 +361,8 @@ void tls_stream_free(struct tls_stream *stream)
         return;
     mbedtls_ssl_free(&stream->ssl);
     mbedtls_ssl_config_free(&stream->config);
-    for (size_t i = 0; i < stream->identity_count; i++)
-        tls_identity_drop(stream->identities[i]);
+    for (size_t i = 0; i < stream->credential_count; i++)
+        tls_credential_drop(stream->credentials[i]);
     tls_resumption_drop(stream->session);
     tls_verdict_fini(&stream->verdict);
     tls_hello_fini(&stream->hello);

@@ -13,19 +13,19 @@
 #include "tls_verify.h"
 
 enum {
-    TLS_IDENTITIES_MAX = 4, // one of each kind of key
+    TLS_CREDENTIALS_MAX = 4, // one of each kind of key
     TLS_GROUPS_MAX = 8,
 };
 
 // A certificate, those that vouch for it, and its key. Counted; does not change.
-struct tls_identity {
+struct tls_credential {
     atomic_uint holders;
     mbedtls_x509_crt chain;
     mbedtls_pk_context key;
 };
 
-struct tls_identity *tls_identity_hold(struct tls_identity *identity);
-void tls_identity_drop(struct tls_identity *identity); // NULL: nothing
+struct tls_credential *tls_credential_hold(struct tls_credential *credential);
+void tls_credential_drop(struct tls_credential *credential); // NULL: nothing
 
 // A file that secrets are written to. Counted.
 struct tls_key_log {
@@ -45,8 +45,8 @@ struct tls_setup {
     atomic_uint holders; // Python's context, and streams
     struct tls_setup_rules rules;
     struct tls_trust *trust;
-    struct tls_identity *identities[TLS_IDENTITIES_MAX];
-    size_t identity_count;
+    struct tls_credential *credentials[TLS_CREDENTIALS_MAX];
+    size_t credential_count;
     int ciphers[TLS_CIPHERS_MAX];
     uint16_t groups[TLS_GROUPS_MAX]; // IANA's numbers, 0 at the end
     struct str protocols;            // as they go over the wire; owned
@@ -60,8 +60,8 @@ struct tls_setup {
     } stats;
 };
 
-// Of identity: whether one of this kind of key is there, it is replaced. Takes it over.
-void tls_setup_take_identity(struct tls_setup *setup, struct tls_identity *identity);
+// Of credential: whether one of this kind of key is there, it is replaced. Takes it over.
+void tls_setup_take_credential(struct tls_setup *setup, struct tls_credential *credential);
 
 // A client's first message, as far as it has come.
 struct tls_hello {
@@ -83,8 +83,8 @@ struct tls_stream {
     bool is_server;
     char *server_name; // NULL: none
     struct tls_trust *trust;
-    struct tls_identity *identities[2 * TLS_IDENTITIES_MAX]; // of both setups
-    size_t identity_count;
+    struct tls_credential *credentials[2 * TLS_CREDENTIALS_MAX]; // of both setups
+    size_t credential_count;
     int ciphers[TLS_CIPHERS_MAX];
     uint16_t groups[TLS_GROUPS_MAX];
     struct tls_protocols protocols;
