@@ -323,6 +323,9 @@ static void take_setup(struct tls_stream *stream, struct tls_setup *setup)
     atomic_fetch_add(&setup->holders, 1);
     stream->setup = setup;
     stream->rules = setup->rules;
+    // Rules may name versions that the library is without.
+    if (stream->rules.min_version < MBEDTLS_SSL_VERSION_TLS1_2)
+        stream->rules.min_version = MBEDTLS_SSL_VERSION_TLS1_2;
     stream->trust = tls_trust_hold(setup->trust);
     stream->key_log = setup->key_log;
     if (stream->key_log != NULL)
