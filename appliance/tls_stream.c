@@ -512,6 +512,8 @@ enum tls_stream_status tls_stream_read(struct tls_stream *stream, void *out, siz
         if (result < 0) {
             // What comes behind bytes that are good is told with the next call: it stays so.
             status = settle(stream, result);
+            if (status == TLS_STREAM_WANTS_READ)
+                (void)mbedtls_ssl_release_buffers(&stream->ssl); // 34 KB, until something comes
             return *count > 0 ? TLS_STREAM_DONE : status;
         }
         *count += (size_t)result;
