@@ -82,7 +82,10 @@ static PyObject *name_tuple(const struct tls_name_parts *name)
             return NULL;
         if (relative == NULL && (relative = PyList_New(0)) == NULL)
             return NULL;
-        if (append(relative, pair(part->kind, ssl_text(part->value))) < 0)
+        PyObject *value = part->is_bytes ? PyBytes_FromStringAndSize(part->value.data,
+                                                                     (Py_ssize_t)part->value.size)
+                                         : ssl_text(part->value);
+        if (append(relative, pair(part->kind, value)) < 0)
             return NULL;
     }
     if (relative != NULL && append(whole, frozen(py_steal(&relative))) < 0)
@@ -92,7 +95,7 @@ static PyObject *name_tuple(const struct tls_name_parts *name)
 
 static PyObject *alt_names_tuple(const struct tls_certificate_text *facts)
 {
-    if (facts->alt_name_count == 0)
+    if (facts->alt_names == NULL)
         return Py_NewRef(Py_None);
     _pyref_ PyObject *names = PyList_New(0);
     if (names == NULL)

@@ -46,7 +46,7 @@ static int settable(PyObject *value)
 
 // --- versions and options ---
 
-// The oldest and the newest version of the two that there are; the first above the second: none.
+// The oldest and the newest version that are allowed; the first above the second: none.
 static void versions_of(const struct ssl_context *self, int *first, int *last)
 {
     *first = self->min_version == VERSION_MAXIMUM ? VERSION_1_3 : self->min_version;
@@ -59,23 +59,14 @@ static void versions_of(const struct ssl_context *self, int *first, int *last)
         *last = VERSION_1_2;
 }
 
-bool ssl_context_has_versions(const struct ssl_context *self)
-{
-    int first, last;
-    versions_of(self, &first, &last);
-    return first <= last;
-}
-
 void ssl_context_apply(struct ssl_context *self)
 {
     int first, last;
     versions_of(self, &first, &last);
-    bool any = first <= last;
     PyMutex_Lock(&self->lock);
     struct tls_setup_rules *rules = tls_setup_rules(self->setup);
-    // Where none is allowed, connections fail before these matter.
-    rules->min_version = any ? (uint16_t)first : VERSION_1_2;
-    rules->max_version = any ? (uint16_t)last : VERSION_1_3;
+    rules->min_version = (uint16_t)first;
+    rules->max_version = (uint16_t)last;
     rules->tickets = (self->options & NO_TICKET) == 0;
     rules->ignores_eof = (self->options & IGNORE_EOF) != 0;
     rules->prefers_own_order = (self->options & OWN_ORDER) != 0;

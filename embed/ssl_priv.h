@@ -100,8 +100,6 @@ struct ssl_context {
 extern PyType_Spec ssl_context_spec;
 // Put what is kept here into the setup's rules.
 void ssl_context_apply(struct ssl_context *self);
-// Whether any version of TLS is allowed.
-bool ssl_context_has_versions(const struct ssl_context *self);
 extern PyGetSetDef ssl_context_attributes[]; // ssl_context_rules.c
 
 enum {
@@ -137,11 +135,9 @@ struct ssl_connection {
     PyThreadState *thread;       // whose call it is, for hooks
     unsigned long hooked_thread; // in which the server name callback runs; 0: it does not
     int fd;                      // for the call that is made
-    size_t unsent;               // bytes of a write that is to be repeated
     bool is_server;
     bool has_begun;   // something was exchanged, or tried to
     bool said_close;  // by unwrap
-    bool no_versions; // the context allows none
 };
 
 // What a connection is made of.

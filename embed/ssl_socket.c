@@ -99,7 +99,6 @@ static int begin(struct ssl_connection *self, const struct ssl_wrap *wrap)
 {
     self->is_server = wrap->is_server;
     self->fd = -1;
-    self->no_versions = !ssl_context_has_versions(self->context);
     self->incoming = Py_XNewRef(wrap->incoming);
     self->outgoing = Py_XNewRef(wrap->outgoing);
     if (wrap->server_hostname != Py_None)
@@ -184,7 +183,6 @@ int ssl_connection_use(struct ssl_connection *self, struct ssl_context *context)
         if (stream != NULL) {
             tls_stream_free(self->stream);
             self->stream = stream;
-            self->no_versions = !ssl_context_has_versions(context);
         }
         ssl_connection_unlock(self, locked);
         if (anew && stream == NULL)

@@ -182,23 +182,28 @@ static PyObject *get_verified_chain(PyObject *object, PyObject *Py_UNUSED(nothin
     return result;
 }
 
-// --- what there is not ---
-
-static PyObject *get_channel_binding(PyObject *Py_UNUSED(object), PyObject *arguments,
-                                     PyObject *keywords)
+static PyObject *get_channel_binding(PyObject *object, PyObject *arguments, PyObject *keywords)
 {
+    struct ssl_connection *self = connection_of(object);
     static char *names[] = {"cb_type", NULL};
     const char *type = "tls-unique";
     if (!PyArg_ParseTupleAndKeywords(arguments, keywords, "|s:get_channel_binding", names, &type))
         return NULL;
     if (strcmp(type, "tls-unique") != 0)
         return PyErr_Format(PyExc_ValueError, "'%s' channel binding type not implemented", type);
-    PyErr_SetString(PyExc_NotImplementedError,
-                    "this build has no tls-unique channel binding, which TLS 1.3 has not either "
-                    "(RFC 8446 appendix C.5): use tls-server-end-point, the hash of "
-                    "getpeercert(True)");
-    return NULL;
+    bool locked = ssl_connection_lock(self);
+    struct str binding = tls_stream_unique(self->stream);
+    PyObject *bytes = PyBytes_FromStringAndSize(binding.data, (Py_ssize_t)binding.size);
+    ssl_connection_unlock(self, locked);
+    // Not yet, or TLS 1.3, which has none (RFC 8446 appendix C.5).
+    if (bytes != NULL && binding.size == 0) {
+        Py_DECREF(bytes);
+        Py_RETURN_NONE;
+    }
+    return bytes;
 }
+
+// --- what there is not ---
 
 static PyObject *verify_client_post_handshake(PyObject *Py_UNUSED(object),
                                               PyObject *Py_UNUSED(nothing))
@@ -330,7 +335,9 @@ PyMethodDef ssl_connection_methods[] = {
     {"get_verified_chain", get_verified_chain, METH_NOARGS, NULL},
     {"get_unverified_chain", get_unverified_chain, METH_NOARGS, NULL},
     {"get_channel_binding", (PyCFunction)(void (*)(void))get_channel_binding,
-     METH_VARARGS | METH_KEYWORDS, "Not in this build."},
+     METH_VARARGS | METH_KEYWORDS,
+     "get_channel_binding(cb_type='tls-unique') -> bytes or None\n\nRFC 5929. None: not yet, or TLS "
+     "1.3, which has none."},
     {"cipher", get_cipher, METH_NOARGS, "cipher() -> (name, protocol, bits) or None"},
     {"shared_ciphers", get_shared_ciphers, METH_NOARGS, "shared_ciphers() -> list or None"},
     {"version", get_version, METH_NOARGS, "version() -> str or None"},

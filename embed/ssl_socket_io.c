@@ -128,20 +128,10 @@ static int wait_for_socket(struct operation *operation)
 
 // --- one call of the stream ---
 
-static int refuse_versions(struct operation *operation)
-{
-    operation->status = TLS_STREAM_FAILED;
-    operation->fault = (struct tls_fault){TLS_FAULT_SSL, 0, "SSL", "NO_PROTOCOLS_AVAILABLE",
-                                          "no protocols available"};
-    return 0;
-}
-
 // Sets the status. -1: an exception is set.
 static int attempt(struct operation *operation)
 {
     struct ssl_connection *self = operation->self;
-    if (self->no_versions)
-        return refuse_versions(operation);
     if (self->hooked_thread == PyThread_get_thread_ident())
         return raise_ssl(operation, "the handshake waits for this server name callback");
     int fd = operation->socket != NULL ? descriptor_of(operation) : -1;
@@ -334,39 +324,19 @@ PyObject *ssl_connection_read(PyObject *object, PyObject *const *arguments, Py_s
 
 // --- writing ---
 
-static int refuse_other_write(struct operation *operation)
-{
-    operation->status = TLS_STREAM_FAILED;
-    operation->fault =
-        (struct tls_fault){TLS_FAULT_SSL, 0, "SSL", "BAD_WRITE_RETRY", "bad write retry"};
-    return 0;
-}
-
-// The next part that the stream is given: a write that it wants again is repeated as it was.
-static size_t part_of(const struct operation *operation)
-{
-    size_t size = operation->size - operation->done;
-    size_t most = operation->self->unsent > 0 ? operation->self->unsent : RECORD;
-    return size < most ? size : most;
-}
-
 // Record after record as long as they go. What was sent before one that has to wait is told to the
 // caller, who comes back with the rest.
 static enum tls_stream_status step_write(struct operation *operation)
 {
-    struct ssl_connection *self = operation->self;
-    size_t before = operation->done;
+    size_t left = WRITE_BATCH;
     enum tls_stream_status status;
     do {
-        size_t count = 0, part = part_of(operation);
-        status = tls_stream_write(self->stream, operation->bytes + operation->done, part, &count);
-        bool again = status == TLS_STREAM_WANTS_READ || status == TLS_STREAM_WANTS_WRITE;
-        // Where it is the handshake that waits, nothing of the part has gone.
-        self->unsent = again && tls_stream_is_done(self->stream) ? part : 0;
-        if (status == TLS_STREAM_DONE)
-            operation->done += count;
-    } while (status == TLS_STREAM_DONE && operation->done < operation->size &&
-             operation->done - before < WRITE_BATCH);
+        size_t count = 0, part = operation->size - operation->done;
+        status = tls_stream_write(operation->self->stream, operation->bytes + operation->done,
+                                  part < left ? part : left, &count);
+        operation->done += count;
+        left -= count;
+    } while (status == TLS_STREAM_DONE && operation->done < operation->size && left > 0);
     return status;
 }
 
@@ -401,8 +371,6 @@ static int begin_turn(struct operation *operation)
 static int run_write(struct operation *operation)
 {
     for (;;) {
-        if (operation->self->unsent > operation->size - operation->done)
-            return refuse_other_write(operation);
         if (run(operation) < 0) {
             // What is sent already is what the caller has to know first.
             if (operation->done == 0 || !PyErr_ExceptionMatches(PyExc_TimeoutError))
