@@ -95,6 +95,7 @@ void tls_setup_free(struct tls_setup *setup)
 {
     if (setup == NULL || atomic_fetch_sub(&setup->holders, 1) > 1)
         return;
+    tls_setup_forget_completed(setup);
     for (size_t i = 0; i < setup->credential_count; i++)
         tls_credential_drop(setup->credentials[i]);
     tls_trust_drop(setup->trust);

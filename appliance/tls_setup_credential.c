@@ -31,12 +31,14 @@ void tls_credential_drop(struct tls_credential *credential)
         return;
     mbedtls_x509_crt_free(&credential->chain);
     mbedtls_pk_free(&credential->key);
+    tls_credential_drop(credential->lender);
     free(credential);
 }
 
 void tls_setup_take_credential(struct tls_setup *setup, struct tls_credential *credential)
 {
     mbedtls_pk_type_t kind = mbedtls_pk_get_type(&credential->chain.pk);
+    tls_setup_forget_completed(setup);
     for (size_t i = 0; i < setup->credential_count; i++) {
         if (mbedtls_pk_get_type(&setup->credentials[i]->chain.pk) == kind) {
             tls_credential_drop(setup->credentials[i]);
