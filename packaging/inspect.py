@@ -20,7 +20,7 @@ from limpet.writer import FormatError, shown
 MARKS = ("limpet/settings", "limpet/parts")
 LICENCES = "limpet/licences/"
 ROOTS = "lib/ca-roots.pem"
-# The last line of ROOTS, by toolchain/ca_roots.py.
+# The first line of ROOTS, by toolchain/ca_roots.py.
 ROOTS_VERSION = re.compile(r"# Mozilla's CA roots for TLS servers: NSS (\S+), of (\d{4}-\d\d-\d\d)")
 
 
@@ -129,7 +129,7 @@ def native_lines(members):
 def roots(lines):
     """How many CA roots there are, and how old they are: "120, NSS 2.90, of 2026-08-16 (98 days old)"."""
     count = lines.count("-----BEGIN CERTIFICATE-----")
-    version = ROOTS_VERSION.fullmatch(lines[-1]) if lines else None
+    version = ROOTS_VERSION.fullmatch(lines[0]) if lines else None
     if not version:
         return f"{count}, of unknown age" if count else ""
     age = (datetime.datetime.now(datetime.UTC).date() - datetime.date.fromisoformat(version[2])).days

@@ -1,15 +1,16 @@
 #!/usr/bin/python3
 """ca_roots.py PACKAGE OUTPUT - Mozilla's CA roots for TLS servers as one file of PEM, from Debian's ca-certificates.
 
-PACKAGE is the unpacked package: the source, which has Mozilla's certdata.txt, or the binary, which has what Debian made
-of it, a file each. Both yield the same certificates. In OUTPUT each stands below its name; the last line has the list's
-version and day (packaging/inspect.py reads it). The same package gives the same bytes.
+PACKAGE is the unpacked package: the source, which has Mozilla's certdata.txt, or the binary, which has what Debian
+made of it, a file each. Both yield the same certificates. In OUTPUT each stands below its name; the first line has the
+list's version and day (packaging/inspect.py reads it): behind the last certificate OpenSSL's store takes text for a
+broken object. The same package gives the same bytes.
 
 Decided as Debian does (certdata2pem.py):
 - In are the certificates that certdata.txt trusts for TLS servers (CKA_TRUST_SERVER_AUTH is CKT_NSS_TRUSTED_DELEGATOR)
   and that Debian's blacklist.txt does not name. Roots for e-mail alone are out, as is what is distrusted.
-- CKA_NSS_SERVER_DISTRUST_AFTER is not looked at: it bars certificates issued after a day while older ones are still good,
-  which no file of PEM can say. Such a root is in until Mozilla removes it, weeks or months later.
+- CKA_NSS_SERVER_DISTRUST_AFTER is not looked at: it bars certificates issued after a day while older ones are still
+  good, which no file of PEM can say. Such a root is in until Mozilla removes it, a year or more later.
 - Roots that have expired are in while Mozilla has them: whoever judges a chain looks at the clock.
 """
 
@@ -136,7 +137,7 @@ def of_binary(package):
 
 
 def update(changelog):
-    """The version of Mozilla's list, "2.74", and the day ("2025-04-19") on which Debian took it up: of its newest update."""
+    """The version of Mozilla's list ("2.74"), and the day ("2025-04-19") on which Debian took it up."""
     found = UPDATE.search(changelog)
     signed = found and re.compile(r"^ -- .*>  (.*)$", re.MULTILINE).search(changelog, found.end())
     if not signed:
@@ -148,12 +149,11 @@ def bundle(roots, version, day):
     """The text of the file. Of ASCII, whatever the labels are: ssl takes certificates as text only then."""
     if not roots:
         raise RootsError("there is no root in it")
-    parts = []
+    parts = [f"# Mozilla's CA roots for TLS servers: NSS {version}, of {day}"]
     for root in sorted(set(roots), key=lambda root: (root.label, hashlib.sha256(root.der).digest())):
         lines = textwrap.wrap(base64.b64encode(root.der).decode(), 64)
-        parts.append(f"# {root.label}".encode("ascii", "backslashreplace").decode())
-        parts += ["-----BEGIN CERTIFICATE-----", *lines, "-----END CERTIFICATE-----", ""]
-    parts.append(f"# Mozilla's CA roots for TLS servers: NSS {version}, of {day}")
+        parts += ["", f"# {root.label}".encode("ascii", "backslashreplace").decode()]
+        parts += ["-----BEGIN CERTIFICATE-----", *lines, "-----END CERTIFICATE-----"]
     return "\n".join(parts) + "\n"
 
 

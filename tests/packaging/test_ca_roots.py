@@ -46,7 +46,9 @@ def octal(name, content):
 
 def certificate(label, number, after=None):
     """A certificate's object. number stands for what is its own; after: when distrust begins."""
-    distrust = octal("CKA_NSS_SERVER_DISTRUST_AFTER", after) if after else "CKA_NSS_SERVER_DISTRUST_AFTER CK_BBOOL CK_FALSE\n"
+    distrust = "CKA_NSS_SERVER_DISTRUST_AFTER CK_BBOOL CK_FALSE\n"
+    if after:
+        distrust = octal("CKA_NSS_SERVER_DISTRUST_AFTER", after)
     return (f'#\n# Certificate "{label}"\n#\nCKA_CLASS CK_OBJECT_CLASS CKO_CERTIFICATE\nCKA_LABEL UTF8 "{label}"\n'
             + octal("CKA_ISSUER", b"issuer") + octal("CKA_SERIAL_NUMBER", bytes([number]))
             + octal("CKA_VALUE", b"certificate %d" % number) + distrust + "\n")
@@ -66,8 +68,9 @@ def both(label, number, after=None, **levels):
 
 def certdata(*entries):
     """A file of them."""
-    return ("# Object definitions:\n#  CKA_TRUST_SERVER_AUTH  CK_TRUST  (varies)\n\nBEGINDATA\nCKA_CLASS CK_OBJECT_CLASS "
-            'CKO_NSS_BUILTIN_ROOT_LIST\nCKA_LABEL UTF8 "Mozilla Builtin Roots"\n\n' + "".join(entries))
+    return ("# Object definitions:\n#  CKA_TRUST_SERVER_AUTH  CK_TRUST  (varies)\n\n"
+            'BEGINDATA\nCKA_CLASS CK_OBJECT_CLASS CKO_NSS_BUILTIN_ROOT_LIST\nCKA_LABEL UTF8 "Mozilla Builtin Roots"\n\n'
+            + "".join(entries))
 
 
 SAMPLE = certdata(
@@ -104,12 +107,18 @@ def binary(folder):
     return make
 
 
+def run_program(package, output):
+    """Run it by this Python."""
+    command = [sys.executable, "-B", PROGRAM, package, output]
+    return subprocess.run(command, capture_output=True, text=True, check=False)
+
+
 @pytest.fixture
 def make(tmp_path):
     """make(package) runs the program; the file's text."""
     def run(package):
         output = tmp_path / "roots.pem"
-        done = subprocess.run([sys.executable, "-B", PROGRAM, package, output], capture_output=True, text=True, check=False)
+        done = run_program(package, output)
         assert (done.returncode, done.stdout, done.stderr) == (0, "", "")
         return output.read_text(encoding="ascii")
     return run
@@ -123,6 +132,8 @@ def test_who_is_trusted():
 
 def test_file(source, make):
     assert make(source(SAMPLE)) == """\
+# Mozilla's CA roots for TLS servers: NSS 2.90, of 2026-08-16
+
 # Barred after a day
 -----BEGIN CERTIFICATE-----
 Y2VydGlmaWNhdGUgNjg=
@@ -137,8 +148,6 @@ Y2VydGlmaWNhdGUgNzM=
 -----BEGIN CERTIFICATE-----
 Y2VydGlmaWNhdGUgNjU=
 -----END CERTIFICATE-----
-
-# Mozilla's CA roots for TLS servers: NSS 2.90, of 2026-08-16
 """
 
 
@@ -151,7 +160,7 @@ def test_order_of_the_source_does_not_matter(source):
 
 def test_binary_package_is_the_same(source, binary, make):
     def pem(number):
-        return ca_roots.bundle([ca_roots.Root("", b"certificate %d" % number)], "", "").split("\n", 1)[1].partition("\n#")[0]
+        return ca_roots.bundle([ca_roots.Root("", b"certificate %d" % number)], "", "").split("\n", 3)[3]
     one = make(binary({"Trusted_=TLS=.crt": pem(65), "F\u0151_F\u0151.crt": pem(73)}))
     assert one == make(source(certdata(both("Trusted (TLS)", 65), both(r"F\xC5\x91 F\xC5\x91", 73))))
 
@@ -176,9 +185,10 @@ def test_build_python(run_python, source, tmp_path, make):
 ])
 def test_packages_that_are_refused(source, tmp_path, text, options, expected):
     package = source(text, **options)
-    done = subprocess.run([sys.executable, "-B", PROGRAM, package, tmp_path / "out"], capture_output=True, text=True, check=False)
+    done = run_program(package, tmp_path / "out")
     assert done.returncode == 1 and not (tmp_path / "out").exists()
-    assert done.stderr.startswith("ca_roots.py: ") and done.stderr.endswith(expected + "\n") and done.stderr.count("\n") == 1
+    assert done.stderr.startswith("ca_roots.py: ") and done.stderr.endswith(expected + "\n")
+    assert done.stderr.count("\n") == 1
 
 
 def test_binary_packages_that_are_refused(binary, tmp_path):

@@ -46,7 +46,7 @@ def test_ca_roots(tool, pack, base, folder, tmp_path, days, age):
     """Told by the file itself, in a packed application too; a clock that stands before their day tells no age."""
     pem = "-----BEGIN CERTIFICATE-----\nAA==\n-----END CERTIFICATE-----\n" * 3
     day = datetime.datetime.now(datetime.timezone.utc).date() - datetime.timedelta(days)
-    library = folder("library", {"ca-roots.pem": f"{pem}# Mozilla's CA roots for TLS servers: NSS 2.80, of {day}\n"})
+    library = folder("library", {"ca-roots.pem": f"# Mozilla's CA roots for TLS servers: NSS 2.80, of {day}\n{pem}"})
     assert base(tmp_path / "bare", "--sources", library).returncode == 0
     shop = pack(folder("src", {"app.py": "app = 1\n"}), binary=tmp_path / "bare")
     for binary in (tmp_path / "bare", shop):
