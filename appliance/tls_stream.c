@@ -38,6 +38,7 @@ static int receive(void *owner, unsigned char *out, size_t size)
 {
     struct tls_stream *stream = owner;
     ssize_t count = stream->transport.read(stream->transport.owner, out, size);
+    stream->is_dry = count < 0;
     if (count < 0)
         return transport_failed(stream, count, MBEDTLS_ERR_SSL_WANT_READ);
     stream->has_ended = count == 0;
@@ -486,7 +487,12 @@ enum tls_stream_status tls_stream_handshake(struct tls_stream *stream)
 static int read_piece(struct tls_stream *stream, void *out, size_t size)
 {
     for (;;) {
+        stream->is_dry = false;
         int result = mbedtls_ssl_read(&stream->ssl, out, size);
+        // Behind a message of the handshake's the library wants to be called again, while the
+        // transport may have more already, of which it says nothing any more.
+        if (result == MBEDTLS_ERR_SSL_WANT_READ && !stream->is_dry)
+            continue;
         if (result == MBEDTLS_ERR_SSL_RECEIVED_NEW_SESSION_TICKET)
             tls_stream_keep_session(stream);
         else if (result == 0 && stream->has_ended)

@@ -104,6 +104,7 @@ struct tls_stream {
     bool is_started, is_done; // the handshake
     bool has_asked;           // the server name hook
     bool has_ended;           // the transport has no more
+    bool is_dry;              // the transport has nothing now
     bool said_end, heard_end; // close_notify
     bool is_broken;           // fault is for good
     int system_error;         // of the transport: an errno value
