@@ -48,7 +48,7 @@ static int receive(void *owner, unsigned char *out, size_t size)
         // go on without one.
         if (stream->hello.is_over && stream->setup->protocols.size > 0 &&
             !tls_hello_has_protocol(&stream->hello, stream->setup->protocols))
-            (void)mbedtls_ssl_conf_alpn_protocols(&stream->config, NULL);
+            stream->config.MBEDTLS_PRIVATE(alpn_list) = NULL;
     }
     return (int)count;
 }

@@ -117,7 +117,7 @@ static int wrap_hostname(PyObject *hostname)
         return -1;
     const char *name = PyBytes_AS_STRING(ascii);
     if (strlen(name) != (size_t)PyBytes_GET_SIZE(ascii)) {
-        PyErr_SetString(PyExc_ValueError, "embedded null character");
+        PyErr_SetString(PyExc_TypeError, "server_hostname is a str without null characters");
         return -1;
     }
     if (*name == '\0' || *name == '.') {
