@@ -48,7 +48,7 @@ static int receive(void *owner, unsigned char *out, size_t size)
         // go on without one.
         if (stream->hello.is_over && stream->setup->protocols.size > 0 &&
             !tls_hello_has_protocol(&stream->hello, stream->setup->protocols))
-            (void)mbedtls_ssl_conf_alpn_protocols(&stream->config, NULL);
+            stream->config.MBEDTLS_PRIVATE(alpn_list) = NULL;
     }
     return (int)count;
 }
@@ -495,6 +495,7 @@ enum tls_stream_status tls_stream_handshake(struct tls_stream *stream)
 static int read_piece(struct tls_stream *stream, void *out, size_t size)
 {
     for (;;) {
+        stream->has_drained = false;
         int result = mbedtls_ssl_read(&stream->ssl, out, size);
         if (result == MBEDTLS_ERR_SSL_RECEIVED_NEW_SESSION_TICKET)
             tls_stream_keep_session(stream);
