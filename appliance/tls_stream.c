@@ -34,9 +34,19 @@ static int transport_failed(struct tls_stream *stream, ssize_t result, int again
     return MBEDTLS_ERR_NET_CONN_RESET;
 }
 
+// What has to be there before the other side answers.
+static int send_flight(struct tls_stream *stream)
+{
+    ssize_t result = tls_flight_send(&stream->flight, &stream->transport);
+    return result < 0 ? transport_failed(stream, result, MBEDTLS_ERR_SSL_WANT_WRITE) : 0;
+}
+
 static int receive(void *owner, unsigned char *out, size_t size)
 {
     struct tls_stream *stream = owner;
+    int result = send_flight(stream);
+    if (result != 0)
+        return result;
     ssize_t count = stream->transport.read(stream->transport.owner, out, size);
     stream->has_drained = count < 0;
     if (count < 0)
@@ -56,6 +66,9 @@ static int receive(void *owner, unsigned char *out, size_t size)
 static int transmit(void *owner, const unsigned char *bytes, size_t size)
 {
     struct tls_stream *stream = owner;
+    if (!stream->is_done)
+        return tls_flight_add(&stream->flight, bytes, size) < 0 ? MBEDTLS_ERR_SSL_ALLOC_FAILED
+                                                                : (int)size;
     ssize_t count = stream->transport.write(stream->transport.owner, bytes, size);
     return count < 0 ? transport_failed(stream, count, MBEDTLS_ERR_SSL_WANT_WRITE) : (int)count;
 }
@@ -387,6 +400,7 @@ void tls_stream_free(struct tls_stream *stream)
         tls_credential_drop(stream->credentials[i]);
     tls_resumption_drop(stream->session);
     tls_verdict_fini(&stream->verdict);
+    tls_flight_fini(&stream->flight);
     tls_hello_fini(&stream->hello);
     tls_trust_drop(stream->trust);
     tls_key_log_drop(stream->key_log);
@@ -469,6 +483,16 @@ static void count_end(struct tls_stream *stream)
         atomic_fetch_add(&stream->setup->stats.hits, 1);
 }
 
+// The library does not tell the other side of everything that ends a handshake.
+static void say_failure(struct tls_stream *stream, int result)
+{
+    if ((result == MBEDTLS_ERR_SSL_HANDSHAKE_FAILURE ||
+         result == MBEDTLS_ERR_SSL_NO_CLIENT_CERTIFICATE) &&
+        stream->ssl.MBEDTLS_PRIVATE(out_msgtype) != MBEDTLS_SSL_MSG_ALERT)
+        (void)mbedtls_ssl_send_alert_message(&stream->ssl, MBEDTLS_SSL_ALERT_LEVEL_FATAL,
+                                             MBEDTLS_SSL_ALERT_MSG_HANDSHAKE_FAILURE);
+}
+
 enum tls_stream_status tls_stream_handshake(struct tls_stream *stream)
 {
     if (stream->is_broken)
@@ -480,8 +504,14 @@ enum tls_stream_status tls_stream_handshake(struct tls_stream *stream)
     if (!stream->is_started)
         count_start(stream);
     int result = mbedtls_ssl_handshake(&stream->ssl);
+    say_failure(stream, result);
+    if (result == 0)
+        result = send_flight(stream);
+    else // what it says of the failure, if that can be told
+        (void)tls_flight_send(&stream->flight, &stream->transport);
     if (result != 0)
         return settle(stream, result);
+    tls_flight_fini(&stream->flight);
     stream->is_done = true;
     count_end(stream);
     if (!stream->is_server)

@@ -318,6 +318,41 @@ static void test_refusals(void)
     }
 }
 
+// What a client hears of the server's refusal: in TLS 1.3 behind its own handshake.
+static void check_client_is_told(const char *server_reason, const char *client_reason)
+{
+    enum tls_stream_status of_client, of_server;
+    char byte;
+    size_t count;
+    open_streams(PIPE_MAX, "example.org");
+    shake_hands(&of_client, &of_server);
+    CHECK(of_server == TLS_STREAM_FAILED);
+    CHECK_STR(tls_stream_fault(server.stream)->reason, server_reason);
+    CHECK(tls_stream_read(client.stream, &byte, 1, &count) == TLS_STREAM_FAILED);
+    CHECK_STR(tls_stream_fault(client.stream)->reason, client_reason);
+    close_streams();
+}
+
+static void test_refused_clients(void)
+{
+    struct tls_fault fault;
+    for (uint16_t version = 0x0303; version <= 0x0304; version++) {
+        open_setups(version);
+        tls_setup_rules(server_setup)->verify_mode = TLS_CERT_REQUIRED;
+        check_client_is_told("PEER_DID_NOT_RETURN_A_CERTIFICATE",
+                             version == 0x0304 ? "TLSV13_ALERT_CERTIFICATE_REQUIRED"
+                                               : "SSLV3_ALERT_HANDSHAKE_FAILURE");
+        must(tls_setup_load_identity(client_setup, ec_file, NULL, NULL, NULL, &fault) == 0);
+        check_client_is_told("CERTIFICATE_VERIFY_FAILED", "TLSV1_ALERT_UNKNOWN_CA");
+        close_setups();
+        open_setups(version);
+        must(tls_setup_set_group(client_setup, "secp384r1", &fault) == 0);
+        must(tls_setup_set_group(server_setup, "prime256v1", &fault) == 0);
+        check_client_is_told("NO_SHARED_CIPHER", "SSLV3_ALERT_HANDSHAKE_FAILURE");
+        close_setups();
+    }
+}
+
 static void test_plain_http(void)
 {
     static const char request[] = "GET / HTTP/1.1\r\nHost: example.org\r\n\r\n";
@@ -612,13 +647,21 @@ static void test_credentials(void)
 }
 
 static const struct unit_case cases[] = {
-    UNIT_CASE(test_tls12),          UNIT_CASE(test_tls13),
-    UNIT_CASE(test_pending),        UNIT_CASE(test_refusals),
-    UNIT_CASE(test_plain_http),     UNIT_CASE(test_early_ends),
-    UNIT_CASE(test_damaged_record), UNIT_CASE(test_no_version_in_common),
-    UNIT_CASE(test_server_names),   UNIT_CASE(test_protocols),
-    UNIT_CASE(test_resumption),     UNIT_CASE(test_unique),
-    UNIT_CASE(test_key_log),        UNIT_CASE(test_credentials),
+    UNIT_CASE(test_tls12),
+    UNIT_CASE(test_tls13),
+    UNIT_CASE(test_pending),
+    UNIT_CASE(test_refusals),
+    UNIT_CASE(test_refused_clients),
+    UNIT_CASE(test_plain_http),
+    UNIT_CASE(test_early_ends),
+    UNIT_CASE(test_damaged_record),
+    UNIT_CASE(test_no_version_in_common),
+    UNIT_CASE(test_server_names),
+    UNIT_CASE(test_protocols),
+    UNIT_CASE(test_resumption),
+    UNIT_CASE(test_unique),
+    UNIT_CASE(test_key_log),
+    UNIT_CASE(test_credentials),
 };
 
 int main(void)
