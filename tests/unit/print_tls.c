@@ -139,8 +139,8 @@ static void print_cipher(const struct tls_cipher *cipher)
     printf("{\"id\": %u, \"name\": \"%s\", \"protocol\": \"%s\", \"description\": \"%s\", ",
            0x03000000U | cipher->number, cipher->name, cipher->protocol, cipher->description);
     printf("\"strength_bits\": %d, \"alg_bits\": %d, \"aead\": %s, \"symmetric\": \"%s\", ",
-           cipher->strength_bits, cipher->algorithm_bits,
-           cipher->digest == NULL ? "true" : "false", cipher->symmetric);
+           cipher->strength_bits, cipher->algorithm_bits, cipher->digest == NULL ? "true" : "false",
+           cipher->symmetric);
     printf("\"digest\": ");
     print_string(cipher->digest);
     printf(", \"kea\": \"%s\", \"auth\": \"%s\"}", cipher->kea, cipher->auth);
