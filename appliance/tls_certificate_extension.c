@@ -1,5 +1,5 @@
-// tls_certificate_extension.c - the extensions that are shown (RFC 5280 section 4.2): other names
-// of the subject, and addresses where more is to be had.
+// tls_certificate_extension.c - extensions that are shown (RFC 5280 section 4.2): other names of
+// the subject, and addresses where more is to be had.
 #include <mbedtls/asn1.h>
 #include <mbedtls/oid.h>
 #include <stdint.h>

@@ -95,8 +95,9 @@ void tls_setup_free(struct tls_setup *setup)
 {
     if (setup == NULL || atomic_fetch_sub(&setup->holders, 1) > 1)
         return;
-    for (size_t i = 0; i < setup->identity_count; i++)
-        tls_identity_drop(setup->identities[i]);
+    tls_setup_forget_completed(setup);
+    for (size_t i = 0; i < setup->credential_count; i++)
+        tls_credential_drop(setup->credentials[i]);
     tls_trust_drop(setup->trust);
     tls_key_log_drop(setup->key_log);
     free((char *)(uintptr_t)setup->protocols.data);

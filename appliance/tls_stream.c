@@ -96,19 +96,19 @@ static int verify(void *owner, mbedtls_ssl_context *ssl, mbedtls_x509_crt *chain
 
 // --- our certificates ---
 
-static int take_identities(struct tls_stream *stream, struct tls_setup *setup, bool in_handshake)
+// With the GIL.
+static void take_credentials(struct tls_stream *stream, struct tls_setup *setup)
 {
-    int result = 0;
-    for (size_t i = 0; i < setup->identity_count && result == 0; i++) {
-        if (stream->identity_count == COUNT(stream->identities))
-            break;
-        struct tls_identity *identity = tls_identity_hold(setup->identities[i]);
-        stream->identities[stream->identity_count++] = identity;
-        result = in_handshake
-                     ? mbedtls_ssl_set_hs_own_cert(&stream->ssl, &identity->chain, &identity->key)
-                     : mbedtls_ssl_conf_own_cert(&stream->config, &identity->chain, &identity->key);
+    for (size_t i = 0; i < setup->credential_count; i++) {
+        if (stream->credential_count < COUNT(stream->credentials))
+            stream->credentials[stream->credential_count++] =
+                tls_credential_hold(tls_setup_completed(setup, i));
     }
-    return result;
+}
+
+static mbedtls_pk_context *key_of(struct tls_credential *credential)
+{
+    return credential->lender != NULL ? &credential->lender->key : &credential->key;
 }
 
 // The client's first message is here.
@@ -130,14 +130,19 @@ static int choose(mbedtls_ssl_context *ssl)
                                              (unsigned char)stream->refusal);
         return MBEDTLS_ERR_SSL_UNRECOGNIZED_NAME;
     }
-    return stream->other != NULL ? take_identities(stream, stream->other, true) : 0;
+    int result = 0;
+    for (size_t i = stream->first_chosen; i < stream->credential_count && result == 0; i++) {
+        struct tls_credential *credential = stream->credentials[i];
+        result = mbedtls_ssl_set_hs_own_cert(ssl, &credential->chain, key_of(credential));
+    }
+    return result;
 }
 
 void tls_stream_use(struct tls_stream *stream, struct tls_setup *setup)
 {
-    atomic_fetch_add(&setup->holders, 1);
-    tls_setup_free(stream->other);
-    stream->other = setup;
+    while (stream->credential_count > stream->first_chosen)
+        tls_credential_drop(stream->credentials[--stream->credential_count]);
+    take_credentials(stream, setup);
 }
 
 // --- the key log ---
@@ -289,7 +294,13 @@ static int configure(struct tls_stream *stream)
     configure_tickets(stream);
     if (!take_protocols(stream, stream->setup->protocols))
         return MBEDTLS_ERR_SSL_ALLOC_FAILED;
-    return take_identities(stream, stream->setup, false);
+    take_credentials(stream, stream->setup);
+    stream->first_chosen = stream->credential_count;
+    for (size_t i = 0; i < stream->credential_count && result == 0; i++) {
+        struct tls_credential *credential = stream->credentials[i];
+        result = mbedtls_ssl_conf_own_cert(config, &credential->chain, key_of(credential));
+    }
+    return result;
 }
 
 static bool is_address(const char *name)
@@ -322,6 +333,9 @@ static void take_setup(struct tls_stream *stream, struct tls_setup *setup)
     atomic_fetch_add(&setup->holders, 1);
     stream->setup = setup;
     stream->rules = setup->rules;
+    // Rules may name versions that the library is without.
+    if (stream->rules.min_version < MBEDTLS_SSL_VERSION_TLS1_2)
+        stream->rules.min_version = MBEDTLS_SSL_VERSION_TLS1_2;
     stream->trust = tls_trust_hold(setup->trust);
     stream->key_log = setup->key_log;
     if (stream->key_log != NULL)
@@ -360,15 +374,14 @@ void tls_stream_free(struct tls_stream *stream)
         return;
     mbedtls_ssl_free(&stream->ssl);
     mbedtls_ssl_config_free(&stream->config);
-    for (size_t i = 0; i < stream->identity_count; i++)
-        tls_identity_drop(stream->identities[i]);
+    for (size_t i = 0; i < stream->credential_count; i++)
+        tls_credential_drop(stream->credentials[i]);
     tls_resumption_drop(stream->session);
     tls_verdict_fini(&stream->verdict);
     tls_hello_fini(&stream->hello);
     tls_trust_drop(stream->trust);
     tls_key_log_drop(stream->key_log);
     tls_setup_free(stream->setup);
-    tls_setup_free(stream->other);
     free(stream->protocols.names);
     free(stream->protocols.text);
     free(stream->server_name);
@@ -499,6 +512,8 @@ enum tls_stream_status tls_stream_read(struct tls_stream *stream, void *out, siz
         if (result < 0) {
             // What comes behind bytes that are good is told with the next call: it stays so.
             status = settle(stream, result);
+            if (status == TLS_STREAM_WANTS_READ)
+                (void)mbedtls_ssl_release_buffers(&stream->ssl); // 34 KB, until something comes
             return *count > 0 ? TLS_STREAM_DONE : status;
         }
         *count += (size_t)result;

@@ -13,19 +13,20 @@
 #include "tls_verify.h"
 
 enum {
-    TLS_IDENTITIES_MAX = 4, // one of each kind of key
+    TLS_CREDENTIALS_MAX = 4, // one of each kind of key
     TLS_GROUPS_MAX = 8,
 };
 
 // A certificate, those that vouch for it, and its key. Counted; does not change.
-struct tls_identity {
+struct tls_credential {
     atomic_uint holders;
     mbedtls_x509_crt chain;
     mbedtls_pk_context key;
+    struct tls_credential *lender; // held: whose key it is; NULL: key is its own
 };
 
-struct tls_identity *tls_identity_hold(struct tls_identity *identity);
-void tls_identity_drop(struct tls_identity *identity); // NULL: nothing
+struct tls_credential *tls_credential_hold(struct tls_credential *credential);
+void tls_credential_drop(struct tls_credential *credential); // NULL: nothing
 
 // A file that secrets are written to. Counted.
 struct tls_key_log {
@@ -45,8 +46,11 @@ struct tls_setup {
     atomic_uint holders; // Python's context, and streams
     struct tls_setup_rules rules;
     struct tls_trust *trust;
-    struct tls_identity *identities[TLS_IDENTITIES_MAX];
-    size_t identity_count;
+    struct tls_credential *credentials[TLS_CREDENTIALS_MAX];
+    size_t credential_count;
+    // The same with their issuers from completed_by, where they came without.
+    struct tls_credential *completed[TLS_CREDENTIALS_MAX];
+    struct tls_trust *completed_by; // held; NULL: not done
     int ciphers[TLS_CIPHERS_MAX];
     uint16_t groups[TLS_GROUPS_MAX]; // IANA's numbers, 0 at the end
     struct str protocols;            // as they go over the wire; owned
@@ -60,8 +64,15 @@ struct tls_setup {
     } stats;
 };
 
-// Of identity: whether one of this kind of key is there, it is replaced. Takes it over.
-void tls_setup_take_identity(struct tls_setup *setup, struct tls_identity *identity);
+// One of the same kind of key is replaced. Takes it over.
+void tls_setup_take_credential(struct tls_setup *setup, struct tls_credential *credential);
+
+// --- tls_setup_chain.c ---
+
+// What to send for the credential of this index, valid as long as nobody changes the setup: with
+// the issuers that the setup's trust has where the file had none, as OpenSSL does it.
+struct tls_credential *tls_setup_completed(struct tls_setup *setup, size_t index);
+void tls_setup_forget_completed(struct tls_setup *setup);
 
 // A client's first message, as far as it has come.
 struct tls_hello {
@@ -77,14 +88,14 @@ struct tls_stream {
     mbedtls_ssl_context ssl;
     mbedtls_ssl_config config;
     struct tls_setup *setup; // held
-    struct tls_setup *other; // held: that the server name hook chose; NULL: none
     struct tls_transport transport;
     struct tls_setup_rules rules;
     bool is_server;
     char *server_name; // NULL: none
     struct tls_trust *trust;
-    struct tls_identity *identities[2 * TLS_IDENTITIES_MAX]; // of both setups
-    size_t identity_count;
+    struct tls_credential *credentials[2 * TLS_CREDENTIALS_MAX]; // of both setups
+    size_t credential_count;
+    size_t first_chosen; // by the server name hook: from this index on
     int ciphers[TLS_CIPHERS_MAX];
     uint16_t groups[TLS_GROUPS_MAX];
     struct tls_protocols protocols;

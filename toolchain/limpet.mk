@@ -42,7 +42,7 @@ all: $(OUT)/limpet $(OUT)/limpet.debug
 # --- generated ------------------------------------------------------------------------------------------------
 
 # name version licence of what is linked or packed in, for "version" and "inspect".
-LINKED := python musl libmicrohttpd mbedtls zlib sqlite libffi bzip2 xz zstd tzdata
+LINKED := python musl libmicrohttpd mbedtls zlib sqlite libffi bzip2 xz zstd tzdata ca-certificates
 $(OUT)/gen/parts: toolchain/sources.lock VERSION toolchain/limpet.mk
 	@mkdir -p $(@D)
 	@{ echo "limpet $$(cat VERSION) MIT"; \
@@ -102,7 +102,7 @@ $(OUT)/limpet.stripped: $(OUT)/limpet.elf
 $(OUT)/limpet.debug: $(OUT)/limpet.elf
 	@objcopy --only-keep-debug $< $@
 
-$(OUT)/limpet: $(OUT)/limpet.stripped $(OUT)/gen/parts $(wildcard packaging/*.py)
+$(OUT)/limpet: $(OUT)/limpet.stripped $(OUT)/gen/parts $(wildcard $(OUT)/gen/library packaging/*.py)
 	@$(BUILD_PYTHON) packaging/base.py --output $@ --elf $< --parts $(OUT)/gen/parts --wheel $(PIP_WHEEL) \
 	    --sources $(OUT)/gen/lib $(foreach licence,$(wildcard $(LICENCES)/*),--licence $(notdir $(licence))=$(licence))
 

@@ -1,4 +1,4 @@
-// tls_setup_identity.c - certificates and keys from files (RFC 7468), as OpenSSL reads them.
+// tls_setup_credential.c - certificates and keys from files (RFC 7468), as OpenSSL reads them.
 #include <errno.h>
 #include <fcntl.h>
 #include <mbedtls/ecp.h>
@@ -19,34 +19,36 @@ enum {
     PASSWORD_MAX = 1024,     // bytes
 };
 
-struct tls_identity *tls_identity_hold(struct tls_identity *identity)
+struct tls_credential *tls_credential_hold(struct tls_credential *credential)
 {
-    atomic_fetch_add(&identity->holders, 1);
-    return identity;
+    atomic_fetch_add(&credential->holders, 1);
+    return credential;
 }
 
-void tls_identity_drop(struct tls_identity *identity)
+void tls_credential_drop(struct tls_credential *credential)
 {
-    if (identity == NULL || atomic_fetch_sub(&identity->holders, 1) > 1)
+    if (credential == NULL || atomic_fetch_sub(&credential->holders, 1) > 1)
         return;
-    mbedtls_x509_crt_free(&identity->chain);
-    mbedtls_pk_free(&identity->key);
-    free(identity);
+    mbedtls_x509_crt_free(&credential->chain);
+    mbedtls_pk_free(&credential->key);
+    tls_credential_drop(credential->lender);
+    free(credential);
 }
 
-void tls_setup_take_identity(struct tls_setup *setup, struct tls_identity *identity)
+void tls_setup_take_credential(struct tls_setup *setup, struct tls_credential *credential)
 {
-    mbedtls_pk_type_t kind = mbedtls_pk_get_type(&identity->chain.pk);
-    for (size_t i = 0; i < setup->identity_count; i++) {
-        if (mbedtls_pk_get_type(&setup->identities[i]->chain.pk) == kind) {
-            tls_identity_drop(setup->identities[i]);
-            setup->identities[i] = identity;
+    mbedtls_pk_type_t kind = mbedtls_pk_get_type(&credential->chain.pk);
+    tls_setup_forget_completed(setup);
+    for (size_t i = 0; i < setup->credential_count; i++) {
+        if (mbedtls_pk_get_type(&setup->credentials[i]->chain.pk) == kind) {
+            tls_credential_drop(setup->credentials[i]);
+            setup->credentials[i] = credential;
             return;
         }
     }
-    if (setup->identity_count == TLS_IDENTITIES_MAX)
-        tls_identity_drop(setup->identities[--setup->identity_count]);
-    setup->identities[setup->identity_count++] = identity;
+    if (setup->credential_count == TLS_CREDENTIALS_MAX)
+        tls_credential_drop(setup->credentials[--setup->credential_count]);
+    setup->credentials[setup->credential_count++] = credential;
 }
 
 // --- files ---
@@ -113,15 +115,15 @@ static int accept_extension(void *owner, const mbedtls_x509_crt *certificate,
     return 0; // who gets the certificate judges it
 }
 
-static int add_certificate(struct tls_identity *identity, mbedtls_pem_context *pem)
+static int add_certificate(struct tls_credential *credential, mbedtls_pem_context *pem)
 {
     size_t size = 0;
     const unsigned char *der = mbedtls_pem_get_buffer(pem, &size);
-    return mbedtls_x509_crt_parse_der_with_ext_cb(&identity->chain, der, size, 1, accept_extension,
-                                                  NULL);
+    return mbedtls_x509_crt_parse_der_with_ext_cb(&credential->chain, der, size, 1,
+                                                  accept_extension, NULL);
 }
 
-static int load_chain(struct tls_identity *identity, const struct bytes *file,
+static int load_chain(struct tls_credential *credential, const struct bytes *file,
                       struct tls_fault *fault)
 {
     const unsigned char *at = file->data;
@@ -132,7 +134,7 @@ static int load_chain(struct tls_identity *identity, const struct bytes *file,
         int result = mbedtls_pem_read_buffer(&pem, "-----BEGIN CERTIFICATE-----",
                                              "-----END CERTIFICATE-----", at, NULL, 0, &used);
         if (result == 0)
-            result = add_certificate(identity, &pem);
+            result = add_certificate(credential, &pem);
         mbedtls_pem_free(&pem);
         if (result == MBEDTLS_ERR_PEM_NO_HEADER_FOOTER_PRESENT && at != file->data)
             return 0;
@@ -178,32 +180,32 @@ static const struct {
     size_t rsa, curve;
 } least[] = {{0, 0}, {1024, 160}, {2048, 224}, {3072, 256}, {7680, 384}, {15360, 512}};
 
-static int check_strength(const struct tls_setup *setup, const struct tls_identity *identity,
+static int check_strength(const struct tls_setup *setup, const struct tls_credential *credential,
                           struct tls_fault *fault)
 {
-    size_t bits = mbedtls_pk_get_bitlen(&identity->chain.pk);
+    size_t bits = mbedtls_pk_get_bitlen(&credential->chain.pk);
     int level = setup->rules.security_level;
-    bool is_rsa = mbedtls_pk_get_type(&identity->chain.pk) == MBEDTLS_PK_RSA;
+    bool is_rsa = mbedtls_pk_get_type(&credential->chain.pk) == MBEDTLS_PK_RSA;
     if (level > 0 && bits < (is_rsa ? least[level].rsa : least[level].curve))
         return tls_fault_set(fault, TLS_FAULT_SSL, "SSL", "EE_KEY_TOO_SMALL", "ee key too small");
     return 0;
 }
 
-static int load_identity(struct tls_identity *identity, const char *certificate_path,
-                         const char *key_path, tls_password_function *password, void *owner,
-                         struct tls_fault *fault)
+static int load_credential(struct tls_credential *credential, const char *certificate_path,
+                           const char *key_path, tls_password_function *password, void *owner,
+                           struct tls_fault *fault)
 {
     _bytes_ struct bytes certificates = {NULL, 0};
     _bytes_ struct bytes key = {NULL, 0};
     if (load(&certificates, certificate_path, fault) < 0 ||
-        load_chain(identity, &certificates, fault) < 0)
+        load_chain(credential, &certificates, fault) < 0)
         return -1;
     if (key_path != NULL && load(&key, key_path, fault) < 0)
         return -1;
-    if (load_key(&identity->key, key_path != NULL ? &key : &certificates, password, owner, fault) <
-        0)
+    if (load_key(&credential->key, key_path != NULL ? &key : &certificates, password, owner,
+                 fault) < 0)
         return -1;
-    if (mbedtls_pk_check_pair(&identity->chain.pk, &identity->key, mbedtls_psa_get_random,
+    if (mbedtls_pk_check_pair(&credential->chain.pk, &credential->key, mbedtls_psa_get_random,
                               MBEDTLS_PSA_RANDOM_STATE) != 0)
         return tls_fault_set(fault, TLS_FAULT_SSL, "X509", "KEY_VALUES_MISMATCH",
                              "key values mismatch");
@@ -214,17 +216,17 @@ int tls_setup_load_identity(struct tls_setup *setup, const char *certificate_pat
                             const char *key_path, tls_password_function *password, void *owner,
                             struct tls_fault *fault)
 {
-    struct tls_identity *identity = calloc(1, sizeof *identity);
-    if (identity == NULL)
+    struct tls_credential *credential = calloc(1, sizeof *credential);
+    if (credential == NULL)
         return tls_fault_memory(fault);
-    identity->holders = 1;
-    mbedtls_x509_crt_init(&identity->chain);
-    mbedtls_pk_init(&identity->key);
-    if (load_identity(identity, certificate_path, key_path, password, owner, fault) < 0 ||
-        check_strength(setup, identity, fault) < 0) {
-        tls_identity_drop(identity);
+    credential->holders = 1;
+    mbedtls_x509_crt_init(&credential->chain);
+    mbedtls_pk_init(&credential->key);
+    if (load_credential(credential, certificate_path, key_path, password, owner, fault) < 0 ||
+        check_strength(setup, credential, fault) < 0) {
+        tls_credential_drop(credential);
         return -1;
     }
-    tls_setup_take_identity(setup, identity);
+    tls_setup_take_credential(setup, credential);
     return 0;
 }
