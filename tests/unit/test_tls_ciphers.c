@@ -109,7 +109,8 @@ static void test_the_librarys_suites_are_here(void)
     for (const int *number = mbedtls_ssl_list_ciphersuites(); *number != 0; number++, count++) {
         CHECK(tls_cipher_of(*number) != NULL);
         if (tls_cipher_of(*number) == NULL)
-            printf("    %s\n", mbedtls_ssl_ciphersuite_get_name(mbedtls_ssl_ciphersuite_from_id(*number)));
+            printf("    %s\n",
+                   mbedtls_ssl_ciphersuite_get_name(mbedtls_ssl_ciphersuite_from_id(*number)));
     }
     CHECK(count > 10);
 }
