@@ -1,5 +1,5 @@
-// test_tls_certificate.c - certificates taken apart. tests/e2e/test_tls_texts.py compares hundreds of
-// them with what an ordinary Python makes of them; here is what memory is to do.
+// test_tls_certificate.c - certificates taken apart. tests/e2e/test_tls_texts.py compares hundreds
+// of them with what an ordinary Python makes of them; here is what memory is to do.
 #include "tls_certificate.h"
 
 #include <stdint.h>

@@ -1,5 +1,5 @@
-// test_tls_ciphers.c - lists of cipher suites. tests/e2e/test_tls_texts.py compares many more of them
-// with what an ordinary Python makes of them.
+// test_tls_ciphers.c - lists of cipher suites. tests/e2e/test_tls_texts.py compares many more of
+// them with what an ordinary Python makes of them.
 #include "tls_ciphers.h"
 
 #include <mbedtls/ssl_ciphersuites.h>

@@ -525,6 +525,23 @@ static void check_resumption(uint16_t version, bool tickets)
     close_setups();
 }
 
+// A session with one host is offered to no other: a handshake without it takes place.
+static void test_resumption_elsewhere(void)
+{
+    struct tls_fault fault;
+    open_setups(0x0304);
+    open_streams(PIPE_MAX, "example.org");
+    struct tls_resumption *session = take_session();
+    close_streams();
+    open_streams(PIPE_MAX, "www.example.org");
+    CHECK(tls_stream_resume(client.stream, session, &fault) == 0);
+    meet();
+    CHECK(!tls_stream_is_resumed(client.stream));
+    close_streams();
+    tls_resumption_drop(session);
+    close_setups();
+}
+
 static void test_resumption(void)
 {
     check_resumption(0x0303, true);
@@ -617,8 +634,9 @@ static const struct unit_case cases[] = {
     UNIT_CASE(test_plain_http),     UNIT_CASE(test_early_ends),
     UNIT_CASE(test_damaged_record), UNIT_CASE(test_no_version_in_common),
     UNIT_CASE(test_server_names),   UNIT_CASE(test_protocols),
-    UNIT_CASE(test_resumption),     UNIT_CASE(test_unique),
-    UNIT_CASE(test_key_log),        UNIT_CASE(test_credentials),
+    UNIT_CASE(test_resumption),     UNIT_CASE(test_resumption_elsewhere),
+    UNIT_CASE(test_unique),         UNIT_CASE(test_key_log),
+    UNIT_CASE(test_credentials),
 };
 
 int main(void)
