@@ -1,12 +1,12 @@
-// fuzz_tls_stream.c - any bytes from the other side of a connection of the application's own, client
-// or server: in place of its handshake, in the middle of it, or behind it. Whatever comes, the
-// stream says what it waits for, or how it has ended, and what it then knows of the other side can
-// be read.
+// fuzz_tls_stream.c - any bytes from the other side of a connection of the application's own, be
+// that a client or a server: in place of its handshake, in the middle of it, or behind it. Whatever
+// comes, the stream says what it waits for, or how it has ended, and what it then knows of the
+// other side can be read.
 //
-// The first byte is a set of flags (enum flag), the second says how many bytes arrive at once, times
-// 8; 0: all of them. The others are what comes; with CHANGED, each 3 of them change a byte of what an
-// honest other side sends (where, 2 bytes; by what). The library has random numbers of its own, so
-// the same input does not always take the same way.
+// The first byte is a set of flags (enum flag), the second says how many bytes arrive at once,
+// times 8; 0: all of them. The others are what comes; with CHANGED, each 3 of them change a byte of
+// what an honest other side sends (where, 2 bytes; by what). The library has random numbers of its
+// own, so the same input does not always take the same way.
 #include <errno.h>
 #include <mbedtls/pem.h>
 #include <stdint.h>
