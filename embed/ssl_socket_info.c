@@ -30,13 +30,12 @@ PyObject *ssl_cipher_tuple(const struct tls_cipher *cipher)
 
 PyObject *ssl_cipher_dict(const struct tls_cipher *cipher)
 {
-    return Py_BuildValue("{slsssssssisisOszszszsz}", "id", CIPHER_ID | (long)cipher->number, "name",
-                         cipher->name, "protocol", cipher->protocol, "description",
-                         cipher->description, "strength_bits", cipher->strength_bits, "alg_bits",
-                         cipher->algorithm_bits, "aead",
-                         cipher->digest == NULL ? Py_True : Py_False, "symmetric",
-                         cipher->symmetric, "digest", cipher->digest, "kea", cipher->kea, "auth",
-                         cipher->auth);
+    return Py_BuildValue(
+        "{slsssssssisisOszszszsz}", "id", CIPHER_ID | (long)cipher->number, "name", cipher->name,
+        "protocol", cipher->protocol, "description", cipher->description, "strength_bits",
+        cipher->strength_bits, "alg_bits", cipher->algorithm_bits, "aead",
+        cipher->digest == NULL ? Py_True : Py_False, "symmetric", cipher->symmetric, "digest",
+        cipher->digest, "kea", cipher->kea, "auth", cipher->auth);
 }
 
 static PyObject *get_cipher(PyObject *object, PyObject *Py_UNUSED(nothing))
@@ -115,8 +114,8 @@ static PyObject *peer_certificate(struct ssl_connection *self)
     struct str der;
     bool locked = ssl_connection_lock(self);
     size_t count = tls_stream_certificates(self->stream, false, &der, 1);
-    PyObject *bytes = count > 0 ? PyBytes_FromStringAndSize(der.data, (Py_ssize_t)der.size)
-                                : Py_NewRef(Py_None);
+    PyObject *bytes =
+        count > 0 ? PyBytes_FromStringAndSize(der.data, (Py_ssize_t)der.size) : Py_NewRef(Py_None);
     ssl_connection_unlock(self, locked);
     return bytes;
 }
