@@ -38,7 +38,7 @@ static int receive(void *owner, unsigned char *out, size_t size)
 {
     struct tls_stream *stream = owner;
     ssize_t count = stream->transport.read(stream->transport.owner, out, size);
-    stream->is_dry = count < 0;
+    stream->has_drained = count < 0;
     if (count < 0)
         return transport_failed(stream, count, MBEDTLS_ERR_SSL_WANT_READ);
     stream->has_ended = count == 0;
@@ -268,6 +268,12 @@ static void configure_tickets(struct tls_stream *stream)
                                             mbedtls_ssl_ticket_parse, &setup->tickets);
 }
 
+// Rules that leave no version are no error before the handshake.
+static bool has_version(const struct tls_stream *stream)
+{
+    return stream->rules.min_version <= stream->rules.max_version;
+}
+
 static int configure(struct tls_stream *stream)
 {
     const struct tls_setup_rules *rules = &stream->rules;
@@ -278,8 +284,10 @@ static int configure(struct tls_stream *stream)
     if (result != 0)
         return result;
     mbedtls_ssl_conf_rng(config, mbedtls_psa_get_random, MBEDTLS_PSA_RANDOM_STATE);
-    mbedtls_ssl_conf_min_tls_version(config, rules->min_version);
-    mbedtls_ssl_conf_max_tls_version(config, rules->max_version);
+    if (has_version(stream)) {
+        mbedtls_ssl_conf_min_tls_version(config, rules->min_version);
+        mbedtls_ssl_conf_max_tls_version(config, rules->max_version);
+    }
     mbedtls_ssl_conf_ciphersuites(config, stream->ciphers);
     mbedtls_ssl_conf_groups(config, stream->groups);
     mbedtls_ssl_conf_sig_algs(config, signatures);
@@ -467,7 +475,7 @@ enum tls_stream_status tls_stream_handshake(struct tls_stream *stream)
         return TLS_STREAM_FAILED;
     if (stream->is_done)
         return TLS_STREAM_DONE;
-    if (stream->rules.min_version > stream->rules.max_version)
+    if (!has_version(stream))
         return refuse(stream, "NO_PROTOCOLS_AVAILABLE", "no protocols available");
     if (!stream->is_started)
         count_start(stream);
@@ -487,18 +495,15 @@ enum tls_stream_status tls_stream_handshake(struct tls_stream *stream)
 static int read_piece(struct tls_stream *stream, void *out, size_t size)
 {
     for (;;) {
-        stream->is_dry = false;
+        stream->has_drained = false;
         int result = mbedtls_ssl_read(&stream->ssl, out, size);
-        // Behind a message of the handshake's the library wants to be called again, while the
-        // transport may have more already, of which it says nothing any more.
-        if (result == MBEDTLS_ERR_SSL_WANT_READ && !stream->is_dry)
-            continue;
         if (result == MBEDTLS_ERR_SSL_RECEIVED_NEW_SESSION_TICKET)
             tls_stream_keep_session(stream);
         else if (result == 0 && stream->has_ended)
             return stream->rules.ignores_eof ? MBEDTLS_ERR_SSL_PEER_CLOSE_NOTIFY
                                              : MBEDTLS_ERR_SSL_CONN_EOF;
-        else if (result != 0) // 0: an empty record
+        // An empty record, and a message that is not data, end a call as well.
+        else if (result != 0 && (result != MBEDTLS_ERR_SSL_WANT_READ || stream->has_drained))
             return result;
     }
 }

@@ -103,8 +103,8 @@ struct tls_stream {
 
     bool is_started, is_done; // the handshake
     bool has_asked;           // the server name hook
-    bool has_ended;           // the transport has no more
-    bool is_dry;              // the transport has nothing now
+    bool has_drained;         // the transport had no more when it was read last
+    bool has_ended;           // nor will it have
     bool said_end, heard_end; // close_notify
     bool is_broken;           // fault is for good
     int system_error;         // of the transport: an errno value
