@@ -299,6 +299,60 @@ print(s.recv(10))
 """) == ["b'child'", "b'parent'"]
 
 
+def test_a_child_goes_on_with_what_its_parent_has(script):
+    """Certificates that were loaded before the fork serve; so does a connection that was made before it."""
+    assert script("""
+context = server()
+listener = context.wrap_socket(socket.create_server(("127.0.0.1", 0)), server_side=True)
+s = connect()
+child = os.fork()
+if child == 0:
+    connection, _ = listener.accept()
+    connection.sendall(connection.recv(100).upper())
+    s.sendall(b"of the parent")
+    print(s.recv(100), flush=True)
+    os._exit(0)
+port = listener.getsockname()[1]
+mine = connect()
+mine.sendall(b"of the child")
+answer = mine.recv(100)
+print(answer, os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]))
+""") == ["b'of the parent'", "b'OF THE CHILD' 0"]
+
+
+def test_forks_while_other_threads_are_busy(script):
+    """Whatever they were in the middle of, the child's library works."""
+    assert script("""
+def shake():
+    while not over:
+        up, down = ssl.MemoryBIO(), ssl.MemoryBIO()
+        here = client_side.wrap_bio(down, up, server_hostname="localhost")
+        there = server_side.wrap_bio(up, down, server_side=True)
+        done = set()
+        while len(done) < 2:
+            for end in (here, there):
+                with contextlib.suppress(ssl.SSLWantReadError):
+                    end.do_handshake()
+                    done.add(end)
+client_side, server_side = client(), server()
+over = False
+threads = [start(shake) for _ in range(2)]
+statuses = []
+for _ in range(30):
+    child = os.fork()
+    if child == 0:
+        signal.alarm(60)
+        client_side, server_side = client(), server()
+        there, here = pair()
+        there.sendall(b"x")
+        os._exit(0 if here.recv(1) == b"x" else 1)
+    statuses.append(os.waitpid(child, 0)[1])
+over = True
+print(set(statuses))
+for thread in threads: thread.join()
+""") == ["{0}"]
+
+
 # --- the server name callback ---
 
 
