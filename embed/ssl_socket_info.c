@@ -335,8 +335,8 @@ PyMethodDef ssl_connection_methods[] = {
     {"get_unverified_chain", get_unverified_chain, METH_NOARGS, NULL},
     {"get_channel_binding", (PyCFunction)(void (*)(void))get_channel_binding,
      METH_VARARGS | METH_KEYWORDS,
-     "get_channel_binding(cb_type='tls-unique') -> bytes or None\n\nRFC 5929. None: not yet, or TLS "
-     "1.3, which has none."},
+     "get_channel_binding(cb_type='tls-unique') -> bytes or None\n\n"
+     "RFC 5929. None: not yet, or TLS 1.3, which has none."},
     {"cipher", get_cipher, METH_NOARGS, "cipher() -> (name, protocol, bits) or None"},
     {"shared_ciphers", get_shared_ciphers, METH_NOARGS, "shared_ciphers() -> list or None"},
     {"version", get_version, METH_NOARGS, "version() -> str or None"},
