@@ -33,7 +33,7 @@ LAYERS = {
 # What embed/ may see of the appliance.
 OPEN_TO_EMBED = {"request.h", "runtime.h", "archive.h", "reactor.h", "mount.h", "pool.h",
                  "crash.h", "tls_facts.h", "exchange.h", "websocket.h", "scoreboard.h",
-                 "config_mount.h"}
+                 "config_mount.h", "tls_hash.h", "tls_library.h"}
 
 # Headers of other projects: who alone may include them, as patterns of paths.
 RESERVED = {
