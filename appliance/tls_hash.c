@@ -25,11 +25,9 @@
 
 // What makes mbedTLS's quicker than CPython's.
 enum quicker_with {
-    QUICKER_NEVER,
     QUICKER_ALWAYS,
-    QUICKER_WITH_SHA1,   // instructions for SHA-1, where mbedTLS knows them
-    QUICKER_WITH_SHA256, // the same for SHA-256
-    QUICKER_WITH_SHA512,
+    QUICKER_WITH_SHA256, // instructions for SHA-256, where mbedTLS knows them
+    QUICKER_WITH_SHA512, // the same for SHA-512
 };
 
 enum { NAMES_MAX = 4 };
@@ -102,7 +100,7 @@ static const struct tls_hash_kind kinds[TLS_HASH_COUNT] = {
                        MBEDTLS_MD_SHA1,
                        20,
                        64,
-                       QUICKER_WITH_SHA1,
+                       QUICKER_ALWAYS,
                        FUNCTIONS(sha1, sha1)},
     [TLS_HASH_SHA224] = {{"sha224", "SHA-224", "SHA2-224"},
                          MBEDTLS_MD_SHA224,
@@ -132,25 +130,25 @@ static const struct tls_hash_kind kinds[TLS_HASH_COUNT] = {
                            MBEDTLS_MD_SHA3_224,
                            28,
                            144,
-                           QUICKER_NEVER,
+                           QUICKER_ALWAYS,
                            FUNCTIONS(sha3_224, sha3)},
     [TLS_HASH_SHA3_256] = {{"sha3_256", "SHA3-256"},
                            MBEDTLS_MD_SHA3_256,
                            32,
                            136,
-                           QUICKER_NEVER,
+                           QUICKER_ALWAYS,
                            FUNCTIONS(sha3_256, sha3)},
     [TLS_HASH_SHA3_384] = {{"sha3_384", "SHA3-384"},
                            MBEDTLS_MD_SHA3_384,
                            48,
                            104,
-                           QUICKER_NEVER,
+                           QUICKER_ALWAYS,
                            FUNCTIONS(sha3_384, sha3)},
     [TLS_HASH_SHA3_512] = {{"sha3_512", "SHA3-512"},
                            MBEDTLS_MD_SHA3_512,
                            64,
                            72,
-                           QUICKER_NEVER,
+                           QUICKER_ALWAYS,
                            FUNCTIONS(sha3_512, sha3)},
     [TLS_HASH_RIPEMD160] = {{"ripemd160", "RIPEMD-160", "RIPEMD", "RMD160"},
                             MBEDTLS_MD_RIPEMD160,
@@ -198,8 +196,8 @@ size_t tls_hash_block_size(const struct tls_hash_kind *kind)
 static int processor_has(enum quicker_with instructions)
 {
     unsigned a, b, c, d;
-    // One set of instructions for both; those for SHA-512 mbedTLS does not know.
-    return instructions != QUICKER_WITH_SHA512 && __get_cpuid(1, &a, &b, &c, &d) &&
+    // Those for SHA-512, which the latest processors have, mbedTLS does not know.
+    return instructions == QUICKER_WITH_SHA256 && __get_cpuid(1, &a, &b, &c, &d) &&
            (c & bit_SSSE3) != 0 && (c & bit_SSE4_1) != 0 &&
            __get_cpuid_count(7, 0, &a, &b, &c, &d) && (b & bit_SHA) != 0;
 }
@@ -208,7 +206,6 @@ static int processor_has(enum quicker_with instructions)
 
 static int processor_has(enum quicker_with instructions)
 {
-    // SHA-1's instructions mbedTLS does not know.
     static const unsigned long needed[] = {
         [QUICKER_WITH_SHA256] = HWCAP_SHA2, [QUICKER_WITH_SHA512] = HWCAP_SHA512};
     return (getauxval(AT_HWCAP) & needed[instructions]) != 0;
@@ -226,8 +223,7 @@ static int processor_has(enum quicker_with instructions)
 
 int tls_hash_is_quicker(const struct tls_hash_kind *kind)
 {
-    return kind->quicker == QUICKER_ALWAYS ||
-           (kind->quicker != QUICKER_NEVER && processor_has(kind->quicker));
+    return kind->quicker == QUICKER_ALWAYS || processor_has(kind->quicker);
 }
 
 // --- digests ---

@@ -3,6 +3,7 @@
 #include <limits.h>
 #include <pthread.h>
 #include <scrypt-kdf.h>
+#include <stdint.h>
 
 #include "hash.h"
 
@@ -134,6 +135,9 @@ static int check_scrypt(const struct scrypt *asked)
     if (asked->r == 0 || asked->p == 0)
         return PyErr_SetString(PyExc_ValueError,
                                "Invalid parameter combination for n, r, p, maxmem."),
+               -1;
+    if (asked->r > UINT32_MAX || asked->p > UINT32_MAX)
+        return PyErr_SetString(PyExc_ValueError, "[digital envelope routines] parameter too large"),
                -1;
     if (needs_too_much(asked))
         return PyErr_SetString(PyExc_ValueError,
