@@ -163,7 +163,7 @@ static const struct {
      "3d2eec4fe41c849b80c8d83662c0e44a8b291a964cf2f07038"},
     {TLS_HASH_SHA256, "passwd", "salt", 1,
      "55ac046e56e3089fec1691c22544b605f94185216dde0465e68b9d57c20dacbc"
-     "a9ca9cccf179b645991664b39d77ef317c71b845b1e30bd509112041d3a19783"},
+     "49ca9cccf179b645991664b39d77ef317c71b845b1e30bd509112041d3a19783"},
 };
 
 static void test_pbkdf2(void)
