@@ -43,20 +43,20 @@ struct tls_hash_kind {
     void (*finish)(void *state, unsigned char *out);
 };
 
-// mbedTLS's functions fail only where hardware of its own does the work, or for arguments that these
-// are not. library: a family's name there; further arguments: what its functions take beside.
+// mbedTLS's functions fail only where hardware of its own does the work, or for arguments that
+// these are not. library: a family's name there; further arguments: what its functions take beside.
 #define UPDATE(library)                                                               \
     static void library##_update(void *state, const unsigned char *data, size_t size) \
     {                                                                                 \
         must(mbedtls_##library##_update(state, data, size) == 0);                     \
     }
 
-#define START(name, library, ...)                                                        \
-    static void name##_init(void *state)                                                 \
-    {                                                                                    \
-        _Static_assert(sizeof(mbedtls_##library##_context) <= TLS_HASH_STATE, #library); \
-        mbedtls_##library##_init(state);                                                 \
-        must(mbedtls_##library##_starts(state, ##__VA_ARGS__) == 0);                     \
+#define START(name, library, ...)                                                  \
+    static void name##_init(void *state)                                           \
+    {                                                                              \
+        _Static_assert(sizeof(mbedtls_##library##_context) <= TLS_HASH_STATE, ""); \
+        mbedtls_##library##_init(state);                                           \
+        must(mbedtls_##library##_starts(state, ##__VA_ARGS__) == 0);               \
     }
 
 #define FINISH(library, ...)                                              \

@@ -12,15 +12,15 @@ struct hash_module {
     PyTypeObject *hash; // HASH
     PyTypeObject *xof;  // HASHXOF: with a length of the caller's choice; there are none
     PyTypeObject *hmac; // HMAC
-    // {constructor: name}: our own, and CPython's for the digests that are left to it
+    // {constructor: name}: ours, and CPython's of the digests that are left to it
     PyObject *constructors;
-    PyObject *unsupported; // UnsupportedDigestmodError
+    PyObject *unsupported; // the exception UnsupportedDigestmodError
 };
 
 struct hash_module *hash_module_of(PyObject *module);
 
-// What is to be digested: the view of a bytes-like object, to be released. 0, or -1 with a TypeError
-// or BufferError set.
+// What is to be digested: the view of a bytes-like object, to be released. 0, or -1 with a
+// TypeError or BufferError set.
 int hash_view_take(PyObject *object, Py_buffer *view);
 
 // Bytes as lower-case hexadecimal digits.

@@ -3,8 +3,8 @@
 
     digests.py BINARY [--python PYTHON]
 
-BINARY is a limpet, of the release profile where figures are to be kept; PYTHON an ordinary python3. Prints the tables of
-README.md. The three take turns, each round in a process of its own; what stands in a table is the least CPU time of all
+BINARY is a limpet, of the release profile where figures are to be kept; PYTHON an ordinary python3. Prints the tables
+of README.md. The three take turns, each round in a process of its own; what stands in a table is the least CPU time of all
 rounds, of a call from Python with its result: what an application pays.
 """
 
