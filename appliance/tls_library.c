@@ -8,6 +8,7 @@
 #include <mbedtls/sha256.h>
 #include <mbedtls/version.h>
 #include <psa/crypto.h>
+#include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <time.h>
@@ -44,7 +45,7 @@ static void know_the_processor(void)
     (void)ignored;
 }
 
-int tls_library_start(struct err *err)
+static int start(struct err *err)
 {
     static pid_t started; // a process has one library
     pid_t self = getpid();
@@ -63,6 +64,15 @@ int tls_library_start(struct err *err)
                        (int)status);
     started = self;
     return 0;
+}
+
+int tls_library_start(struct err *err)
+{
+    static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
+    pthread_mutex_lock(&lock);
+    int status = start(err);
+    pthread_mutex_unlock(&lock);
+    return status;
 }
 
 const char *tls_library_version(void)

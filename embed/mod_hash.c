@@ -342,6 +342,7 @@ static PyModuleDef_Slot slots[] = {
     {Py_mod_exec, know_python_constructors},
     {Py_mod_exec, add_names},
     {Py_mod_exec, add_others},
+    {Py_mod_multiple_interpreters, Py_MOD_PER_INTERPRETER_GIL_SUPPORTED},
     {0, NULL},
 };
 

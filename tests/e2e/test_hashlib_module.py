@@ -306,6 +306,18 @@ print(json.dumps([digest.hexdigest(), code.hexdigest()]))
     assert found == [hashlib.md5(data).hexdigest(), hmac.new(b"key", data, "md5").hexdigest()]
 
 
+def test_an_interpreter_of_its_own(python):
+    """Each has its module, and all of them one library (PEP 734)."""
+    assert python("""
+from concurrent.futures import InterpreterPoolExecutor
+with InterpreterPoolExecutor(4) as pool:
+    keys = [pool.submit(hashlib.pbkdf2_hmac, "sha256", b"password", b"salt", 100_000) for _ in range(8)]
+    digests = [pool.submit(hmac.digest, b"key", bytes(100_000), name) for name in ("sha1", "sha3_256", "sha512")]
+    print(json.dumps([sorted({key.result().hex() for key in keys}), [digest.result().hex() for digest in digests]]))
+""") == [[hashlib.pbkdf2_hmac("sha256", b"password", b"salt", 100_000).hex()],
+         [hmac.digest(b"key", bytes(100_000), name).hex() for name in ("sha1", "sha3_256", "sha512")]]
+
+
 # --- hashed passwords, from the binary and to it ---
 
 DJANGO = """
