@@ -13,17 +13,20 @@ import os
 import pathlib
 import re
 import select
+import shutil
 import signal
 import socket
 import subprocess
 
 from server import START_TIMEOUT, eventually
 
+NGINX = shutil.which("nginx") or "/usr/sbin/nginx"
 ENVIRONMENT = {"PATH": os.environ.get("PATH", ""), "OPENSSL_CONF": "/dev/null"}  # the system's settings are no matter
 
 _HEAD = """
 daemon off;
-master_process off;
+worker_processes 1;
+{user}
 pid {folder}/nginx.pid;
 error_log {folder}/error.log info;
 events {{ worker_connections 512; }}
@@ -81,7 +84,8 @@ class Nginx:
         self._process = None
 
     def __enter__(self):
-        settings = _HEAD.format(folder=self.folder)
+        # A worker of somebody else could not go into a folder of root's.
+        settings = _HEAD.format(folder=self.folder, user="user root;" if os.geteuid() == 0 else "")
         for site in self._sites:
             settings += _SITE.format(listen=self._listen_of(site), name=site.host, chain=site.chain, key=site.key,
                                      settings=site.settings, locations=site.locations, more=site.more)
@@ -91,7 +95,7 @@ class Nginx:
         # It takes sockets over from an nginx before it, by their numbers.
         environment = {**ENVIRONMENT, "NGINX": "".join(f"{number};" for number in numbers)}
         with open(self.folder / "output", "wb") as output:
-            self._process = subprocess.Popen(["nginx", "-c", path, "-p", self.folder], env=environment,
+            self._process = subprocess.Popen([NGINX, "-c", path, "-p", self.folder], env=environment,
                                              stdin=subprocess.DEVNULL, stdout=output, stderr=output, pass_fds=numbers)
         try:
             eventually(self._is_serving)
