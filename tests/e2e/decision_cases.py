@@ -16,8 +16,8 @@ OK, HOST, ADDRESS, EXPIRED, UNKNOWN, SELF_SIGNED_IN_CHAIN, INVALID_CA = "ok", 62
 
 @dataclasses.dataclass
 class Case:
-    """site: one of Farm; name: of the case, where the site has several; settings: as decision_client.py takes them, with
-    names of Farm.files for files."""
+    """site: one of Farm; name: of the case, where the site has several; settings: as decision_client.py takes them,
+    with names of Farm.files for files."""
 
     site: str
     expect: object
@@ -134,8 +134,8 @@ WEAKNESS = [
 ]
 
 CHAINS = [
-    *(Case(f"chain-{name}", OK) for name in ("three", "wrong-order", "with-root", "root-first", "with-unneeded", "twice",
-                                             "crossed-last")),
+    *(Case(f"chain-{name}", OK) for name in (
+        "three", "wrong-order", "with-root", "root-first", "with-unneeded", "twice", "crossed-last")),
     *(Case(f"chain-{name}", UNKNOWN) for name in ("alone", "gap-below", "of-another", "crossed")),
     Case("chain-gap-above", UNKNOWN), Case("chain-forged", 7),
     Case("chain-forged", OK, "none", settings=NONE),
@@ -217,7 +217,8 @@ PROTOCOLS = [
 ]
 
 CLIENT, CLIENT_RSA = {"client": ["client", "client-key"]}, {"client": ["client-rsa", "client-rsa-key"]}
-OTHER_CLIENT, OLD_CLIENT = {"client": ["client-other", "client-other-key"]}, {"client": ["client-expired", "client-expired-key"]}
+OTHER_CLIENT = {"client": ["client-other", "client-other-key"]}
+OLD_CLIENT = {"client": ["client-expired", "client-expired-key"]}
 CLIENTS = [
     *(case for site in ("client-wanted", "client-wanted-1.2", "client-welcome") for case in variants(
         site, given=(OK, CLIENT), rsa=(OK, CLIENT_RSA), missing=(OK, {}), other=(OK, OTHER_CLIENT),
@@ -226,7 +227,8 @@ CLIENTS = [
                                              ("1.3", "TLSV13_ALERT_CERTIFICATE_REQUIRED", "TLSV1_ALERT_UNKNOWN_CA"))
       for case in variants(f"client-must-{version}", given=(OK, CLIENT), rsa=(OK, CLIENT_RSA), missing=(missing, {}),
                            other=(unknown, OTHER_CLIENT), expired=("SSLV3_ALERT_CERTIFICATE_EXPIRED", OLD_CLIENT))),
-    *variants("good", unasked=(OK, CLIENT), wrong_key=("KEY_VALUES_MISMATCH", {"client": ["client", "client-other-key"]}),
+    *variants("good", unasked=(OK, CLIENT),
+              wrong_key=("KEY_VALUES_MISMATCH", {"client": ["client", "client-other-key"]}),
               other_kind=("NO_CERTIFICATE_ASSIGNED", {"client": ["client", "client-rsa-key"]}),
               no_key=("SSLError", {"client": ["client"]}),
               no_certificate=("FileNotFoundError", {"client": ["missing", "client-key"]})),

@@ -2,7 +2,7 @@
 
 import dataclasses
 
-DECIDED = ("decision", "stage", "class", "verify_code")
+DECIDED = ("decision", "stage", "class", "verify_code", "alert")
 
 
 @dataclasses.dataclass

@@ -101,7 +101,8 @@ class Farm:
         root = Authority(self._folder, "RSA Root", kind="rsa:2048")
         self.files["rsa-root"] = root.certificate
         for digest in ("sha256", "sha384", "sha512"):
-            self.serve(f"by-rsa-{digest}", self.leaf(root.intermediate(f"RSA {digest}", kind="rsa:2048"), digest=digest))
+            authority = root.intermediate(f"RSA {digest}", kind="rsa:2048")
+            self.serve(f"by-rsa-{digest}", self.leaf(authority, digest=digest))
 
     def _times(self):
         self.serve("good", self.leaf())
@@ -277,7 +278,8 @@ class Farm:
         self.serve("only-old", rsa, settings="ssl_protocols TLSv1 TLSv1.1;" + OLD)
         for name, ciphers in {"cbc": "ECDHE-RSA-AES128-SHA256", "cbc-sha1": "ECDHE-RSA-AES128-SHA",
                               "rsa-exchange": "AES128-GCM-SHA256", "chacha": "ECDHE-RSA-CHACHA20-POLY1305",
-                              "ccm": "ECDHE-ECDSA-AES128-CCM:DHE-RSA-AES128-CCM", "gcm-128": "ECDHE-RSA-AES128-GCM-SHA256",
+                              "ccm": "ECDHE-ECDSA-AES128-CCM:DHE-RSA-AES128-CCM",
+                              "gcm-128": "ECDHE-RSA-AES128-GCM-SHA256",
                               "dhe": "DHE-RSA-AES128-GCM-SHA256", "none": "aNULL:@SECLEVEL=0"}.items():
             dh = f"ssl_dhparam {self._dh_file()};" if name == "dhe" else ""
             self.serve(f"cipher-{name}", rsa, settings=f"ssl_protocols TLSv1.2; ssl_ciphers {ciphers};{dh}")
@@ -319,7 +321,8 @@ class Farm:
         folder.mkdir()
         (folder / "extensions").write_text(RICH)
         (folder / "key.pem").write_bytes(make_key("rsa:2048"))
-        subject = "/C=DE/ST=Bavaria/L=München/O=Ünïcødé, \"quoted\" <x>/OU=One+OU=Two/CN=server.test/emailAddress=a@b.test"
+        subject = ("/C=DE/ST=Bavaria/L=München/O=Ünïcødé, \"quoted\" <x>/OU=One+OU=Two/CN=server.test"
+                   "/emailAddress=a@b.test")
         openssl("req", "-new", "-config", self.mid.folder / "openssl.cnf", "-key", folder / "key.pem", "-utf8", "-subj",
                 subject, "-out", folder / "request")
         for name, serial in {"rich": "0x00ABCDEF0123456789", "rich-small-serial": "0x7"}.items():

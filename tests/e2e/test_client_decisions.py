@@ -5,6 +5,7 @@ import collections
 import contextlib
 import json
 import pathlib
+import re
 import subprocess
 import types
 
@@ -12,6 +13,7 @@ import pytest
 from decision_cases import CASES
 from decision_deviations import DEVIATIONS
 from decision_sites import Farm
+from server import eventually
 from tls_peers import ENVIRONMENT, Nginx, s_server
 
 pytestmark = pytest.mark.unvalidated(reason="no application")
@@ -19,7 +21,7 @@ pytestmark = pytest.mark.unvalidated(reason="no application")
 SCRIPT = pathlib.Path(__file__).parent / "applications/decision_client.py"
 TIMEOUT_S = 120
 # Of what is compared, all but these have to be the same whatever was decided. Times and identifiers are of the moment.
-DECIDED = ("decision", "stage", "class", "verify_code")
+DECIDED = ("decision", "stage", "class", "verify_code", "alert")
 WORDS = ("verify_message", "reason", "library", "text", "bases", "errno")
 SEEN = ("version", "cipher", "cipher_version", "bits", "alpn", "certificate", "digest", "sent", "verified", "reused",
         "binding", "compression", "status")
@@ -40,7 +42,7 @@ class Client:
         self._process.stdin.flush()
         line = self._process.stdout.readline()
         if not line:
-            return {"decision": "none", "class": f"ended with status {self.close()}"}
+            return {"decision": "none", "stage": "none", "class": f"ended with status {self.close()}"}
         return json.loads(line)
 
     def close(self):
@@ -70,7 +72,7 @@ def sites(tmp_path_factory):
                 started[name] = stack.enter_context(s_server(*farm.others[name]))
             return started.get(name) or nginx.address(name)
 
-        yield types.SimpleNamespace(farm=farm, address=address)
+        yield types.SimpleNamespace(farm=farm, nginx=nginx, address=address)
 
 
 @pytest.fixture(scope="module")
@@ -79,14 +81,31 @@ def decided(sites, limpet):
     clients = {"ordinary": Client("/usr/bin/python3"), "limpet": Client(limpet, "python")}
     answers = collections.defaultdict(dict)
 
+    def ask(client, case):
+        address = sites.address(case.site)
+        seen = len(sites.nginx.log)
+        answer = client.decide(case.task(sites.farm, address))
+        if answer["stage"] == "handshake" and case.site not in sites.farm.others:
+            answer["alert"] = alert_at(sites.nginx, address, seen)
+        return answer
+
     def decide(who, case):
         if str(case) not in answers[who]:
-            answers[who][str(case)] = clients[who].decide(case.task(sites.farm, sites.address(case.site)))
+            answers[who][str(case)] = ask(clients[who], case)
         return answers[who][str(case)]
 
     yield decide
     assert {who: client.close() or 0 for who, client in clients.items()} == {"ordinary": 0, "limpet": 0}
     print("\n" + table(answers))
+
+
+def alert_at(nginx, address, seen):
+    """The number of the alert that nginx was sent at this address, by what it wrote in its log from this position on;
+    None: it was not sent any."""
+    ending = re.compile(rf".* SSL handshaking, client: unix:, server: unix:{re.escape(address)}\n")
+    eventually(lambda: ending.search(nginx.log, seen))
+    alert = re.search(r"SSL alert number (\d+)", ending.search(nginx.log, seen)[0])
+    return int(alert[1]) if alert else None
 
 
 def brief(answer):

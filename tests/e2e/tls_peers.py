@@ -3,8 +3,8 @@
     with Nginx(folder, [Site("plain", chain, key)]) as nginx:
         nginx.address("plain")           # the path of a unix socket, or ("127.0.0.1", port) where the site wants one
 
-nginx listens on unix sockets, or on TCP sockets that are made here and handed over, s_server on a port that it finds: none
-is guessed.
+nginx listens on unix sockets, or on TCP sockets that are made here and handed over, s_server on a port that it finds:
+none is guessed.
 """
 
 import contextlib

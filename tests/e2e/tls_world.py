@@ -54,7 +54,8 @@ class World:
         self.files = self._folder / "files"
         self.files.mkdir()
         for name, source in {"root": self.root.certificate, "other": other.certificate, "client": client.chain,
-                             "client-key": client.key, "server": self.local.chain, "server-key": self.local.key}.items():
+                             "client-key": client.key, "server": self.local.chain,
+                             "server-key": self.local.key}.items():
             shutil.copy(source, self.files / f"{name}.pem")
         (self.files / "client-locked.pem").write_bytes(encrypt_key(client.key.read_bytes(), "secret"))
         self.give(self.files)

@@ -9,4 +9,5 @@ context = ssl.create_default_context()
 counts = context.cert_store_stats()
 loaded = len(context.get_ca_certs())
 answer = common.failure(common.connect_by_default) if common.URL else None
-print(json.dumps({"counts": counts, "loaded": loaded, "failure": answer, "paths": ssl.get_default_verify_paths()._asdict()}))
+paths = ssl.get_default_verify_paths()._asdict()
+print(json.dumps({"counts": counts, "loaded": loaded, "failure": answer, "paths": paths}))

@@ -114,6 +114,11 @@ def xml_rpc():
         return [server.pow(2, 10), server.pow(3, 12)]
 
 
+def connected():
+    """A connection of the module ssl alone."""
+    return common.context().wrap_socket(socket.create_connection(("localhost", PORT)), server_hostname="localhost")
+
+
 def resumed(version):
     """What nginx says of three connections with one context, each with the session of the one before."""
     context, session, said = common.context(), None, []
@@ -175,7 +180,7 @@ def ragged_end():
 @task
 def unwrapped():
     """TLS is ended, and the connection goes on without."""
-    with common.context().wrap_socket(socket.create_connection(("localhost", PORT)), server_hostname="localhost") as peer:
+    with connected() as peer:
         peer.sendall(b"GET / HTTP/1.0\r\n\r\n")
         while peer.recv(4096):
             pass
@@ -216,7 +221,7 @@ def not_blocking():
     with other, common.context().wrap_socket(one, server_hostname="localhost", do_handshake_on_connect=False) as peer:
         peer.setblocking(False)
         silent = common.failure(peer.do_handshake)["class"]
-    with common.context().wrap_socket(socket.create_connection(("localhost", PORT)), server_hostname="localhost") as peer:
+    with connected() as peer:
         peer.setblocking(False)
         nothing = common.failure(peer.recv, 10)["class"]
         peer.sendall(b"GET / HTTP/1.0\r\n\r\n")
@@ -239,7 +244,7 @@ def timeout():
 
 @task
 def makefile():
-    with common.context().wrap_socket(socket.create_connection(("localhost", PORT)), server_hostname="localhost") as peer:
+    with connected() as peer:
         with peer.makefile("rwb") as file:
             file.write(b"GET / HTTP/1.0\r\n\r\n")
             file.flush()
