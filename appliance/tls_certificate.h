@@ -11,7 +11,8 @@
 // A part of a distinguished name: ("commonName", "example.org").
 struct tls_name_part {
     struct str kind;  // the attribute's long name as OpenSSL's; dotted numbers where that has none
-    struct str value; // UTF-8
+    struct str value; // UTF-8; a BIT STRING's bytes as they are
+    bool is_bytes;    // a BIT STRING: Python shows bytes
     bool begins;      // a relative distinguished name begins with it
 };
 
@@ -23,7 +24,7 @@ struct tls_name_parts {
 // One of subjectAltName: ("DNS", "example.org"), ("IP Address", "10.0.0.1"), ("DirName", a name).
 struct tls_alt_name {
     struct str kind;
-    struct str value;            // not of a DirName
+    struct str value;            // bytes as they stand there, maybe not UTF-8; not of a DirName
     struct tls_name_parts names; // of a DirName
 };
 
@@ -38,7 +39,7 @@ struct tls_certificate_text {
     struct str serial;     // "0A1B", as Python shows it
     struct str not_before; // "Aug 26 14:23:15 2028 GMT"; day with a blank before it: "Jan  1"
     struct str not_after;
-    struct tls_alt_name *alt_names;
+    struct tls_alt_name *alt_names; // NULL: the extension is not there, or broken
     size_t alt_name_count;
     struct tls_texts ocsp, ca_issuers, crl_points; // URIs
     void *memory;                                  // of all above

@@ -5,6 +5,7 @@
 #include <mbedtls/platform.h>
 #include <mbedtls/platform_time.h>
 #include <mbedtls/sha256.h>
+#include <mbedtls/version.h>
 #include <psa/crypto.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -60,6 +61,11 @@ int tls_library_start(struct err *err)
                        (int)status);
     started = self;
     return 0;
+}
+
+const char *tls_library_version(void)
+{
+    return MBEDTLS_VERSION_STRING;
 }
 
 const char *tls_library_error(int error, char *out, size_t size)

@@ -18,6 +18,9 @@ int64_t tls_library_time(void);
 // Whether the machine's clock is right, as far as can be told: not before limpet was built.
 int tls_library_clock_is_set(void);
 
+// "3.6.7"
+const char *tls_library_version(void);
+
 // "SSL - A fatal alert message was received": what an error of the library means. Returns out.
 const char *tls_library_error(int error, char *out, size_t size);
 

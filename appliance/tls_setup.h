@@ -21,9 +21,9 @@ struct tls_setup_rules {
     enum tls_verify_mode verify_mode;
     unsigned verify_flags; // TLS_VERIFY_… (tls_verify.h)
     bool check_hostname;
-    unsigned host_flags;  // TLS_HOST_… (tls_verify.h)
-    uint16_t min_version; // 0x0303 or 0x0304
-    uint16_t max_version;
+    unsigned host_flags;    // TLS_HOST_… (tls_verify.h)
+    uint16_t min_version;   // 0x0303, 0x0304; one below counts as the former
+    uint16_t max_version;   // one below leaves nothing that connections could speak
     bool tickets;           // clients: ask for them in TLS 1.2; servers: give them in TLS 1.2
     unsigned ticket_count;  // servers: that TLS 1.3 clients get
     bool ignores_eof;       // OP_IGNORE_UNEXPECTED_EOF

@@ -62,7 +62,7 @@ const char *tls_stream_version(const struct tls_stream *stream); // "TLSv1.3"; N
 const struct tls_cipher *tls_stream_cipher(const struct tls_stream *stream); // NULL: not yet
 const char *tls_stream_alpn(const struct tls_stream *stream);                // NULL: none
 // On a server: what both sides know, in the client's order, 0 at the end. NULL: not known.
-const int *tls_stream_shared_ciphers(const struct tls_stream *stream);
+const int *tls_stream_shared_ciphers(struct tls_stream *stream);
 bool tls_stream_is_resumed(const struct tls_stream *stream);
 
 // The peer's certificates as DER, its own first, valid as long as the stream: those that it has
@@ -70,6 +70,8 @@ bool tls_stream_is_resumed(const struct tls_stream *stream);
 // to out.
 size_t tls_stream_certificates(const struct tls_stream *stream, bool verified, struct str *out,
                                size_t max);
+// The channel binding tls-unique (RFC 5929); size 0: not yet, or TLS 1.3, which has none.
+struct str tls_stream_unique(const struct tls_stream *stream);
 // A verify code (tls_verify.h) also where the mode lets it pass; 0: good, or nothing to verify.
 int tls_stream_verdict(const struct tls_stream *stream);
 

@@ -42,7 +42,7 @@ all: $(OUT)/limpet $(OUT)/limpet.debug
 # --- generated ------------------------------------------------------------------------------------------------
 
 # name version licence of what is linked or packed in, for "version" and "inspect".
-LINKED := python musl libmicrohttpd mbedtls zlib sqlite libffi bzip2 xz zstd tzdata
+LINKED := python musl libmicrohttpd mbedtls zlib sqlite libffi bzip2 xz zstd tzdata ca-certificates
 $(OUT)/gen/parts: toolchain/sources.lock VERSION toolchain/limpet.mk
 	@mkdir -p $(@D)
 	@{ echo "limpet $$(cat VERSION) MIT"; \
@@ -102,7 +102,7 @@ $(OUT)/limpet.stripped: $(OUT)/limpet.elf
 $(OUT)/limpet.debug: $(OUT)/limpet.elf
 	@objcopy --only-keep-debug $< $@
 
-$(OUT)/limpet: $(OUT)/limpet.stripped $(OUT)/gen/parts $(wildcard packaging/*.py)
+$(OUT)/limpet: $(OUT)/limpet.stripped $(OUT)/gen/parts $(wildcard $(OUT)/gen/library packaging/*.py)
 	@$(BUILD_PYTHON) packaging/base.py --output $@ --elf $< --parts $(OUT)/gen/parts --wheel $(PIP_WHEEL) \
 	    --sources $(OUT)/gen/lib $(foreach licence,$(wildcard $(LICENCES)/*),--licence $(notdir $(licence))=$(licence))
 
@@ -147,7 +147,10 @@ $(OUT)/unit/%.o: tests/fuzz/%.c $(OUT)/gen/inputs | $(OUT)/gen/version.h
 $(OUT)/unit/replay_%: $(OUT)/unit/fuzz_%.o $(OUT)/unit/replay.o $(OUT)/unit/libappliance.a
 	@$(CC) $(COMPILE_FLAGS) -o $@ $^ $(LIBRARY_PATHS) $(SERVER_LIBRARIES) -lpthread $(LINK)
 
-unit: $(addprefix $(OUT)/unit/,$(UNIT) $(addprefix replay_,$(FUZZERS)))
+# Programs that end-to-end tests ask what a module thinks.
+ASKED := verify_chain
+
+unit: $(addprefix $(OUT)/unit/,$(UNIT) $(addprefix replay_,$(FUZZERS)) $(ASKED))
 
 # What ThreadSanitizer watches.
 threads: $(addprefix $(OUT)/unit/,test_pool test_pool_load test_pool_loop test_reactor_threads test_tls_handshakes)

@@ -1,0 +1,104 @@
+// tls_stream_session.c - sessions to be resumed, on the client's side; what is known of any.
+#include <mbedtls/sha256.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "tls_stream_priv.h"
+
+enum {
+    ID_MAX = 32,    // bytes
+    TIMEOUT = 7200, // seconds, as OpenSSL's
+};
+
+struct tls_resumption {
+    atomic_uint holders;
+    mbedtls_ssl_session session;
+    bool is_usable; // session is there
+    unsigned char id[ID_MAX];
+    struct tls_resumption_facts facts;
+};
+
+// A session that came with a ticket is known by that.
+static void name(struct tls_resumption *resumption, const mbedtls_ssl_session *session)
+{
+    size_t ticket_size = session->MBEDTLS_PRIVATE(ticket_len);
+    size_t size = session->MBEDTLS_PRIVATE(id_len);
+    if (ticket_size > 0 &&
+        mbedtls_sha256(session->MBEDTLS_PRIVATE(ticket), ticket_size, resumption->id, 0) == 0)
+        size = ID_MAX;
+    else
+        memcpy(resumption->id, session->MBEDTLS_PRIVATE(id), size);
+    resumption->facts = (struct tls_resumption_facts){
+        .id = {(const char *)resumption->id, size},
+        .time = session->MBEDTLS_PRIVATE(start),
+        .timeout = TIMEOUT,
+        .lifetime_hint = ticket_size > 0 ? session->MBEDTLS_PRIVATE(ticket_lifetime) : 0,
+        .has_ticket = ticket_size > 0,
+    };
+}
+
+static struct tls_resumption *make(const struct tls_stream *stream)
+{
+    const mbedtls_ssl_session *current = stream->ssl.MBEDTLS_PRIVATE(session);
+    struct tls_resumption *made = calloc(1, sizeof *made);
+    if (made == NULL || current == NULL) {
+        free(made);
+        return NULL;
+    }
+    made->holders = 1;
+    mbedtls_ssl_session_init(&made->session);
+    name(made, current);
+    // What has no ticket cannot be resumed in TLS 1.3; on a server there is nothing to take.
+    bool may =
+        !stream->is_server && (made->facts.has_ticket ||
+                               current->MBEDTLS_PRIVATE(tls_version) == MBEDTLS_SSL_VERSION_TLS1_2);
+    made->is_usable = may && mbedtls_ssl_get_session(&stream->ssl, &made->session) == 0;
+    return made;
+}
+
+void tls_stream_keep_session(struct tls_stream *stream)
+{
+    struct tls_resumption *session = make(stream);
+    if (session == NULL)
+        return;
+    tls_resumption_drop(stream->session);
+    stream->session = session;
+}
+
+struct tls_resumption *tls_stream_session(struct tls_stream *stream)
+{
+    if (stream->session == NULL && stream->is_done)
+        stream->session = make(stream);
+    return stream->session != NULL ? tls_resumption_hold(stream->session) : NULL;
+}
+
+int tls_stream_resume(struct tls_stream *stream, const struct tls_resumption *session,
+                      struct tls_fault *fault)
+{
+    if (!session->is_usable)
+        return 0;
+    int result = mbedtls_ssl_set_session(&stream->ssl, &session->session);
+    // One of another time or version is not offered, and a full handshake takes place.
+    if (result == MBEDTLS_ERR_SSL_ALLOC_FAILED)
+        return tls_fault_memory(fault);
+    return 0;
+}
+
+void tls_resumption_facts(const struct tls_resumption *session, struct tls_resumption_facts *out)
+{
+    *out = session->facts;
+}
+
+struct tls_resumption *tls_resumption_hold(struct tls_resumption *session)
+{
+    atomic_fetch_add(&session->holders, 1);
+    return session;
+}
+
+void tls_resumption_drop(struct tls_resumption *session)
+{
+    if (session == NULL || atomic_fetch_sub(&session->holders, 1) > 1)
+        return;
+    mbedtls_ssl_session_free(&session->session);
+    free(session);
+}
