@@ -62,7 +62,8 @@ def look(peer):
             "alpn": peer.selected_alpn_protocol(), "certificate": peer.getpeercert(),
             "digest": binary and hashlib.sha256(binary).hexdigest(), "reused": peer.session_reused,
             "sent": digests(chains.get_unverified_chain()), "verified": digests(chains.get_verified_chain()),
-            "binding": len(peer.get_channel_binding() or b"") > 0, "compression": peer.compression()}
+            # For TLS 1.3 "tls-unique" has no meaning (RFC 9266), though OpenSSL gives something out.
+            "binding": peer.version() == "TLSv1.2" and len(peer.get_channel_binding() or b""), "compression": peer.compression()}
 
 
 def ask(peer):
