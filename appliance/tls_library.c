@@ -6,6 +6,7 @@
 #include <mbedtls/platform_time.h>
 #include <mbedtls/sha1.h>
 #include <mbedtls/sha256.h>
+#include <mbedtls/threading.h>
 #include <mbedtls/version.h>
 #include <psa/crypto.h>
 #include <pthread.h>
@@ -45,6 +46,14 @@ static void know_the_processor(void)
     (void)ignored;
 }
 
+// A forked child has one thread, and its locks as they were: maybe held by a thread that it has not.
+static void free_locks(void)
+{
+    mbedtls_mutex_init(&mbedtls_threading_key_slot_mutex);
+    mbedtls_mutex_init(&mbedtls_threading_psa_globaldata_mutex);
+    mbedtls_mutex_init(&mbedtls_threading_psa_rngdata_mutex);
+}
+
 static int start(struct err *err)
 {
     static pid_t started; // a process has one library
@@ -56,6 +65,7 @@ static int start(struct err *err)
         mbedtls_platform_set_time(read_time);
         know_the_processor();
     } else {
+        free_locks();
         mbedtls_psa_crypto_free();
     }
     psa_status_t status = psa_crypto_init();

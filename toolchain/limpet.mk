@@ -147,10 +147,14 @@ $(OUT)/unit/%.o: tests/fuzz/%.c $(OUT)/gen/inputs | $(OUT)/gen/version.h
 $(OUT)/unit/replay_%: $(OUT)/unit/fuzz_%.o $(OUT)/unit/replay.o $(OUT)/unit/libappliance.a
 	@$(CC) $(COMPILE_FLAGS) -o $@ $^ $(LIBRARY_PATHS) $(SERVER_LIBRARIES) -lpthread $(LINK)
 
-# Programs that end-to-end tests ask what a module thinks.
-ASKED := verify_chain
+# Programs that end-to-end tests ask what a module thinks, and the certificates of CPython's tests.
+ASKED := verify_chain print_tls
 
-unit: $(addprefix $(OUT)/unit/,$(UNIT) $(addprefix replay_,$(FUZZERS)) $(ASKED))
+$(OUT)/unit/certdata: $(OUT)/gen/inputs
+	@mkdir -p $(@D)
+	@ln -sfn $(PYTHON)/lib/python3.14/test/certdata $@
+
+unit: $(addprefix $(OUT)/unit/,$(UNIT) $(addprefix replay_,$(FUZZERS)) $(ASKED) certdata)
 
 # What ThreadSanitizer watches.
 threads: $(addprefix $(OUT)/unit/,test_pool test_pool_load test_pool_loop test_reactor_threads test_tls_handshakes)
