@@ -93,9 +93,12 @@ def early_end():
 @task
 def handshake_timeout():
     """A peer that never answers."""
+    async def silent(reader, writer):
+        await reader.read()
+        writer.close()
+
     async def connect():
-        server = await asyncio.start_server(lambda reader, writer: reader.read(), "127.0.0.1", 0)
-        async with server:
+        async with await asyncio.start_server(silent, "127.0.0.1", 0) as server:
             port = server.sockets[0].getsockname()[1]
             return await common.failure_of(fetch(port=port, ssl_handshake_timeout=0.05))
 

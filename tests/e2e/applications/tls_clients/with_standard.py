@@ -158,8 +158,9 @@ def ended(ignored, **options):
     """How reading ends where the peer is gone without TLS having been ended."""
     address = urllib.parse.urlsplit(common.SETTINGS["early_end"])
     context = common.context()
-    if not ignored:  # as it is by default
-        context.options &= ~ssl.OP_IGNORE_UNEXPECTED_EOF
+    context.options &= ~ssl.OP_IGNORE_UNEXPECTED_EOF
+    if ignored:  # as it was by default before Python 3.13
+        context.options |= ssl.OP_IGNORE_UNEXPECTED_EOF
     with context.wrap_socket(socket.create_connection((address.hostname, address.port)), server_hostname="localhost",
                              **options) as peer:
         peer.sendall(b"GET / HTTP/1.1\r\n\r\n")
