@@ -318,6 +318,23 @@ static void test_refusals(void)
     }
 }
 
+// A list of suites that ends in the middle of one is an error, and is not read forever.
+static void test_half_a_suite(void)
+{
+    static const unsigned char begin[] = {0x16, 0x03, 0x01, 0x00, 0x30, 0x01,
+                                          0x00, 0x00, 0x2c, 0x03, 0x03},
+                               suites[] = {0, 0, 3, 0x13, 1, 0, 1, 0, 0, 0};
+    unsigned char hello[sizeof begin + 32 + sizeof suites] = {0};
+    memcpy(hello, begin, sizeof begin);
+    memcpy(hello + sizeof begin + 32, suites, sizeof suites);
+    open_setups(0x0304);
+    open_streams(PIPE_MAX, "example.org");
+    must(write_pipe(&client, hello, sizeof hello) == sizeof hello);
+    CHECK(tls_stream_handshake(server.stream) == TLS_STREAM_FAILED);
+    close_streams();
+    close_setups();
+}
+
 static void test_plain_http(void)
 {
     static const char request[] = "GET / HTTP/1.1\r\nHost: example.org\r\n\r\n";
@@ -525,6 +542,23 @@ static void check_resumption(uint16_t version, bool tickets)
     close_setups();
 }
 
+// A session with one host is offered to no other: a handshake without it takes place.
+static void test_resumption_elsewhere(void)
+{
+    struct tls_fault fault;
+    open_setups(0x0304);
+    open_streams(PIPE_MAX, "example.org");
+    struct tls_resumption *session = take_session();
+    close_streams();
+    open_streams(PIPE_MAX, "www.example.org");
+    CHECK(tls_stream_resume(client.stream, session, &fault) == 0);
+    meet();
+    CHECK(!tls_stream_is_resumed(client.stream));
+    close_streams();
+    tls_resumption_drop(session);
+    close_setups();
+}
+
 static void test_resumption(void)
 {
     check_resumption(0x0303, true);
@@ -612,13 +646,22 @@ static void test_credentials(void)
 }
 
 static const struct unit_case cases[] = {
-    UNIT_CASE(test_tls12),          UNIT_CASE(test_tls13),
-    UNIT_CASE(test_pending),        UNIT_CASE(test_refusals),
-    UNIT_CASE(test_plain_http),     UNIT_CASE(test_early_ends),
-    UNIT_CASE(test_damaged_record), UNIT_CASE(test_no_version_in_common),
-    UNIT_CASE(test_server_names),   UNIT_CASE(test_protocols),
-    UNIT_CASE(test_resumption),     UNIT_CASE(test_unique),
-    UNIT_CASE(test_key_log),        UNIT_CASE(test_credentials),
+    UNIT_CASE(test_tls12),
+    UNIT_CASE(test_tls13),
+    UNIT_CASE(test_pending),
+    UNIT_CASE(test_refusals),
+    UNIT_CASE(test_plain_http),
+    UNIT_CASE(test_half_a_suite),
+    UNIT_CASE(test_early_ends),
+    UNIT_CASE(test_damaged_record),
+    UNIT_CASE(test_no_version_in_common),
+    UNIT_CASE(test_server_names),
+    UNIT_CASE(test_protocols),
+    UNIT_CASE(test_resumption),
+    UNIT_CASE(test_resumption_elsewhere),
+    UNIT_CASE(test_unique),
+    UNIT_CASE(test_key_log),
+    UNIT_CASE(test_credentials),
 };
 
 int main(void)
