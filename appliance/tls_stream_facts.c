@@ -69,6 +69,13 @@ size_t tls_stream_certificates(const struct tls_stream *stream, bool verified, s
     return count;
 }
 
+void tls_stream_keep_authority(const struct tls_stream *stream, struct tls_setup *setup)
+{
+    const struct tls_verdict *verdict = &stream->verdict;
+    if (stream->setup == setup && verdict->code == TLS_VERIFY_OK && verdict->verified_count > 0)
+        tls_trust_add_found(&setup->trust, verdict->verified[verdict->verified_count - 1]);
+}
+
 int tls_stream_verdict(const struct tls_stream *stream)
 {
     return (int)stream->verdict.code;

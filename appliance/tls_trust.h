@@ -48,8 +48,12 @@ void tls_trust_paths(struct tls_trust_paths *out);
 // does.
 int tls_trust_add_default(struct tls_trust **trust, struct tls_fault *fault);
 
+// One that a verification has found in a folder: from now on it is the trust's like those of files,
+// and counted. Nothing happens where it is that already, or memory is short.
+void tls_trust_add_found(struct tls_trust **trust, struct str der);
+
 // How many of each there are: certificates, of these authorities (CA:TRUE, or version 1 and
-// self-signed), lists. Of folders, what has been used so far is not counted.
+// self-signed), lists. Of folders: what tls_trust_add_found was told.
 struct tls_trust_counts {
     size_t certificates, authorities, lists;
 };

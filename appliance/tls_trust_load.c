@@ -113,6 +113,19 @@ int tls_trust_add_pem(struct tls_trust **trust, struct str pem, struct tls_fault
     return tls_trust_merge(trust, more, fault);
 }
 
+void tls_trust_add_found(struct tls_trust **trust, struct str der)
+{
+    struct tls_fault passed_over;
+    if ((*trust)->folder_count == 0) // so it was there
+        return;
+    for (size_t i = 0; i < (*trust)->certificate_count; i++) {
+        const mbedtls_x509_buf *there = &(*trust)->certificates[i]->parsed.raw;
+        if (there->len == der.size && memcmp(there->p, der.data, der.size) == 0)
+            return;
+    }
+    (void)!tls_trust_add_der(trust, der, &passed_over);
+}
+
 // How many bytes the SEQUENCE has that begins here; 0: it is none, or not whole.
 static size_t sequence_size(struct str der)
 {

@@ -215,10 +215,20 @@ static enum tls_stream_status step_handshake(struct operation *operation)
     return tls_stream_handshake(operation->self->stream);
 }
 
+// get_ca_certs() shows the certificates of a folder that were needed.
+static void keep_authority(struct ssl_connection *self)
+{
+    struct ssl_context *context = self->context;
+    PyMutex_Lock(&context->lock);
+    tls_stream_keep_authority(self->stream, context->setup);
+    PyMutex_Unlock(&context->lock);
+}
+
 PyObject *ssl_connection_do_handshake(PyObject *object, PyObject *Py_UNUSED(nothing))
 {
+    struct ssl_connection *self = (struct ssl_connection *)(void *)object;
     _operation_ struct operation operation = {
-        .self = (struct ssl_connection *)(void *)object,
+        .self = self,
         .step = step_handshake,
         .name = "handshake",
     };
@@ -226,6 +236,7 @@ PyObject *ssl_connection_do_handshake(PyObject *object, PyObject *Py_UNUSED(noth
         return NULL;
     if (operation.status != TLS_STREAM_DONE)
         return raise_status(&operation);
+    keep_authority(self);
     Py_RETURN_NONE;
 }
 

@@ -30,7 +30,7 @@ MOUNT_FLAGS := $(foreach symbol,$(shell grep -v '^\#' appliance/mount.symbols),-
 SERVER_LIBRARIES := -lmicrohttpd -lmbedtls -lmbedx509 -lmbedcrypto -lz
 LIBRARY_PATHS := $(addprefix -L,$(addsuffix /lib,$(PARTS)))
 PYTHON_LIBRARIES := $(PYTHON)/lib/libpython3.14.a $(filter-out %/libpython3.14.a,$(wildcard $(PYTHON)/lib/*.a))
-LIBRARIES := $(SERVER_LIBRARIES) -lsqlite3 -lbz2 -llzma -lzstd -lffi -lm -lpthread \
+LIBRARIES := $(SERVER_LIBRARIES) -lscrypt-kdf -lsqlite3 -lbz2 -llzma -lzstd -lffi -lm -lpthread \
              $(if $(filter 0,$(TARGET_STATIC)),-ldl -lutil)
 # musl gives threads the stack size that stands in the program header; CPython needs more than its default.
 # gcc leaves the index of unwind tables, by which a crash finds its frames, out of static binaries.
@@ -42,7 +42,7 @@ all: $(OUT)/limpet $(OUT)/limpet.debug
 # --- generated ------------------------------------------------------------------------------------------------
 
 # name version licence of what is linked or packed in, for "version" and "inspect".
-LINKED := python musl libmicrohttpd mbedtls zlib sqlite libffi bzip2 xz zstd tzdata ca-certificates
+LINKED := python musl libmicrohttpd mbedtls zlib sqlite libffi bzip2 xz zstd scrypt tzdata ca-certificates
 $(OUT)/gen/parts: toolchain/sources.lock VERSION toolchain/limpet.mk
 	@mkdir -p $(@D)
 	@{ echo "limpet $$(cat VERSION) MIT"; \
