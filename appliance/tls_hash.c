@@ -11,6 +11,7 @@
 #include <mbedtls/sha256.h>
 #include <mbedtls/sha3.h>
 #include <mbedtls/sha512.h>
+#include <pthread.h>
 #include <stdlib.h>
 #include <strings.h>
 
@@ -191,39 +192,30 @@ size_t tls_hash_block_size(const struct tls_hash_kind *kind)
 
 // --- the processor ---
 
+// What the processor has instructions for, and mbedTLS knows them. It is asked once: in a virtual
+// machine the question takes microseconds.
+static int processor_has[QUICKER_WITH_SHA512 + 1];
+
+static void ask_processor(void)
+{
+    processor_has[QUICKER_ALWAYS] = 1;
 #if defined(__x86_64__)
-
-static int processor_has(enum quicker_with instructions)
-{
     unsigned a, b, c, d;
-    // Those for SHA-512, which the latest processors have, mbedTLS does not know.
-    return instructions == QUICKER_WITH_SHA256 && __get_cpuid(1, &a, &b, &c, &d) &&
-           (c & bit_SSSE3) != 0 && (c & bit_SSE4_1) != 0 &&
-           __get_cpuid_count(7, 0, &a, &b, &c, &d) && (b & bit_SHA) != 0;
-}
-
+    processor_has[QUICKER_WITH_SHA256] =
+        __get_cpuid(1, &a, &b, &c, &d) && (c & bit_SSSE3) != 0 && (c & bit_SSE4_1) != 0 &&
+        __get_cpuid_count(7, 0, &a, &b, &c, &d) && (b & bit_SHA) != 0;
 #elif defined(__aarch64__)
-
-static int processor_has(enum quicker_with instructions)
-{
-    static const unsigned long needed[] = {
-        [QUICKER_WITH_SHA256] = HWCAP_SHA2, [QUICKER_WITH_SHA512] = HWCAP_SHA512};
-    return (getauxval(AT_HWCAP) & needed[instructions]) != 0;
-}
-
-#else
-
-static int processor_has(enum quicker_with instructions)
-{
-    (void)instructions;
-    return 0;
-}
-
+    unsigned long instructions = getauxval(AT_HWCAP);
+    processor_has[QUICKER_WITH_SHA256] = (instructions & HWCAP_SHA2) != 0;
+    processor_has[QUICKER_WITH_SHA512] = (instructions & HWCAP_SHA512) != 0;
 #endif
+}
 
 int tls_hash_is_quicker(const struct tls_hash_kind *kind)
 {
-    return kind->quicker == QUICKER_ALWAYS || processor_has(kind->quicker);
+    static pthread_once_t asked = PTHREAD_ONCE_INIT;
+    pthread_once(&asked, ask_processor);
+    return processor_has[kind->quicker];
 }
 
 // --- digests ---
