@@ -4,6 +4,7 @@ OpenSSL, to the same end, for the same reason, in the same words. With -s the ta
 import collections
 import contextlib
 import json
+import os
 import pathlib
 import re
 import subprocess
@@ -38,7 +39,7 @@ class Client:
     def decide(self, task):
         if self._process is None:
             self._process = subprocess.Popen(self._command, stdin=subprocess.PIPE, stdout=subprocess.PIPE,
-                                             env=ENVIRONMENT, text=True)
+                                             env={**os.environ, **ENVIRONMENT}, text=True)
         self._process.stdin.write(json.dumps(task) + "\n")
         self._process.stdin.flush()
         line = self._process.stdout.readline()

@@ -9,14 +9,15 @@ import common
 from common import task
 
 PORTS = common.SETTINGS.get("ports")
+NAME = "client.test"  # or smtplib asks the DNS for ours
 TEXT = b"Subject: hello\r\n\r\n" + b"a line of a message\r\n" * 50_000  # 1 MB
 
 
 def smtp(upgrade, context=None):
     context = context or common.context()
     if not upgrade:
-        return smtplib.SMTP_SSL("localhost", PORTS["smtps"], context=context, timeout=common.TIMEOUT_S)
-    made = smtplib.SMTP("localhost", PORTS["smtp"], timeout=common.TIMEOUT_S)
+        return smtplib.SMTP_SSL("localhost", PORTS["smtps"], NAME, context=context, timeout=common.TIMEOUT_S)
+    made = smtplib.SMTP("localhost", PORTS["smtp"], NAME, timeout=common.TIMEOUT_S)
     made.starttls(context=context)
     return made
 
@@ -43,7 +44,7 @@ def smtp_starttls():
 @task
 def smtp_in_the_clear():
     """Without TLS the service offers no login."""
-    with smtplib.SMTP("localhost", PORTS["smtp"], timeout=common.TIMEOUT_S) as made:
+    with smtplib.SMTP("localhost", PORTS["smtp"], NAME, timeout=common.TIMEOUT_S) as made:
         return common.failure(made.login, "user", "secret")
 
 
