@@ -247,7 +247,7 @@ static int read_facts(struct tls_certificate_text *out, struct tls_der der)
 static int read_certificate(struct tls_certificate_text *out, struct tls_der der)
 {
     struct tls_der certificate, facts, passed;
-    if (tls_der_take(&der, TAG_SEQUENCE, &certificate) < 0 || der.at != der.end ||
+    if (tls_der_take(&der, TAG_SEQUENCE, &certificate) < 0 ||
         tls_der_take(&certificate, TAG_SEQUENCE, &facts) < 0 ||
         tls_der_take(&certificate, TAG_SEQUENCE, &passed) < 0 ||
         tls_der_take(&certificate, MBEDTLS_ASN1_BIT_STRING, &passed) < 0 ||

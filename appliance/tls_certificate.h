@@ -45,7 +45,8 @@ struct tls_certificate_text {
     void *memory;                                  // of all above
 };
 
-// Of DER. Errors: SSL library "ASN1" where the bytes are none.
+// Of DER; what is behind the certificate does not matter. Errors: SSL library "ASN1" where these
+// bytes are none.
 int tls_certificate_read(struct tls_certificate_text *out, struct str der, struct tls_fault *fault);
 void tls_certificate_fini(struct tls_certificate_text *facts);
 

@@ -29,7 +29,8 @@ static int read_file(struct buf *out, const char *path, struct tls_fault *fault)
 // What is between "-----BEGIN X-----" and "-----END X-----".
 struct block {
     struct str label;
-    struct str base64; // headers (RFC 1421) left out
+    struct str base64; // without headers (RFC 1421)
+    bool has_headers;
 };
 
 static bool is_blank(char character)
@@ -87,7 +88,9 @@ static int take_block(const char **at, struct block *out)
         const char *end = *at;
         if (!is_boundary(take_line(at), STR("-----END "), &end_label))
             continue;
-        out->base64 = without_headers((struct str){begin, (size_t)(end - begin)});
+        struct str body = {begin, (size_t)(end - begin)};
+        out->base64 = without_headers(body);
+        out->has_headers = out->base64.data != body.data;
         return str_equal(end_label, out->label) ? 0 : -1;
     }
     return -1;
@@ -110,7 +113,8 @@ static unsigned char *decode(struct str base64, size_t *size)
     return steal_ptr(&decoded);
 }
 
-// As OpenSSL: a block before the first certificate is passed over, but it has to be one.
+// As OpenSSL: a block before the first certificate is passed over, but it has to be one; headers
+// would say that the certificate is encrypted.
 int tls_certificate_load(struct str *der, const char *path, struct tls_fault *fault)
 {
     _buf_ struct buf text = BUF_INIT(FILE_MAX_SIZE);
@@ -122,12 +126,15 @@ int tls_certificate_load(struct str *der, const char *path, struct tls_fault *fa
         unsigned char *decoded = decode(block.base64, &size);
         if (decoded == NULL)
             break;
-        if (str_equal(block.label, STR("CERTIFICATE")) ||
-            str_equal(block.label, STR("X509 CERTIFICATE"))) {
+        bool is_wanted = str_equal(block.label, STR("CERTIFICATE")) ||
+                         str_equal(block.label, STR("X509 CERTIFICATE"));
+        if (is_wanted && !block.has_headers) {
             *der = (struct str){(char *)decoded, size};
             return 0;
         }
         free(decoded);
+        if (is_wanted)
+            break;
     }
     return tls_fault_set(fault, TLS_FAULT_SSL, NULL, NULL, "Error decoding PEM-encoded file");
 }

@@ -1,5 +1,5 @@
-// tls_certificate_priv.h - what tls_certificate*.c share. Included by them only. Here, an element is
-// one of DER (X.690 section 8.1): a tag and its contents.
+// tls_certificate_priv.h - what tls_certificate*.c share. Included by them only. Here, an element
+// is one of DER (X.690 section 8.1): a tag and its contents.
 #pragma once
 
 #include <stddef.h>

@@ -8,7 +8,8 @@
 #include "err.h"
 
 // Ready to be used in this process: also again after a fork, since two processes with the same
-// state of random numbers would use the same keys. Errors: no random numbers can be had.
+// state of random numbers would use the same keys. Any thread may call it. Errors: no random
+// numbers can be had.
 int tls_library_start(struct err *err);
 
 // Unix time in seconds, but never before limpet was built: a machine without a clock of its own

@@ -1,4 +1,5 @@
-// tls_object.c - the table of object identifiers, and their numbers out of DER (X.690 section 8.19).
+// tls_object.c - the table of object identifiers, and their numbers out of DER (X.690 section
+// 8.19).
 #include "tls_object.h"
 
 #include <stdlib.h>

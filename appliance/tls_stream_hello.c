@@ -68,9 +68,9 @@ static void parse(struct tls_hello *hello)
     struct reader suites = take_vector(&reader, 2);
     take_vector(&reader, 1);
     struct reader extensions = take_vector(&reader, 2);
-    while (suites.at < suites.end && reader.ok && count < TLS_CIPHERS_MAX - 1) {
+    while (suites.at < suites.end && reader.ok && suites.ok && count < TLS_CIPHERS_MAX - 1) {
         int number = (int)take_number(&suites, 2);
-        if (tls_cipher_of(number) != NULL)
+        if (suites.ok && tls_cipher_of(number) != NULL)
             hello->ciphers[count++] = number;
     }
     hello->ciphers[count] = 0;

@@ -72,10 +72,20 @@ struct tls_resumption *tls_stream_session(struct tls_stream *stream)
     return stream->session != NULL ? tls_resumption_hold(stream->session) : NULL;
 }
 
+// The library gives up where it should resume a session of TLS 1.3 with a host of another name (RFC
+// 8446 section 4.6.1); a full handshake is what takes place instead.
+static bool is_of_host(const struct tls_resumption *session, const struct tls_stream *stream)
+{
+    const char *its = session->session.MBEDTLS_PRIVATE(hostname);
+    const char *ours = stream->ssl.MBEDTLS_PRIVATE(hostname);
+    return session->session.MBEDTLS_PRIVATE(tls_version) != MBEDTLS_SSL_VERSION_TLS1_3 ||
+           strcmp(its != NULL ? its : "", ours != NULL ? ours : "") == 0;
+}
+
 int tls_stream_resume(struct tls_stream *stream, const struct tls_resumption *session,
                       struct tls_fault *fault)
 {
-    if (!session->is_usable)
+    if (!session->is_usable || !is_of_host(session, stream))
         return 0;
     int result = mbedtls_ssl_set_session(&stream->ssl, &session->session);
     // One of another time or version is not offered, and a full handshake takes place.

@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include <unistd.h>
 
+#include "mount.h"
 #include "tls_trust_priv.h"
 
 // The usual bundles, with the folder that belongs to each.
@@ -18,14 +19,15 @@ static const struct {
     {"/etc/ssl/cert.pem", "/etc/ssl/certs"},                                     // others
 };
 
-static char archived[PATH_MAX]; // the bundle in the archive; of a process, as its executable is
+// The bundle in the archive: of a process, as its executable is. Empty: there is none.
+static char archived[PATH_MAX];
 static pthread_once_t found = PTHREAD_ONCE_INIT;
 
 static void find_archived(void)
 {
-    static const char name[] = "/lib/ca-roots.pem";
-    ssize_t size = readlink("/proc/self/exe", archived, sizeof archived - sizeof name);
-    snprintf(archived + (size > 0 ? size : 0), sizeof name, "%s", name);
+    const char *prefix = mount_prefix();
+    if (prefix != NULL)
+        snprintf(archived, sizeof archived, "%slib/ca-roots.pem", prefix);
 }
 
 void tls_trust_paths(struct tls_trust_paths *out)

@@ -118,9 +118,32 @@ static bool read_names(struct tls_known *out, struct str value)
     return true;
 }
 
+// GeneralSubtrees: each a GeneralName, then its bounds.
+static bool are_subtrees(struct str subtrees)
+{
+    struct str subtree, part;
+    int tag;
+    while (subtrees.size > 0) {
+        if (!tls_value_take(&subtrees, TLS_DER_SEQUENCE, &subtree) ||
+            !tls_value_next(&subtree, &tag, &part))
+            return false;
+        while (subtree.size > 0)
+            if (!tls_value_next(&subtree, &tag, &part))
+                return false;
+    }
+    return true;
+}
+
 static bool read_constraints(struct tls_known *out, struct str value)
 {
-    return tls_value_take(&value, TLS_DER_SEQUENCE, &out->constraints);
+    enum { PERMITTED = 0xa0, EXCLUDED = 0xa1 };
+    struct str subtrees;
+    if (!tls_value_take(&value, TLS_DER_SEQUENCE, &out->constraints))
+        return false;
+    struct str rest = out->constraints;
+    return (!tls_value_take(&rest, PERMITTED, &subtrees) || are_subtrees(subtrees)) &&
+           (!tls_value_take(&rest, EXCLUDED, &subtrees) || are_subtrees(subtrees)) &&
+           rest.size == 0;
 }
 
 static bool read_nothing(struct tls_known *out, struct str value)

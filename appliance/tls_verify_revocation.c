@@ -97,13 +97,17 @@ static bool is_signed(const struct tls_revocations *list, const struct tls_known
 }
 
 // "removeFromCRL" (section 5.3.1): revoked no longer.
-static bool is_removed(const mbedtls_x509_crl_entry *entry)
+static bool is_removed(const mbedtls_x509_crl *crl, const mbedtls_x509_crl_entry *entry)
 {
     enum { REMOVED = 8 };
-    struct str all = {(const char *)entry->entry_ext.p, entry->entry_ext.len};
-    struct str list = all, parts, oid, flag, value, reason;
-    if (all.size > 0 && tls_value_take(&all, TLS_DER_SEQUENCE, &parts))
-        list = parts;
+    const unsigned char *end = crl->raw.p + crl->raw.len;
+    struct str list, parts, oid, flag, value, reason;
+    if (entry->entry_ext.p == NULL)
+        return false;
+    // The library's length is that of the contents, but it begins at the tag.
+    struct str all = {(const char *)entry->entry_ext.p, (size_t)(end - entry->entry_ext.p)};
+    if (!tls_value_take(&all, TLS_DER_SEQUENCE, &list))
+        return false;
     while (tls_value_take(&list, TLS_DER_SEQUENCE, &parts))
         if (tls_value_take(&parts, TLS_DER_OID, &oid) && str_equal(oid, STR("\x55\x1d\x15"))) {
             (void)!tls_value_take(&parts, TLS_DER_BOOLEAN, &flag);
@@ -121,7 +125,7 @@ static bool is_revoked(const struct tls_revocations *list, const struct tls_know
     for (; entry != NULL && entry->serial.p != NULL; entry = entry->next) {
         struct str revoked = {(const char *)entry->serial.p, entry->serial.len};
         if (tls_value_same_integer(revoked, serial))
-            return !is_removed(entry);
+            return !is_removed(&list->parsed, entry);
     }
     return false;
 }

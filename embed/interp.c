@@ -11,6 +11,7 @@
 #include "buf.h"
 #include "cleanup.h"
 #include "interp.h"
+#include "mod_hash.h"
 #include "mod_limpet.h"
 #include "mod_ssl.h"
 #include "rsgi.h"
@@ -91,7 +92,8 @@ static int prepare(const struct archive *archive)
     PyImport_FrozenModules = frozen_modules;
     mod_limpet_use_archive(archive);
     if (PyImport_AppendInittab("_limpet_rsgi", rsgi_module) < 0 ||
-        PyImport_AppendInittab("_ssl", mod_ssl_init) < 0)
+        PyImport_AppendInittab("_ssl", mod_ssl_init) < 0 ||
+        PyImport_AppendInittab("_hashlib", mod_hash_init) < 0)
         return -1;
     return PyImport_AppendInittab("_limpet", mod_limpet_init);
 }

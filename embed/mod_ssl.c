@@ -116,8 +116,7 @@ static PyObject *rand_status(PyObject *Py_UNUSED(module), PyObject *Py_UNUSED(no
 PyDoc_STRVAR(verify_paths_doc, "get_default_verify_paths() -> tuple\n\n"
                                "Variable and path of a file, variable and path of a folder.");
 
-static PyObject *get_default_verify_paths(PyObject *Py_UNUSED(module),
-                                          PyObject *Py_UNUSED(nothing))
+static PyObject *get_default_verify_paths(PyObject *Py_UNUSED(module), PyObject *Py_UNUSED(nothing))
 {
     struct tls_trust_paths paths;
     tls_trust_paths(&paths);

@@ -129,8 +129,9 @@ static void bio_dealloc(PyObject *object)
     Py_DECREF(type);
 }
 
-PyDoc_STRVAR(read_doc, "read(size=-1, /) -> bytes\n\n"
-                       "Up to so many bytes; all of them by default. Nothing: there is none, or eof.");
+PyDoc_STRVAR(read_doc,
+             "read(size=-1, /) -> bytes\n\n"
+             "Up to so many bytes; all of them by default. Nothing: there is none, or eof.");
 
 static PyObject *bio_read(PyObject *object, PyObject *arguments)
 {

@@ -77,8 +77,7 @@ static PyObject *name_tuple(const struct tls_name_parts *name)
         return NULL;
     for (size_t i = 0; i < name->count; i++) {
         const struct tls_name_part *part = &name->parts[i];
-        if (relative != NULL && part->begins &&
-            append(whole, frozen(py_steal(&relative))) < 0)
+        if (relative != NULL && part->begins && append(whole, frozen(py_steal(&relative))) < 0)
             return NULL;
         if (relative == NULL && (relative = PyList_New(0)) == NULL)
             return NULL;

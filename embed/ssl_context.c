@@ -135,8 +135,7 @@ static PyObject *wrap_socket(PyObject *object, PyObject *arguments, PyObject *ke
 {
     static char *names[] = {"sock", "server_side", "server_hostname", "owner", "session", NULL};
     struct ssl_context *self = context_of(object);
-    struct ssl_wrap wrap = {
-        .server_hostname = Py_None, .owner = Py_None, .session = Py_None};
+    struct ssl_wrap wrap = {.server_hostname = Py_None, .owner = Py_None, .session = Py_None};
     if (!PyArg_ParseTupleAndKeywords(arguments, keywords, "O!p|O$OO:_wrap_socket", names,
                                      self->state->socket, &wrap.socket, &wrap.is_server,
                                      &wrap.server_hostname, &wrap.owner, &wrap.session) ||
@@ -154,8 +153,7 @@ static PyObject *wrap_bio(PyObject *object, PyObject *arguments, PyObject *keywo
                             "owner",    "session",  NULL};
     struct ssl_context *self = context_of(object);
     PyTypeObject *bio = self->state->memory_bio;
-    struct ssl_wrap wrap = {
-        .server_hostname = Py_None, .owner = Py_None, .session = Py_None};
+    struct ssl_wrap wrap = {.server_hostname = Py_None, .owner = Py_None, .session = Py_None};
     if (!PyArg_ParseTupleAndKeywords(arguments, keywords, "O!O!p|O$OO:_wrap_bio", names, bio,
                                      &wrap.incoming, bio, &wrap.outgoing, &wrap.is_server,
                                      &wrap.server_hostname, &wrap.owner, &wrap.session) ||
@@ -221,8 +219,7 @@ static PyObject *set_alpn_protocols(PyObject *object, PyObject *protocols)
     if (PyObject_GetBuffer(protocols, &wire, PyBUF_SIMPLE) < 0)
         return NULL;
     PyMutex_Lock(&self->lock);
-    int result =
-        tls_setup_set_alpn(self->setup, (struct str){wire.buf, (size_t)wire.len}, &fault);
+    int result = tls_setup_set_alpn(self->setup, (struct str){wire.buf, (size_t)wire.len}, &fault);
     PyMutex_Unlock(&self->lock);
     PyBuffer_Release(&wire);
     if (result < 0)
@@ -281,7 +278,8 @@ static PyObject *set_psk_callback(PyObject *Py_UNUSED(self), PyObject *Py_UNUSED
 
 // --- the type ---
 
-#define WITH_KEYWORDS(function) (PyCFunction)(void (*)(void))(function), METH_VARARGS | METH_KEYWORDS
+#define WITH_KEYWORDS(function) \
+    (PyCFunction)(void (*)(void))(function), METH_VARARGS | METH_KEYWORDS
 
 static PyMethodDef methods[] = {
     {"_wrap_socket", WITH_KEYWORDS(wrap_socket), wrap_socket_doc},
@@ -321,7 +319,7 @@ static PyType_Slot slots[] = {
 PyType_Spec ssl_context_spec = {
     .name = "_ssl._SSLContext",
     .basicsize = sizeof(struct ssl_context),
-    .flags = Py_TPFLAGS_DEFAULT | Py_TPFLAGS_BASETYPE | Py_TPFLAGS_HAVE_GC |
-             Py_TPFLAGS_IMMUTABLETYPE,
+    .flags =
+        Py_TPFLAGS_DEFAULT | Py_TPFLAGS_BASETYPE | Py_TPFLAGS_HAVE_GC | Py_TPFLAGS_IMMUTABLETYPE,
     .slots = slots,
 };

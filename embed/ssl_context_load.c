@@ -67,11 +67,9 @@ static int load_identity(struct ssl_context *self, const char *const paths[2],
 {
     int result;
     PyMutex_Lock(&self->lock);
-    Py_BEGIN_ALLOW_THREADS
-    result = tls_setup_load_identity(self->setup, paths[0], paths[1],
-                                     password != NULL ? give_password : NULL, password, fault);
-    Py_END_ALLOW_THREADS
-    PyMutex_Unlock(&self->lock);
+    Py_BEGIN_ALLOW_THREADS result = tls_setup_load_identity(
+        self->setup, paths[0], paths[1], password != NULL ? give_password : NULL, password, fault);
+    Py_END_ALLOW_THREADS PyMutex_Unlock(&self->lock);
     return result;
 }
 
@@ -84,7 +82,8 @@ static int load_with_callback(struct ssl_context *self, const char *const paths[
     if (result == 0 || !password->asked)
         return result;
     _pyref_ PyObject *value = PyObject_CallNoArgs(callback);
-    if (value == NULL || set_password(password, value, "password callback must return a string") < 0)
+    if (value == NULL ||
+        set_password(password, value, "password callback must return a string") < 0)
         return -1;
     *fault = (struct tls_fault){.kind = TLS_FAULT_NONE};
     return load_identity(self, paths, password, fault);
@@ -192,10 +191,8 @@ static int add_quietly(struct ssl_context *self, add_function *add, const void *
 {
     int result;
     PyMutex_Lock(&self->lock);
-    Py_BEGIN_ALLOW_THREADS
-    result = add(tls_setup_trust(self->setup), source, fault);
-    Py_END_ALLOW_THREADS
-    PyMutex_Unlock(&self->lock);
+    Py_BEGIN_ALLOW_THREADS result = add(tls_setup_trust(self->setup), source, fault);
+    Py_END_ALLOW_THREADS PyMutex_Unlock(&self->lock);
     return result;
 }
 
@@ -223,9 +220,9 @@ static int add_data(struct ssl_context *self, struct str bytes, bool is_text)
     }
     if (add_quietly(self, is_text ? add_pem : add_der, &bytes, &fault) == 0)
         return 0;
-    bool has_none = fault.kind == TLS_FAULT_SSL &&
-                    (!is_text || is_reason(&fault, "NO_START_LINE") ||
-                     is_reason(&fault, "NO_CERTIFICATE_OR_CRL_FOUND"));
+    bool has_none =
+        fault.kind == TLS_FAULT_SSL && (!is_text || is_reason(&fault, "NO_START_LINE") ||
+                                        is_reason(&fault, "NO_CERTIFICATE_OR_CRL_FOUND"));
     if (has_none)
         ssl_error_set(self->state, SSL_ERROR, SSL_NUMBER_NONE,
                       is_text ? "no start line: cadata does not contain a certificate"

@@ -136,8 +136,8 @@ struct ssl_connection {
     unsigned long hooked_thread; // in which the server name callback runs; 0: it does not
     int fd;                      // for the call that is made
     bool is_server;
-    bool has_begun;   // something was exchanged, or tried to
-    bool said_close;  // by unwrap
+    bool has_begun;  // something was exchanged, or tried to
+    bool said_close; // by unwrap
 };
 
 // What a connection is made of.

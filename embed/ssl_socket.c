@@ -83,8 +83,7 @@ static struct tls_stream *stream_new(struct ssl_connection *self, struct ssl_con
     if (self->incoming != NULL)
         transport = (struct tls_transport){self, read_bio, write_bio};
     const char *name = NULL;
-    if (self->server_hostname != NULL &&
-        (name = PyUnicode_AsUTF8(self->server_hostname)) == NULL)
+    if (self->server_hostname != NULL && (name = PyUnicode_AsUTF8(self->server_hostname)) == NULL)
         return NULL;
     PyMutex_Lock(&context->lock);
     struct tls_stream *stream =
@@ -264,12 +263,9 @@ int ssl_connection_server_name(void *connection, const char *name)
 // --- the type ---
 
 static PyType_Slot slots[] = {
-    {Py_tp_doc, "A TLS connection."},
-    {Py_tp_traverse, connection_traverse},
-    {Py_tp_dealloc, connection_dealloc},
-    {Py_tp_methods, ssl_connection_methods},
-    {Py_tp_getset, ssl_connection_attributes},
-    {0, NULL},
+    {Py_tp_doc, "A TLS connection."},          {Py_tp_traverse, connection_traverse},
+    {Py_tp_dealloc, connection_dealloc},       {Py_tp_methods, ssl_connection_methods},
+    {Py_tp_getset, ssl_connection_attributes}, {0, NULL},
 };
 
 PyType_Spec ssl_connection_spec = {

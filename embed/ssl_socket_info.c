@@ -30,13 +30,12 @@ PyObject *ssl_cipher_tuple(const struct tls_cipher *cipher)
 
 PyObject *ssl_cipher_dict(const struct tls_cipher *cipher)
 {
-    return Py_BuildValue("{slsssssssisisOszszszsz}", "id", CIPHER_ID | (long)cipher->number, "name",
-                         cipher->name, "protocol", cipher->protocol, "description",
-                         cipher->description, "strength_bits", cipher->strength_bits, "alg_bits",
-                         cipher->algorithm_bits, "aead",
-                         cipher->digest == NULL ? Py_True : Py_False, "symmetric",
-                         cipher->symmetric, "digest", cipher->digest, "kea", cipher->kea, "auth",
-                         cipher->auth);
+    return Py_BuildValue(
+        "{slsssssssisisOszszszsz}", "id", CIPHER_ID | (long)cipher->number, "name", cipher->name,
+        "protocol", cipher->protocol, "description", cipher->description, "strength_bits",
+        cipher->strength_bits, "alg_bits", cipher->algorithm_bits, "aead",
+        cipher->digest == NULL ? Py_True : Py_False, "symmetric", cipher->symmetric, "digest",
+        cipher->digest, "kea", cipher->kea, "auth", cipher->auth);
 }
 
 static PyObject *get_cipher(PyObject *object, PyObject *Py_UNUSED(nothing))
@@ -115,8 +114,8 @@ static PyObject *peer_certificate(struct ssl_connection *self)
     struct str der;
     bool locked = ssl_connection_lock(self);
     size_t count = tls_stream_certificates(self->stream, false, &der, 1);
-    PyObject *bytes = count > 0 ? PyBytes_FromStringAndSize(der.data, (Py_ssize_t)der.size)
-                                : Py_NewRef(Py_None);
+    PyObject *bytes =
+        count > 0 ? PyBytes_FromStringAndSize(der.data, (Py_ssize_t)der.size) : Py_NewRef(Py_None);
     ssl_connection_unlock(self, locked);
     return bytes;
 }
@@ -336,8 +335,8 @@ PyMethodDef ssl_connection_methods[] = {
     {"get_unverified_chain", get_unverified_chain, METH_NOARGS, NULL},
     {"get_channel_binding", (PyCFunction)(void (*)(void))get_channel_binding,
      METH_VARARGS | METH_KEYWORDS,
-     "get_channel_binding(cb_type='tls-unique') -> bytes or None\n\nRFC 5929. None: not yet, or TLS "
-     "1.3, which has none."},
+     "get_channel_binding(cb_type='tls-unique') -> bytes or None\n\n"
+     "RFC 5929. None: not yet, or TLS 1.3, which has none."},
     {"cipher", get_cipher, METH_NOARGS, "cipher() -> (name, protocol, bits) or None"},
     {"shared_ciphers", get_shared_ciphers, METH_NOARGS, "shared_ciphers() -> list or None"},
     {"version", get_version, METH_NOARGS, "version() -> str or None"},

@@ -97,11 +97,10 @@ static int poll_socket(const struct operation *operation, struct pollfd *watch)
         milliseconds = left < INT_MAX ? (int)left : INT_MAX;
     }
     int count, error;
-    Py_BEGIN_ALLOW_THREADS
-    count = poll(watch, 1, milliseconds);
+    Py_BEGIN_ALLOW_THREADS count = poll(watch, 1, milliseconds);
     error = errno;
-    Py_END_ALLOW_THREADS
-    if (count < 0 && error != EINTR) {
+    Py_END_ALLOW_THREADS if (count < 0 && error != EINTR)
+    {
         errno = error;
         PyErr_SetFromErrno(PyExc_OSError);
         return -1;
@@ -294,8 +293,7 @@ static PyObject *read_bytes(struct ssl_connection *self, Py_ssize_t size)
     PyObject *bytes = PyBytes_FromStringAndSize(NULL, size < RECORD ? size : RECORD);
     if (bytes == NULL || size == 0)
         return bytes;
-    Py_ssize_t count =
-        read_into(self, PyBytes_AS_STRING(bytes), (size_t)PyBytes_GET_SIZE(bytes));
+    Py_ssize_t count = read_into(self, PyBytes_AS_STRING(bytes), (size_t)PyBytes_GET_SIZE(bytes));
     if (count < 0) {
         Py_DECREF(bytes);
         return NULL;
@@ -309,8 +307,9 @@ static PyObject *read_buffer(struct ssl_connection *self, Py_ssize_t size, PyObj
     Py_buffer buffer;
     if (PyObject_GetBuffer(target, &buffer, PyBUF_WRITABLE) < 0) {
         if (PyErr_ExceptionMatches(PyExc_BufferError))
-            PyErr_Format(PyExc_TypeError, "read() argument 2 must be read-write bytes-like object, "
-                                          "not %T",
+            PyErr_Format(PyExc_TypeError,
+                         "read() argument 2 must be read-write bytes-like object, "
+                         "not %T",
                          target);
         return NULL;
     }
@@ -364,8 +363,8 @@ static int begin_turn(struct operation *operation)
         }
         PyLockStatus got = PyThread_acquire_lock_timed(operation->self->writing, 0, 0);
         if (got != PY_LOCK_ACQUIRED) {
-            Py_BEGIN_ALLOW_THREADS
-            got = PyThread_acquire_lock_timed(operation->self->writing, left, 1);
+            Py_BEGIN_ALLOW_THREADS got =
+                PyThread_acquire_lock_timed(operation->self->writing, left, 1);
             Py_END_ALLOW_THREADS
         }
         if (got == PY_LOCK_ACQUIRED)

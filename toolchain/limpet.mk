@@ -30,7 +30,7 @@ MOUNT_FLAGS := $(foreach symbol,$(shell grep -v '^\#' appliance/mount.symbols),-
 SERVER_LIBRARIES := -lmicrohttpd -lmbedtls -lmbedx509 -lmbedcrypto -lz
 LIBRARY_PATHS := $(addprefix -L,$(addsuffix /lib,$(PARTS)))
 PYTHON_LIBRARIES := $(PYTHON)/lib/libpython3.14.a $(filter-out %/libpython3.14.a,$(wildcard $(PYTHON)/lib/*.a))
-LIBRARIES := $(SERVER_LIBRARIES) -lsqlite3 -lbz2 -llzma -lzstd -lffi -lm -lpthread \
+LIBRARIES := $(SERVER_LIBRARIES) -lscrypt-kdf -lsqlite3 -lbz2 -llzma -lzstd -lffi -lm -lpthread \
              $(if $(filter 0,$(TARGET_STATIC)),-ldl -lutil)
 # musl gives threads the stack size that stands in the program header; CPython needs more than its default.
 # gcc leaves the index of unwind tables, by which a crash finds its frames, out of static binaries.
@@ -42,7 +42,7 @@ all: $(OUT)/limpet $(OUT)/limpet.debug
 # --- generated ------------------------------------------------------------------------------------------------
 
 # name version licence of what is linked or packed in, for "version" and "inspect".
-LINKED := python musl libmicrohttpd mbedtls zlib sqlite libffi bzip2 xz zstd tzdata ca-certificates
+LINKED := python musl libmicrohttpd mbedtls zlib sqlite libffi bzip2 xz zstd scrypt tzdata ca-certificates
 $(OUT)/gen/parts: toolchain/sources.lock VERSION toolchain/limpet.mk
 	@mkdir -p $(@D)
 	@{ echo "limpet $$(cat VERSION) MIT"; \
@@ -147,10 +147,14 @@ $(OUT)/unit/%.o: tests/fuzz/%.c $(OUT)/gen/inputs | $(OUT)/gen/version.h
 $(OUT)/unit/replay_%: $(OUT)/unit/fuzz_%.o $(OUT)/unit/replay.o $(OUT)/unit/libappliance.a
 	@$(CC) $(COMPILE_FLAGS) -o $@ $^ $(LIBRARY_PATHS) $(SERVER_LIBRARIES) -lpthread $(LINK)
 
-# Programs that end-to-end tests ask what a module thinks.
-ASKED := verify_chain
+# Programs that end-to-end tests ask what a module thinks, and the certificates of CPython's tests.
+ASKED := verify_chain print_tls
 
-unit: $(addprefix $(OUT)/unit/,$(UNIT) $(addprefix replay_,$(FUZZERS)) $(ASKED))
+$(OUT)/unit/certdata: $(OUT)/gen/inputs
+	@mkdir -p $(@D)
+	@ln -sfn $(PYTHON)/lib/python3.14/test/certdata $@
+
+unit: $(addprefix $(OUT)/unit/,$(UNIT) $(addprefix replay_,$(FUZZERS)) $(ASKED) certdata)
 
 # What ThreadSanitizer watches.
 threads: $(addprefix $(OUT)/unit/,test_pool test_pool_load test_pool_loop test_reactor_threads test_tls_handshakes)

@@ -2,7 +2,7 @@
 # shellcheck shell=bash
 
 # What goes into the executable, in link order of need.
-limpet_parts="zlib bzip2 xz zstd libffi sqlite libmicrohttpd mbedtls"
+limpet_parts="zlib bzip2 xz zstd libffi sqlite scrypt libmicrohttpd mbedtls"
 
 # What of these the current target has: threads are watched without Python and what only Python needs.
 parts_here() {

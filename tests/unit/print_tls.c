@@ -4,6 +4,7 @@
 //   print_tls ciphers LIST...        what each list chooses
 //   print_tls objects [TEXT...]      the table; or what each text is a name or the numbers of
 #include <stdio.h>
+#include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
 

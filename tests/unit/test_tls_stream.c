@@ -318,6 +318,7 @@ static void test_refusals(void)
     }
 }
 
+<<<<<<< HEAD
 // What a client hears of the server's refusal: in TLS 1.3 behind its own handshake.
 static void check_client_is_told(const char *server_reason, const char *client_reason)
 {
@@ -351,6 +352,23 @@ static void test_refused_clients(void)
         check_client_is_told("NO_SHARED_CIPHER", "SSLV3_ALERT_HANDSHAKE_FAILURE");
         close_setups();
     }
+=======
+// A list of suites that ends in the middle of one is an error, and is not read forever.
+static void test_half_a_suite(void)
+{
+    static const unsigned char begin[] = {0x16, 0x03, 0x01, 0x00, 0x30, 0x01,
+                                          0x00, 0x00, 0x2c, 0x03, 0x03},
+                               suites[] = {0, 0, 3, 0x13, 1, 0, 1, 0, 0, 0};
+    unsigned char hello[sizeof begin + 32 + sizeof suites] = {0};
+    memcpy(hello, begin, sizeof begin);
+    memcpy(hello + sizeof begin + 32, suites, sizeof suites);
+    open_setups(0x0304);
+    open_streams(PIPE_MAX, "example.org");
+    must(write_pipe(&client, hello, sizeof hello) == sizeof hello);
+    CHECK(tls_stream_handshake(server.stream) == TLS_STREAM_FAILED);
+    close_streams();
+    close_setups();
+>>>>>>> ssl
 }
 
 static void test_plain_http(void)
@@ -560,6 +578,23 @@ static void check_resumption(uint16_t version, bool tickets)
     close_setups();
 }
 
+// A session with one host is offered to no other: a handshake without it takes place.
+static void test_resumption_elsewhere(void)
+{
+    struct tls_fault fault;
+    open_setups(0x0304);
+    open_streams(PIPE_MAX, "example.org");
+    struct tls_resumption *session = take_session();
+    close_streams();
+    open_streams(PIPE_MAX, "www.example.org");
+    CHECK(tls_stream_resume(client.stream, session, &fault) == 0);
+    meet();
+    CHECK(!tls_stream_is_resumed(client.stream));
+    close_streams();
+    tls_resumption_drop(session);
+    close_setups();
+}
+
 static void test_resumption(void)
 {
     check_resumption(0x0303, true);
@@ -651,14 +686,23 @@ static const struct unit_case cases[] = {
     UNIT_CASE(test_tls13),
     UNIT_CASE(test_pending),
     UNIT_CASE(test_refusals),
+<<<<<<< HEAD
     UNIT_CASE(test_refused_clients),
     UNIT_CASE(test_plain_http),
+=======
+    UNIT_CASE(test_plain_http),
+    UNIT_CASE(test_half_a_suite),
+>>>>>>> ssl
     UNIT_CASE(test_early_ends),
     UNIT_CASE(test_damaged_record),
     UNIT_CASE(test_no_version_in_common),
     UNIT_CASE(test_server_names),
     UNIT_CASE(test_protocols),
     UNIT_CASE(test_resumption),
+<<<<<<< HEAD
+=======
+    UNIT_CASE(test_resumption_elsewhere),
+>>>>>>> ssl
     UNIT_CASE(test_unique),
     UNIT_CASE(test_key_log),
     UNIT_CASE(test_credentials),

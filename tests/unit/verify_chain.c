@@ -1,12 +1,12 @@
 // verify_chain.c - judges a chain of certificates, for tests that compare its verdict with
 // OpenSSL's (tests/e2e/test_tls_verify.py).
 //
-//   verify_chain CHAIN.pem [trust=FILE] [folder=FOLDER] [flags=N] [level=N] [host=NAME]
-//                [host-flags=N] [now=SECONDS] [client=1]
+//   verify_chain CHAIN.pem [trust=FILE] [folder=FOLDER] [now=SECONDS]
+//                [-- [flags=N] [level=N] [host=NAME] [host-flags=N] [client=1]]...
 //
-// CHAIN.pem has the peer's own certificate first. Prints "code depth count text": the verdict, of
-// which certificate, and how many stand in the path that was found; or "unparsed NUMBER" if the
-// library does not take a certificate.
+// CHAIN.pem has the peer's own certificate first. Prints "code depth count text" for each "--": the
+// verdict, of which certificate, and how many stand in the path that was found; or "unparsed
+// NUMBER" if the library does not take a certificate.
 #include <mbedtls/pem.h>
 #include <mbedtls/x509_crt.h>
 #include <stdio.h>
@@ -83,35 +83,48 @@ static int take(struct asked *asked, const char *name, const char *value)
     return result;
 }
 
+static void judge(const struct asked *asked, const mbedtls_x509_crt *chain, int unparsed)
+{
+    struct tls_verdict verdict;
+    if (unparsed != 0) {
+        printf("unparsed %d\n", unparsed);
+        return;
+    }
+    enum tls_verify_code code = tls_verify(asked->trust, chain, &asked->rules, &verdict);
+    printf("%d %d %zu %s\n", (int)code, verdict.depth, verdict.verified_count,
+           tls_verify_text(code));
+    tls_verdict_fini(&verdict);
+}
+
 int main(int argc, char **argv)
 {
     struct err err;
     mbedtls_x509_crt chain;
-    struct tls_verdict verdict;
     struct asked asked = {.rules = {.of_server = true}};
     if (argc < 2 || tls_library_start(&err) < 0)
         return 2;
     asked.rules.now = tls_library_time();
     asked.trust = tls_trust_new();
-    for (int i = 2; i < argc; i++) {
+    mbedtls_x509_crt_init(&chain);
+    int unparsed = read_chain(&chain, argv[1]), result = 0;
+    bool judging = false;
+    for (int i = 2; i < argc && result == 0; i++) {
         char *value = strchr(argv[i], '=');
+        if (strcmp(argv[i], "--") == 0) {
+            if (judging)
+                judge(&asked, &chain, unparsed);
+            judging = true;
+            asked.rules = (struct tls_verify_rules){.of_server = true, .now = asked.rules.now};
+            continue;
+        }
         if (value == NULL)
             return 2;
         *value++ = '\0';
-        if (take(&asked, argv[i], value) < 0)
-            return 2;
+        result = take(&asked, argv[i], value);
     }
-    mbedtls_x509_crt_init(&chain);
-    int result = read_chain(&chain, argv[1]);
-    if (result != 0 || chain.raw.p == NULL) {
-        printf("unparsed %d\n", result);
-    } else {
-        enum tls_verify_code code = tls_verify(asked.trust, &chain, &asked.rules, &verdict);
-        printf("%d %d %zu %s\n", (int)code, verdict.depth, verdict.verified_count,
-               tls_verify_text(code));
-        tls_verdict_fini(&verdict);
-    }
+    if (result == 0)
+        judge(&asked, &chain, unparsed);
     mbedtls_x509_crt_free(&chain);
     tls_trust_drop(asked.trust);
-    return 0;
+    return result == 0 ? 0 : 2;
 }
