@@ -35,13 +35,6 @@ static int transport_failed(struct tls_stream *stream, ssize_t result, int again
     return MBEDTLS_ERR_NET_CONN_RESET;
 }
 
-<<<<<<< HEAD
-// What has to be there before the other side answers.
-static int send_flight(struct tls_stream *stream)
-{
-    ssize_t result = tls_flight_send(&stream->flight, &stream->transport);
-    return result < 0 ? transport_failed(stream, result, MBEDTLS_ERR_SSL_WANT_WRITE) : 0;
-=======
 // What is left of the messages that are kept together.
 static int flush(struct tls_stream *stream)
 {
@@ -56,17 +49,12 @@ static int flush(struct tls_stream *stream)
     stream->flown = 0;
     buf_fini(flight);
     return 0;
->>>>>>> ssl
 }
 
 static int receive(void *owner, unsigned char *out, size_t size)
 {
     struct tls_stream *stream = owner;
-<<<<<<< HEAD
-    int result = send_flight(stream);
-=======
     int result = flush(stream);
->>>>>>> ssl
     if (result != 0)
         return result;
     ssize_t count = stream->transport.read(stream->transport.owner, out, size);
@@ -91,17 +79,11 @@ static int receive(void *owner, unsigned char *out, size_t size)
 static int transmit(void *owner, const unsigned char *bytes, size_t size)
 {
     struct tls_stream *stream = owner;
-<<<<<<< HEAD
-    if (!stream->is_done)
-        return tls_flight_add(&stream->flight, bytes, size) < 0 ? MBEDTLS_ERR_SSL_ALLOC_FAILED
-                                                                : (int)size;
-=======
     if (!stream->is_done && buf_append(&stream->flight, bytes, size) == 0)
         return (int)size;
     int result = flush(stream);
     if (result != 0)
         return result;
->>>>>>> ssl
     ssize_t count = stream->transport.write(stream->transport.owner, bytes, size);
     return count < 0 ? transport_failed(stream, count, MBEDTLS_ERR_SSL_WANT_WRITE) : (int)count;
 }
@@ -434,7 +416,6 @@ void tls_stream_free(struct tls_stream *stream)
         tls_credential_drop(stream->credentials[i]);
     tls_resumption_drop(stream->session);
     tls_verdict_fini(&stream->verdict);
-    tls_flight_fini(&stream->flight);
     tls_hello_fini(&stream->hello);
     buf_fini(&stream->flight);
     tls_trust_drop(stream->trust);
@@ -539,22 +520,14 @@ enum tls_stream_status tls_stream_handshake(struct tls_stream *stream)
     if (!stream->is_started)
         count_start(stream);
     int result = mbedtls_ssl_handshake(&stream->ssl);
-<<<<<<< HEAD
     say_failure(stream, result);
-    if (result == 0)
-        result = send_flight(stream);
-    else // what it says of the failure, if that can be told
-        (void)tls_flight_send(&stream->flight, &stream->transport);
-=======
     int error = stream->system_error, flushed = flush(stream);
     if (result == 0)
         result = flushed;
     else
         stream->system_error = error; // an alert that cannot be sent is not what went wrong
->>>>>>> ssl
     if (result != 0)
         return settle(stream, result);
-    tls_flight_fini(&stream->flight);
     stream->is_done = true;
     count_end(stream);
     if (!stream->is_server)

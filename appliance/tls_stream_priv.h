@@ -85,12 +85,6 @@ struct tls_hello {
     struct str protocols;         // within record
 };
 
-// Bytes of the handshake that have not left yet.
-struct tls_flight {
-    unsigned char *bytes;
-    size_t size, sent, capacity;
-};
-
 struct tls_stream {
     mbedtls_ssl_context ssl;
     mbedtls_ssl_config config;
@@ -119,20 +113,11 @@ struct tls_stream {
     struct buf flight;        // messages of the handshake that go out together
     size_t flown;             // bytes of them that have
     size_t writing;           // bytes that are encrypted, and that the transport has not taken
-    struct tls_flight flight;
     struct tls_hello hello;
     struct tls_verdict verdict;
     struct tls_resumption *session; // the latest
     struct tls_fault fault;
 };
-
-// --- tls_stream_flight.c ---
-
-// -1: out of memory.
-int tls_flight_add(struct tls_flight *flight, const unsigned char *bytes, size_t size);
-// 0: all has gone; else what the transport says.
-ssize_t tls_flight_send(struct tls_flight *flight, const struct tls_transport *transport);
-void tls_flight_fini(struct tls_flight *flight);
 
 // --- tls_stream_hello.c ---
 

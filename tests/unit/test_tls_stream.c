@@ -318,7 +318,23 @@ static void test_refusals(void)
     }
 }
 
-<<<<<<< HEAD
+// A list of suites that ends in the middle of one is an error, and is not read forever.
+static void test_half_a_suite(void)
+{
+    static const unsigned char begin[] = {0x16, 0x03, 0x01, 0x00, 0x30, 0x01,
+                                          0x00, 0x00, 0x2c, 0x03, 0x03},
+                               suites[] = {0, 0, 3, 0x13, 1, 0, 1, 0, 0, 0};
+    unsigned char hello[sizeof begin + 32 + sizeof suites] = {0};
+    memcpy(hello, begin, sizeof begin);
+    memcpy(hello + sizeof begin + 32, suites, sizeof suites);
+    open_setups(0x0304);
+    open_streams(PIPE_MAX, "example.org");
+    must(write_pipe(&client, hello, sizeof hello) == sizeof hello);
+    CHECK(tls_stream_handshake(server.stream) == TLS_STREAM_FAILED);
+    close_streams();
+    close_setups();
+}
+
 // What a client hears of the server's refusal: in TLS 1.3 behind its own handshake.
 static void check_client_is_told(const char *server_reason, const char *client_reason)
 {
@@ -352,23 +368,6 @@ static void test_refused_clients(void)
         check_client_is_told("NO_SHARED_CIPHER", "SSLV3_ALERT_HANDSHAKE_FAILURE");
         close_setups();
     }
-=======
-// A list of suites that ends in the middle of one is an error, and is not read forever.
-static void test_half_a_suite(void)
-{
-    static const unsigned char begin[] = {0x16, 0x03, 0x01, 0x00, 0x30, 0x01,
-                                          0x00, 0x00, 0x2c, 0x03, 0x03},
-                               suites[] = {0, 0, 3, 0x13, 1, 0, 1, 0, 0, 0};
-    unsigned char hello[sizeof begin + 32 + sizeof suites] = {0};
-    memcpy(hello, begin, sizeof begin);
-    memcpy(hello + sizeof begin + 32, suites, sizeof suites);
-    open_setups(0x0304);
-    open_streams(PIPE_MAX, "example.org");
-    must(write_pipe(&client, hello, sizeof hello) == sizeof hello);
-    CHECK(tls_stream_handshake(server.stream) == TLS_STREAM_FAILED);
-    close_streams();
-    close_setups();
->>>>>>> ssl
 }
 
 static void test_plain_http(void)
@@ -686,23 +685,15 @@ static const struct unit_case cases[] = {
     UNIT_CASE(test_tls13),
     UNIT_CASE(test_pending),
     UNIT_CASE(test_refusals),
-<<<<<<< HEAD
-    UNIT_CASE(test_refused_clients),
-    UNIT_CASE(test_plain_http),
-=======
-    UNIT_CASE(test_plain_http),
+    UNIT_CASE(test_refused_clients), UNIT_CASE(test_plain_http),
     UNIT_CASE(test_half_a_suite),
->>>>>>> ssl
     UNIT_CASE(test_early_ends),
     UNIT_CASE(test_damaged_record),
     UNIT_CASE(test_no_version_in_common),
     UNIT_CASE(test_server_names),
     UNIT_CASE(test_protocols),
     UNIT_CASE(test_resumption),
-<<<<<<< HEAD
-=======
     UNIT_CASE(test_resumption_elsewhere),
->>>>>>> ssl
     UNIT_CASE(test_unique),
     UNIT_CASE(test_key_log),
     UNIT_CASE(test_credentials),
