@@ -73,7 +73,7 @@ size_t tls_stream_certificates(const struct tls_stream *stream, bool verified, s
 // The channel binding tls-unique (RFC 5929); size 0: not yet, or TLS 1.3, which has none.
 struct str tls_stream_unique(const struct tls_stream *stream);
 // After the handshake, with the GIL: the authority that the peer was believed by belongs to the
-// setup's trust from now on, should it come from a folder. Nothing if it is not this stream's setup.
+// setup's trust from now on, should it come from a folder. Nothing if it is another stream's setup.
 void tls_stream_keep_authority(const struct tls_stream *stream, struct tls_setup *setup);
 // A verify code (tls_verify.h) also where the mode lets it pass; 0: good, or nothing to verify.
 int tls_stream_verdict(const struct tls_stream *stream);
