@@ -16,8 +16,9 @@
 #include "tls_stream_priv.h"
 
 enum {
-    LARGE = 8 << 10, // bytes: whoever sends records of this size has more of them
-    SECRET_MAX = 64, // bytes
+    LARGE = 8 << 10,       // bytes: whoever sends records of this size has more of them
+    FLIGHT_MAX = 64 << 10, // bytes; what is more goes out as it comes
+    SECRET_MAX = 64,       // bytes
     RANDOM_SIZE = 32,
     KEY_LOG_LINE_MAX = 32 + 2 * RANDOM_SIZE + 2 * SECRET_MAX + 4,
 };
@@ -34,9 +35,28 @@ static int transport_failed(struct tls_stream *stream, ssize_t result, int again
     return MBEDTLS_ERR_NET_CONN_RESET;
 }
 
+// What is left of the messages that are kept together.
+static int flush(struct tls_stream *stream)
+{
+    struct buf *flight = &stream->flight;
+    while (stream->flown < flight->size) {
+        ssize_t count = stream->transport.write(
+            stream->transport.owner, flight->data + stream->flown, flight->size - stream->flown);
+        if (count < 0)
+            return transport_failed(stream, count, MBEDTLS_ERR_SSL_WANT_WRITE);
+        stream->flown += (size_t)count;
+    }
+    stream->flown = 0;
+    buf_fini(flight);
+    return 0;
+}
+
 static int receive(void *owner, unsigned char *out, size_t size)
 {
     struct tls_stream *stream = owner;
+    int result = flush(stream);
+    if (result != 0)
+        return result;
     ssize_t count = stream->transport.read(stream->transport.owner, out, size);
     stream->has_drained = count < 0;
     if (count < 0)
@@ -53,9 +73,17 @@ static int receive(void *owner, unsigned char *out, size_t size)
     return (int)count;
 }
 
+// Messages of the handshake go out together, when an answer is waited for: one that went alone
+// would wait for the acknowledgement of the one before, and a peer that refuses an early one would
+// have closed before the later ones, so that its alert is never read.
 static int transmit(void *owner, const unsigned char *bytes, size_t size)
 {
     struct tls_stream *stream = owner;
+    if (!stream->is_done && buf_append(&stream->flight, bytes, size) == 0)
+        return (int)size;
+    int result = flush(stream);
+    if (result != 0)
+        return result;
     ssize_t count = stream->transport.write(stream->transport.owner, bytes, size);
     return count < 0 ? transport_failed(stream, count, MBEDTLS_ERR_SSL_WANT_WRITE) : (int)count;
 }
@@ -365,6 +393,7 @@ struct tls_stream *tls_stream_new(struct tls_setup *setup, bool is_server, const
     mbedtls_ssl_config_init(&stream->config);
     stream->is_server = is_server;
     stream->transport = *transport;
+    buf_init(&stream->flight, FLIGHT_MAX);
     take_setup(stream, setup);
     int result = MBEDTLS_ERR_SSL_ALLOC_FAILED;
     if (server_name == NULL || (stream->server_name = strdup(server_name)) != NULL)
@@ -388,6 +417,7 @@ void tls_stream_free(struct tls_stream *stream)
     tls_resumption_drop(stream->session);
     tls_verdict_fini(&stream->verdict);
     tls_hello_fini(&stream->hello);
+    buf_fini(&stream->flight);
     tls_trust_drop(stream->trust);
     tls_key_log_drop(stream->key_log);
     tls_setup_free(stream->setup);
@@ -480,6 +510,11 @@ enum tls_stream_status tls_stream_handshake(struct tls_stream *stream)
     if (!stream->is_started)
         count_start(stream);
     int result = mbedtls_ssl_handshake(&stream->ssl);
+    int error = stream->system_error, flushed = flush(stream);
+    if (result == 0)
+        result = flushed;
+    else
+        stream->system_error = error; // an alert that cannot be sent is not what went wrong
     if (result != 0)
         return settle(stream, result);
     stream->is_done = true;

@@ -8,6 +8,7 @@
 #include <mbedtls/x509_crt.h>
 #include <stdatomic.h>
 
+#include "buf.h"
 #include "tls_setup.h"
 #include "tls_stream.h"
 #include "tls_verify.h"
@@ -109,6 +110,8 @@ struct tls_stream {
     bool is_broken;           // fault is for good
     int system_error;         // of the transport: an errno value
     int refusal;              // of the server name hook: an alert
+    struct buf flight;        // messages of the handshake that go out together
+    size_t flown;             // bytes of them that have
     size_t writing;           // bytes that are encrypted, and that the transport has not taken
     struct tls_hello hello;
     struct tls_verdict verdict;

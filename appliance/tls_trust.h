@@ -22,9 +22,12 @@ void tls_trust_drop(struct tls_trust *trust);
 // Each of these may put another trust into *trust, and drop the one that was there; on error it is
 // as before. A certificate that is there already is not added again, which is no error.
 // PEM: certificates ("CERTIFICATE", "X509 CERTIFICATE", "TRUSTED CERTIFICATE") and lists ("X509
-// CRL"), as many as there are, other text around them is passed over. Errors as OpenSSL's:
-// SYSTEM (ENOENT, ...) for the file; X509/NO_CERTIFICATE_OR_CRL_FOUND where the file has none;
-// PEM/NO_START_LINE, PEM/BAD_BASE64_DECODE, ASN1/NOT_ENOUGH_DATA for bytes.
+// CRL"), as many as there are, other text around them is passed over, and so are certificates of
+// kinds that the library does not have (nothing could be verified by them). Errors in OpenSSL's
+// words: SYSTEM (ENOENT, ...) for the file; X509/NO_CERTIFICATE_OR_CRL_FOUND where the file has
+// none; X509 and "PEM lib" where something in it is broken. Of bytes: "no start line: cadata does
+// not contain a certificate" where nothing good is in them, else PEM/BAD_BASE64_DECODE and the
+// like; "not enough data: cadata does not contain a certificate", ASN1/NOT_ENOUGH_DATA.
 int tls_trust_add_file(struct tls_trust **trust, const char *path, struct tls_fault *fault);
 int tls_trust_add_pem(struct tls_trust **trust, struct str pem, struct tls_fault *fault);
 // One certificate after the other.

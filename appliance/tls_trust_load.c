@@ -58,17 +58,22 @@ static int read_file(int fd, const struct stat *status, char **out, size_t *size
 // The certificates of a file, from memory where they are kept. NULL: a fault.
 static struct tls_trust *load_file(const char *path, struct tls_fault *fault)
 {
-    struct stat status;
+    struct stat named, status;
     size_t size = 0, count = 0;
     _free_ char *text = NULL;
+    // The name's state and not the descriptor's: one of the archive is another one each time.
+    if (stat(path, &named) < 0) {
+        tls_fault_system(fault, errno);
+        return NULL;
+    }
+    struct tls_trust *kept = tls_trust_kept(path, &named);
+    if (kept != NULL)
+        return kept;
     _close_ int fd = open(path, O_RDONLY | O_CLOEXEC | O_NOCTTY);
     if (fd < 0 || fstat(fd, &status) < 0) {
         tls_fault_system(fault, errno);
         return NULL;
     }
-    struct tls_trust *kept = tls_trust_kept(path, &status);
-    if (kept != NULL)
-        return kept;
     _trust_ struct tls_trust *made = tls_trust_new();
     if (made == NULL) {
         tls_fault_memory(fault);
@@ -79,7 +84,7 @@ static struct tls_trust *load_file(const char *path, struct tls_fault *fault)
     if (tls_trust_read_pem(made, (struct str){text, size}, &count, fault) < 0) {
         // OpenSSL says no more of a file.
         if (fault->kind == TLS_FAULT_SSL)
-            tls_fault_set(fault, TLS_FAULT_SSL, "X509", "PEM_LIB", "PEM lib");
+            tls_fault_set(fault, TLS_FAULT_SSL, "X509", NULL, "PEM lib");
         return NULL;
     }
     if (count == 0) {
@@ -88,7 +93,7 @@ static struct tls_trust *load_file(const char *path, struct tls_fault *fault)
         return NULL;
     }
     if (size >= KEEP_FROM)
-        tls_trust_keep(path, &status, made);
+        tls_trust_keep(path, &named, made);
     return steal_ptr(&made);
 }
 
@@ -108,7 +113,7 @@ int tls_trust_add_pem(struct tls_trust **trust, struct str pem, struct tls_fault
     if (result < 0 && (fault->kind != TLS_FAULT_SSL || count > 0))
         return -1;
     if (count == 0)
-        return tls_fault_set(fault, TLS_FAULT_SSL, "PEM", "NO_START_LINE",
+        return tls_fault_set(fault, TLS_FAULT_SSL, NULL, NULL,
                              "no start line: cadata does not contain a certificate");
     return tls_trust_merge(trust, more, fault);
 }
@@ -156,9 +161,10 @@ int tls_trust_add_der(struct tls_trust **trust, struct str der, struct tls_fault
         enum tls_parsed parsed =
             one.size == 0 ? TLS_PARSED_BROKEN : tls_trusted_parse(one, false, &certificate);
         if (parsed == TLS_PARSED_BROKEN)
-            return tls_fault_set(fault, TLS_FAULT_SSL, "ASN1", "NOT_ENOUGH_DATA", "%s",
-                                 first ? "not enough data: cadata does not contain a certificate"
-                                       : "not enough data");
+            return first ? tls_fault_set(fault, TLS_FAULT_SSL, NULL, NULL,
+                                         "not enough data: cadata does not contain a certificate")
+                         : tls_fault_set(fault, TLS_FAULT_SSL, "ASN1", "NOT_ENOUGH_DATA",
+                                         "not enough data");
         if (parsed == TLS_PARSED_MEMORY ||
             (parsed == TLS_PARSED && tls_trust_take(more, certificate) < 0))
             return tls_fault_memory(fault);

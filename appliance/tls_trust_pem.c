@@ -81,7 +81,7 @@ static int take_der(struct tls_trust *trust, const struct kind *kind, struct str
     if (parsed == TLS_PARSED_NOT)
         return 0;
     if (parsed == TLS_PARSED_BROKEN)
-        return tls_fault_set(fault, TLS_FAULT_SSL, "PEM", "ASN1_LIB", "ASN1 lib");
+        return tls_fault_set(fault, TLS_FAULT_SSL, "PEM", NULL, "ASN1 lib");
     if (parsed == TLS_PARSED_MEMORY ||
         (kind->list ? tls_trust_take_list(trust, list) : tls_trust_take(trust, certificate)) < 0)
         return tls_fault_memory(fault);

@@ -1,6 +1,6 @@
 // tls_verify_known_priv.h - what a certificate or a list says about itself, read once: what judging
-// and trusting want to know about it beyond what the library has parsed. Private to tls_trust*.c and
-// tls_verify*.c.
+// and trusting want to know about it beyond what the library has parsed. Private to tls_trust*.c
+// and tls_verify*.c.
 #pragma once
 
 #include <mbedtls/x509_crl.h>

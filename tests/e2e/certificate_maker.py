@@ -9,7 +9,7 @@ import ipaddress
 import itertools
 
 from cryptography.hazmat.primitives import hashes, serialization
-from cryptography.hazmat.primitives.asymmetric import ec, padding, rsa
+from cryptography.hazmat.primitives.asymmetric import ec, ed25519, padding, rsa
 
 CURVES = {"P-256": ec.SECP256R1, "P-384": ec.SECP384R1, "P-521": ec.SECP521R1, "secp256k1": ec.SECP256K1,
           "P-224": ec.SECP224R1}
@@ -160,10 +160,12 @@ def unknown(critical=True, dotted="1.3.6.1.4.1.55555.1"):
 
 @functools.lru_cache(maxsize=None)
 def make_key(kind, number=0):
-    """Of "P-256", ..., "rsa1024"; another number is another key."""
+    """Of "P-256", ..., "Ed25519", "rsa1024"; another number is another key."""
     del number
     if kind.startswith("rsa"):
         return rsa.generate_private_key(65537, int(kind[3:]))
+    if kind == "Ed25519":
+        return ed25519.Ed25519PrivateKey.generate()
     return ec.generate_private_key(CURVES[kind]())
 
 
@@ -176,6 +178,8 @@ DIGESTS = {"sha1": (hashes.SHA1, "1.2.840.113549.1.1.5", "1.2.840.10045.4.1"),
 
 def algorithm(key, digest, pss):
     made, of_rsa, of_curve = DIGESTS[digest]
+    if isinstance(key, ed25519.Ed25519PrivateKey):
+        return sequence(oid("1.3.101.112"))
     if pss:
         hash_oid = sequence(oid({"sha256": "2.16.840.1.101.3.4.2.1", "sha384": "2.16.840.1.101.3.4.2.2"}[digest]),
                             tlv(0x05))
@@ -189,6 +193,8 @@ def algorithm(key, digest, pss):
 
 def sign(key, digest, content, pss=False):
     made = DIGESTS[digest][0]()
+    if isinstance(key, ed25519.Ed25519PrivateKey):
+        return key.sign(content)
     if isinstance(key, rsa.RSAPrivateKey):
         scheme = padding.PSS(padding.MGF1(made), made.digest_size) if pss else padding.PKCS1v15()
         return key.sign(content, scheme, made)

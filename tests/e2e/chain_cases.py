@@ -305,6 +305,12 @@ def add_levels():
             add(f"root {digest} {kind}", [middle.certify(LEAF, of_leaf(middle)), good], root_der)
             add(f"middle {digest} {kind}", [middle.certify(LEAF, of_leaf(middle)), middle_der], root_der)
             add(f"leaf {digest} {kind}", [leaf, good], root_der)
+    for kind in ("Ed25519", "P-224"):
+        root = Maker("New root", key=kind)
+        root_der = root.certify(root, of_ca(root, root))
+        add(f"not known: {kind} signs", [root.certify(LEAF, of_leaf(root))], root_der)
+        add(f"not known: {kind} is the leaf's", [MIDDLE.certify(root, of_leaf(MIDDLE)), MIDDLE_DER], ROOT_DER)
+        add(f"known beside {kind}", [LEAF_DER, MIDDLE_DER], root_der, ROOT_DER)
     root = Maker("PSS root", key="rsa2048", number=50)
     for digest in ("sha256", "sha384"):
         leaf = root.certify(LEAF, of_leaf(root), digest=digest, pss=True)

@@ -17,6 +17,7 @@ LISTED = [{"flags": flags} for flags in (LEAF, CHAIN, CHAIN | PARTIAL, CHAIN | S
 
 # Cases in which the verdict is another one than OpenSSL's, and why. All of them are refused here.
 _PARSER = "mbedTLS does not take such a certificate (RFC 5280 has no such form), so the handshake ends before"
+_NOT_KNOWN = "mbedTLS has neither the algorithm nor the curve"
 _LISTS = "mbedTLS does not take lists with critical extensions, so there is none: refused where lists are asked for"
 DIFFERENT = {
     "authority of leaf: empty": _PARSER, "authority of leaf: broken": _PARSER, "middle: usage broken": _PARSER,
@@ -25,6 +26,8 @@ DIFFERENT = {
     "leaf: for none": _PARSER, "leaf trusted: for none": _PARSER, "leaf: names broken": _PARSER,
     "leaf trusted: names broken": _PARSER, "middle without subject": _PARSER, "constraints: odd address": _PARSER,
     "constraints: odd address, of root": _PARSER, "list: unknown critical": _LISTS, "list: critical scope": _LISTS,
+    "not known: Ed25519 signs": _NOT_KNOWN, "not known: Ed25519 is the leaf's": _NOT_KNOWN,
+    "not known: P-224 signs": _NOT_KNOWN, "not known: P-224 is the leaf's": _NOT_KNOWN,
 }
 
 

@@ -97,8 +97,8 @@ static void test_broken_pem(void)
     struct tls_trust *trust = new_trust();
     put_pem(&good, "CERTIFICATE", EC);
     CHECK(tls_trust_add_pem(&trust, buf_str(&good), &fault) == 0);
-    check_fault(&trust, STR("hello"), "PEM", "NO_START_LINE");
-    check_fault(&trust, STR("-----BEGIN CERTIFICATE-----\nAAAA\n"), "PEM", "NO_START_LINE");
+    check_fault(&trust, STR("hello"), "", "");
+    check_fault(&trust, STR("-----BEGIN CERTIFICATE-----\nAAAA\n"), "", "");
     // Behind something good, the reason is told; what was good is not added.
     put_pem(&bad, "CERTIFICATE", OTHER);
     struct str other = buf_str(&bad);
@@ -106,7 +106,7 @@ static void test_broken_pem(void)
     check_fault(&trust, buf_str(&bad), "PEM", "BAD_BASE64_DECODE");
     bad.size = other.size;
     must(buf_printf(&bad, "-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n") == 0);
-    check_fault(&trust, buf_str(&bad), "PEM", "ASN1_LIB");
+    check_fault(&trust, buf_str(&bad), "PEM", "");
     bad.size = other.size;
     must(buf_printf(&bad, "-----BEGIN CERTIFICATE-----\nAAAA\n-----END SOMETHING-----\n") == 0);
     check_fault(&trust, buf_str(&bad), "PEM", "BAD_END_LINE");
