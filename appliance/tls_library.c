@@ -46,7 +46,7 @@ static void know_the_processor(void)
     (void)ignored;
 }
 
-// A forked child has one thread, and its locks as they were: maybe held by a thread that it has not.
+// A forked child has one thread, and its locks as they were: maybe held by one that it has not.
 static void free_locks(void)
 {
     mbedtls_mutex_init(&mbedtls_threading_key_slot_mutex);

@@ -15,6 +15,7 @@ static const char *chosen(const char *list)
     static struct buf out = BUF_INIT(4096);
     struct tls_fault fault = {.kind = TLS_FAULT_NONE};
     int numbers[TLS_CIPHERS_MAX], level = -1;
+    buf_fini(&out);
     buf_init(&out, 4096);
     if (tls_ciphers_parse(list, numbers, &level, &fault) < 0) {
         CHECK(fault.kind == TLS_FAULT_SSL && fault.library == NULL && fault.reason == NULL);

@@ -180,13 +180,27 @@ def ragged_end():
 
 @task
 def unwrapped():
-    """TLS is ended, and the connection goes on without."""
-    with connected() as peer:
-        peer.sendall(b"GET / HTTP/1.0\r\n\r\n")
-        while peer.recv(4096):
-            pass
-        plain = peer.unwrap()
-        return [type(plain).__name__, plain.recv(1).decode()]
+    """Both sides end TLS, and go on without."""
+    server = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    server.load_cert_chain(common.file("server"), common.file("server-key"))
+    one, other = socket.socketpair()
+    for each in (one, other):
+        each.settimeout(common.TIMEOUT_S)
+
+    def serve():
+        with server.wrap_socket(other, server_side=True) as peer:
+            said = peer.recv(100)
+            with peer.unwrap() as plain:
+                plain.sendall(b"in the clear")
+        return said.decode()
+
+    with concurrent.futures.ThreadPoolExecutor(1) as pool:
+        served = pool.submit(serve)
+        with common.context().wrap_socket(one, server_hostname="localhost") as peer:
+            peer.sendall(b"over TLS")
+            with peer.unwrap() as plain:
+                said = plain.recv(100).decode()
+        return [type(plain).__name__, said, served.result(common.TIMEOUT_S)]
 
 
 @task
