@@ -681,21 +681,14 @@ static void test_credentials(void)
 }
 
 static const struct unit_case cases[] = {
-    UNIT_CASE(test_tls12),
-    UNIT_CASE(test_tls13),
-    UNIT_CASE(test_pending),
-    UNIT_CASE(test_refusals),
+    UNIT_CASE(test_tls12),           UNIT_CASE(test_tls13),
+    UNIT_CASE(test_pending),         UNIT_CASE(test_refusals),
     UNIT_CASE(test_refused_clients), UNIT_CASE(test_plain_http),
-    UNIT_CASE(test_half_a_suite),
-    UNIT_CASE(test_early_ends),
-    UNIT_CASE(test_damaged_record),
-    UNIT_CASE(test_no_version_in_common),
-    UNIT_CASE(test_server_names),
-    UNIT_CASE(test_protocols),
-    UNIT_CASE(test_resumption),
-    UNIT_CASE(test_resumption_elsewhere),
-    UNIT_CASE(test_unique),
-    UNIT_CASE(test_key_log),
+    UNIT_CASE(test_half_a_suite),    UNIT_CASE(test_early_ends),
+    UNIT_CASE(test_damaged_record),  UNIT_CASE(test_no_version_in_common),
+    UNIT_CASE(test_server_names),    UNIT_CASE(test_protocols),
+    UNIT_CASE(test_resumption),      UNIT_CASE(test_resumption_elsewhere),
+    UNIT_CASE(test_unique),          UNIT_CASE(test_key_log),
     UNIT_CASE(test_credentials),
 };
 
