@@ -261,8 +261,8 @@ def look_for_roots(tree, report):
     bundle out of certifi."""
     for package in ("app/certifi/", "site/certifi/"):
         if package + "__init__.py" in tree.members and package + "cacert.pem" not in tree.members:
-            report.append("warning: certifi is packed without its bundle: requests and httpx fail on machines that have "
-                          "none at the place that it names (pack the upstream certifi)")
+            report.append("warning: certifi is packed without its bundle: requests and httpx fail on machines that "
+                          "have none at the place that it names (pack the upstream certifi)")
 
 
 def compile_all(tree, report):
