@@ -54,10 +54,12 @@ static bool reserve(struct memory_bio *self, size_t more)
         self->start = 0;
         return true;
     }
-    size_t capacity = self->size + more;
-    if (capacity < more)
+    // By doubling, so that what fits into what is kept is copied once, and then never again.
+    size_t needed = self->size + more, capacity = LEAST;
+    if (needed < more || needed > SIZE_MAX / 2)
         return false;
-    capacity = capacity < LEAST ? LEAST : capacity + capacity / 2;
+    while (capacity < needed)
+        capacity *= 2;
     char *memory = malloc(capacity);
     if (memory == NULL)
         return false;
@@ -194,10 +196,15 @@ static size_t pending_of(struct memory_bio *self, bool *eof)
     return size;
 }
 
-static PyObject *get_pending(PyObject *object, void *Py_UNUSED(closure))
+size_t ssl_bio_size(PyObject *bio)
 {
     bool eof;
-    return PyLong_FromSize_t(pending_of(bio_of(object), &eof));
+    return pending_of(bio_of(bio), &eof);
+}
+
+static PyObject *get_pending(PyObject *object, void *Py_UNUSED(closure))
+{
+    return PyLong_FromSize_t(ssl_bio_size(object));
 }
 
 static PyObject *get_eof(PyObject *object, void *Py_UNUSED(closure))

@@ -73,6 +73,7 @@ extern PyType_Spec ssl_bio_spec;
 // As a transport (tls_stream.h) reads and writes. No GIL needed.
 ssize_t ssl_bio_take(PyObject *bio, void *out, size_t size);
 ssize_t ssl_bio_put(PyObject *bio, const void *bytes, size_t size);
+size_t ssl_bio_size(PyObject *bio);
 
 // --- ssl_certificate.c ---
 

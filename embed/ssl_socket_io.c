@@ -10,6 +10,7 @@
 
 enum {
     RECORD = 16 * 1024,       // bytes: the most that one record carries (RFC 8446 section 5.1)
+    READ_MAX = 256 * 1024,    // bytes, at once
     WRITE_BATCH = 1 << 20,    // bytes that are written without looking at the other threads
     TIMEOUT_MAX = 1000000000, // seconds: decades
 };
@@ -285,12 +286,21 @@ static Py_ssize_t read_into(struct ssl_connection *self, char *out, size_t size)
     return -1;
 }
 
+// What a read may bring at most: a record, or all records that are there.
+static Py_ssize_t room_for(const struct ssl_connection *self)
+{
+    size_t size = self->incoming != NULL ? ssl_bio_size(self->incoming) : 0;
+    if (size < RECORD)
+        return RECORD;
+    return size < READ_MAX ? (Py_ssize_t)size : READ_MAX;
+}
+
 static PyObject *read_bytes(struct ssl_connection *self, Py_ssize_t size)
 {
     if (size < 0)
         return PyErr_SetString(PyExc_ValueError, "size should not be negative"), NULL;
-    // No more than one record comes at once.
-    PyObject *bytes = PyBytes_FromStringAndSize(NULL, size < RECORD ? size : RECORD);
+    Py_ssize_t room = room_for(self);
+    PyObject *bytes = PyBytes_FromStringAndSize(NULL, size < room ? size : room);
     if (bytes == NULL || size == 0)
         return bytes;
     Py_ssize_t count = read_into(self, PyBytes_AS_STRING(bytes), (size_t)PyBytes_GET_SIZE(bytes));
