@@ -415,6 +415,7 @@ void tls_stream_free(struct tls_stream *stream)
     for (size_t i = 0; i < stream->credential_count; i++)
         tls_credential_drop(stream->credentials[i]);
     tls_resumption_drop(stream->session);
+    tls_resumption_drop(stream->offered);
     tls_verdict_fini(&stream->verdict);
     tls_hello_fini(&stream->hello);
     buf_fini(&stream->flight);

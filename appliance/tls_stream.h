@@ -82,8 +82,9 @@ int tls_stream_verdict(const struct tls_stream *stream);
 
 // NULL: there is none yet (TLS 1.3: tickets come behind the handshake), or out of memory.
 struct tls_resumption *tls_stream_session(struct tls_stream *stream);
-// Before the handshake, clients only.
-int tls_stream_resume(struct tls_stream *stream, const struct tls_resumption *session,
+// Before the handshake, clients only. A session of a connection of which less was asked (rules,
+// host) than of this one is not resumed.
+int tls_stream_resume(struct tls_stream *stream, struct tls_resumption *session,
                       struct tls_fault *fault);
 
 struct tls_resumption_facts {

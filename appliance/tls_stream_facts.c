@@ -66,6 +66,12 @@ size_t tls_stream_certificates(const struct tls_stream *stream, bool verified, s
             out[count] = (struct str){(const char *)certificate->raw.p, certificate->raw.len};
         count++;
     }
+    // Of a session that was resumed the library may have none.
+    if (count == 0 && tls_stream_is_resumed(stream) && stream->offered != NULL) {
+        struct str known = tls_resumption_certificate(stream->offered);
+        if (known.size > 0 && count++ < max)
+            out[0] = known;
+    }
     return count;
 }
 

@@ -116,6 +116,7 @@ struct tls_stream {
     struct tls_hello hello;
     struct tls_verdict verdict;
     struct tls_resumption *session; // the latest
+    struct tls_resumption *offered; // held; NULL: none
     struct tls_fault fault;
 };
 
@@ -131,3 +132,6 @@ void tls_hello_fini(struct tls_hello *hello);
 
 // The library has a session that can be taken from it.
 void tls_stream_keep_session(struct tls_stream *stream);
+
+// The peer's own, as DER; size 0: there was none.
+struct str tls_resumption_certificate(const struct tls_resumption *session);

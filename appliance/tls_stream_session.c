@@ -14,6 +14,10 @@ struct tls_resumption {
     atomic_uint holders;
     mbedtls_ssl_session session;
     bool is_usable; // session is there
+    // What was asked of the peer, whose certificate is not shown again.
+    bool was_verified, had_its_host_checked;
+    char *server_name;      // NULL: none
+    struct str certificate; // as DER; size 0: none
     unsigned char id[ID_MAX];
     struct tls_resumption_facts facts;
 };
@@ -37,6 +41,24 @@ static void name(struct tls_resumption *resumption, const mbedtls_ssl_session *s
     };
 }
 
+// Where there is no memory for it, it is as if nothing had been asked.
+static void remember_peer(struct tls_resumption *resumption, const struct tls_stream *stream)
+{
+    struct str certificate;
+    if (stream->server_name != NULL &&
+        (resumption->server_name = strdup(stream->server_name)) == NULL)
+        return;
+    resumption->was_verified = stream->rules.verify_mode != TLS_CERT_NONE;
+    resumption->had_its_host_checked = resumption->was_verified && stream->rules.check_hostname;
+    if (tls_stream_certificates(stream, false, &certificate, 1) == 0)
+        return;
+    char *copy = malloc(certificate.size);
+    if (copy != NULL) {
+        memcpy(copy, certificate.data, certificate.size);
+        resumption->certificate = (struct str){copy, certificate.size};
+    }
+}
+
 static struct tls_resumption *make(const struct tls_stream *stream)
 {
     const mbedtls_ssl_session *current = stream->ssl.MBEDTLS_PRIVATE(session);
@@ -48,6 +70,7 @@ static struct tls_resumption *make(const struct tls_stream *stream)
     made->holders = 1;
     mbedtls_ssl_session_init(&made->session);
     name(made, current);
+    remember_peer(made, stream);
     // What has no ticket cannot be resumed in TLS 1.3; on a server there is nothing to take.
     bool may =
         !stream->is_server && (made->facts.has_ticket ||
@@ -72,26 +95,40 @@ struct tls_resumption *tls_stream_session(struct tls_stream *stream)
     return stream->session != NULL ? tls_resumption_hold(stream->session) : NULL;
 }
 
-// The library gives up where it should resume a session of TLS 1.3 with a host of another name (RFC
-// 8446 section 4.6.1); a full handshake is what takes place instead.
-static bool is_of_host(const struct tls_resumption *session, const struct tls_stream *stream)
+static bool is_same(const char *a, const char *b)
 {
-    const char *its = session->session.MBEDTLS_PRIVATE(hostname);
-    const char *ours = stream->ssl.MBEDTLS_PRIVATE(hostname);
-    return session->session.MBEDTLS_PRIVATE(tls_version) != MBEDTLS_SSL_VERSION_TLS1_3 ||
-           strcmp(its != NULL ? its : "", ours != NULL ? ours : "") == 0;
+    return strcmp(a != NULL ? a : "", b != NULL ? b : "") == 0;
 }
 
-int tls_stream_resume(struct tls_stream *stream, const struct tls_resumption *session,
+// A session says nothing of hosts, and nobody shows a certificate when it is resumed: it has to come
+// from a connection of which as much was asked. In TLS 1.3 it is of one host's in any case (RFC 8446
+// section 4.6.1).
+static bool is_enough(const struct tls_resumption *session, const struct tls_stream *stream)
+{
+    bool is_bound = session->session.MBEDTLS_PRIVATE(tls_version) == MBEDTLS_SSL_VERSION_TLS1_3 ||
+                    stream->rules.check_hostname;
+    return (session->was_verified || stream->rules.verify_mode == TLS_CERT_NONE) &&
+           (session->had_its_host_checked || !stream->rules.check_hostname) &&
+           (is_same(session->server_name, stream->server_name) || !is_bound);
+}
+
+int tls_stream_resume(struct tls_stream *stream, struct tls_resumption *session,
                       struct tls_fault *fault)
 {
-    if (!session->is_usable || !is_of_host(session, stream))
+    // One that is not offered, of another time or version, too, leads to a full handshake.
+    if (!session->is_usable || !is_enough(session, stream))
         return 0;
     int result = mbedtls_ssl_set_session(&stream->ssl, &session->session);
-    // One of another time or version is not offered, and a full handshake takes place.
     if (result == MBEDTLS_ERR_SSL_ALLOC_FAILED)
         return tls_fault_memory(fault);
+    tls_resumption_drop(stream->offered);
+    stream->offered = tls_resumption_hold(session);
     return 0;
+}
+
+struct str tls_resumption_certificate(const struct tls_resumption *session)
+{
+    return session->certificate;
 }
 
 void tls_resumption_facts(const struct tls_resumption *session, struct tls_resumption_facts *out)
@@ -110,5 +147,7 @@ void tls_resumption_drop(struct tls_resumption *session)
     if (session == NULL || atomic_fetch_sub(&session->holders, 1) > 1)
         return;
     mbedtls_ssl_session_free(&session->session);
+    free((char *)(uintptr_t)session->certificate.data);
+    free(session->server_name);
     free(session);
 }

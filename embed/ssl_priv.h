@@ -185,4 +185,4 @@ extern PyType_Spec ssl_session_spec;
 // Takes the resumption over.
 PyObject *ssl_session_new(struct ssl_context *context, struct tls_resumption *resumption);
 struct ssl_context *ssl_session_context(PyObject *session);
-const struct tls_resumption *ssl_session_resumption(PyObject *session);
+struct tls_resumption *ssl_session_resumption(PyObject *session);

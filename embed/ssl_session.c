@@ -29,7 +29,7 @@ struct ssl_context *ssl_session_context(PyObject *session)
     return session_of(session)->context;
 }
 
-const struct tls_resumption *ssl_session_resumption(PyObject *session)
+struct tls_resumption *ssl_session_resumption(PyObject *session)
 {
     return session_of(session)->resumption;
 }

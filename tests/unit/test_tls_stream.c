@@ -565,7 +565,8 @@ static void check_resumption(uint16_t version, bool tickets)
     CHECK(tls_stream_is_resumed(client.stream));
     CHECK(tls_stream_is_resumed(server.stream));
     struct str certificate;
-    CHECK(version == 0x0304 || tls_stream_certificates(client.stream, false, &certificate, 1) == 1);
+    CHECK(tls_stream_certificates(client.stream, false, &certificate, 1) == 1);
+    CHECK(str_equal(certificate, BYTES(ec_certificate)));
     transfer(&client, &server);
     close_streams();
     tls_resumption_drop(session);
@@ -578,20 +579,43 @@ static void check_resumption(uint16_t version, bool tickets)
 }
 
 // A session with one host is offered to no other: a handshake without it takes place.
-static void test_resumption_elsewhere(void)
+// A session that says less than the rules ask is not resumed, and the certificate is seen.
+static void check_full_handshake(struct tls_resumption *session, const char *name)
 {
     struct tls_fault fault;
-    open_setups(0x0304);
-    open_streams(PIPE_MAX, "example.org");
-    struct tls_resumption *session = take_session();
-    close_streams();
-    open_streams(PIPE_MAX, "www.example.org");
+    open_streams(PIPE_MAX, name);
     CHECK(tls_stream_resume(client.stream, session, &fault) == 0);
     meet();
     CHECK(!tls_stream_is_resumed(client.stream));
+    CHECK(tls_stream_verdict(client.stream) == 0);
     close_streams();
     tls_resumption_drop(session);
-    close_setups();
+}
+
+static void test_resumption_elsewhere(void)
+{
+    for (uint16_t version = 0x0303; version <= 0x0304; version++) {
+        open_setups(version);
+        struct tls_setup_rules *rules = tls_setup_rules(client_setup);
+        open_streams(PIPE_MAX, "example.org");
+        struct tls_resumption *session = take_session();
+        close_streams();
+        check_full_handshake(session, "www.example.org");
+        rules->check_hostname = false;
+        open_streams(PIPE_MAX, "example.org");
+        session = take_session();
+        close_streams();
+        rules->check_hostname = true;
+        check_full_handshake(session, "example.org");
+        rules->check_hostname = false;
+        rules->verify_mode = TLS_CERT_NONE;
+        open_streams(PIPE_MAX, "example.org");
+        session = take_session();
+        close_streams();
+        rules->verify_mode = TLS_CERT_REQUIRED;
+        check_full_handshake(session, "example.org");
+        close_setups();
+    }
 }
 
 static void test_resumption(void)
