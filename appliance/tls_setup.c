@@ -125,9 +125,10 @@ void tls_setup_set_server_name_hook(struct tls_setup *setup, tls_server_name_fun
 
 int tls_setup_set_ciphers(struct tls_setup *setup, const char *list, struct tls_fault *fault)
 {
-    int ciphers[TLS_CIPHERS_MAX];
-    if (tls_ciphers_parse(list, ciphers, &setup->rules.security_level, fault) < 0)
+    int ciphers[TLS_CIPHERS_MAX], level = setup->rules.security_level;
+    if (tls_ciphers_parse(list, ciphers, &level, fault) < 0)
         return -1;
+    setup->rules.security_level = level;
     memcpy(setup->ciphers, ciphers, sizeof ciphers);
     return 0;
 }

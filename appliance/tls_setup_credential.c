@@ -162,12 +162,13 @@ static int load_key(mbedtls_pk_context *key, const struct bytes *file, tls_passw
     int result = parse_key(key, file, NULL, 0);
     if (result == MBEDTLS_ERR_PK_PASSWORD_REQUIRED && ask != NULL) {
         int size = ask(owner, password, sizeof password);
+        if (size >= 0)
+            result = parse_key(key, file, password, (size_t)size);
+        mbedtls_platform_zeroize(password, sizeof password);
         if (size < 0) {
             *fault = (struct tls_fault){.kind = TLS_FAULT_NONE};
             return -1;
         }
-        result = parse_key(key, file, password, (size_t)size);
-        mbedtls_platform_zeroize(password, sizeof password);
     }
     if (result == MBEDTLS_ERR_PK_ALLOC_FAILED)
         return tls_fault_memory(fault);

@@ -66,8 +66,8 @@ static int receive(void *owner, unsigned char *out, size_t size)
         tls_hello_add(&stream->hello, out, (size_t)count);
         // The library would end a connection whose protocols are none of ours; OpenSSL's users
         // go on without one.
-        if (stream->hello.is_over && stream->setup->protocols.size > 0 &&
-            !tls_hello_has_protocol(&stream->hello, stream->setup->protocols))
+        if (stream->hello.is_over && stream->protocols.wire.size > 0 &&
+            !tls_hello_has_protocol(&stream->hello, stream->protocols.wire))
             stream->config.MBEDTLS_PRIVATE(alpn_list) = NULL;
     }
     return (int)count;
@@ -140,25 +140,32 @@ static mbedtls_pk_context *key_of(struct tls_credential *credential)
     return credential->lender != NULL ? &credential->lender->key : &credential->key;
 }
 
+static int refuse_hello(mbedtls_ssl_context *ssl, int alert, int error)
+{
+    (void)mbedtls_ssl_send_alert_message(ssl, MBEDTLS_SSL_ALERT_LEVEL_FATAL, (unsigned char)alert);
+    return error;
+}
+
 // The client's first message is here.
 static int choose(mbedtls_ssl_context *ssl)
 {
     struct tls_stream *stream = mbedtls_ssl_get_user_data_p(ssl);
     size_t size = 0;
     char name[256] = "";
-    tls_server_name_function *hook = stream->setup->server_name_hook;
-    if (stream->has_asked || hook == NULL)
+    if (stream->has_asked || stream->server_name_hook == NULL)
         return 0;
     stream->has_asked = true;
     const unsigned char *bytes = mbedtls_ssl_get_hs_sni(ssl, &size);
-    if (bytes != NULL && size < sizeof name)
+    // One that would be another name as text is none.
+    if (bytes != NULL && (size >= sizeof name || memchr(bytes, '\0', size) != NULL))
+        return refuse_hello(ssl, MBEDTLS_SSL_ALERT_MSG_DECODE_ERROR,
+                            MBEDTLS_ERR_SSL_UNSUPPORTED_EXTENSION);
+    if (bytes != NULL)
         memcpy(name, bytes, size);
-    stream->refusal = hook(stream->transport.owner, bytes != NULL ? name : NULL);
-    if (stream->refusal != 0) {
-        (void)mbedtls_ssl_send_alert_message(ssl, MBEDTLS_SSL_ALERT_LEVEL_FATAL,
-                                             (unsigned char)stream->refusal);
-        return MBEDTLS_ERR_SSL_UNRECOGNIZED_NAME;
-    }
+    stream->refusal =
+        stream->server_name_hook(stream->transport.owner, bytes != NULL ? name : NULL);
+    if (stream->refusal != 0)
+        return refuse_hello(ssl, stream->refusal, MBEDTLS_ERR_SSL_UNRECOGNIZED_NAME);
     int result = 0;
     for (size_t i = stream->first_chosen; i < stream->credential_count && result == 0; i++) {
         struct tls_credential *credential = stream->credentials[i];
@@ -172,6 +179,11 @@ void tls_stream_use(struct tls_stream *stream, struct tls_setup *setup)
     while (stream->credential_count > stream->first_chosen)
         tls_credential_drop(stream->credentials[--stream->credential_count]);
     take_credentials(stream, setup);
+    // Its authorities as well: a client of one name is none of another's.
+    struct tls_trust *trust = tls_trust_hold(setup->trust);
+    tls_trust_drop(stream->trust);
+    stream->trust = trust;
+    stream->has_switched = setup != stream->setup;
 }
 
 // --- the key log ---
@@ -250,7 +262,7 @@ static bool take_protocols(struct tls_stream *stream, struct str wire)
     size_t count = 0;
     if (wire.size == 0)
         return true;
-    out->text = malloc(wire.size + 1);
+    out->text = malloc(2 * wire.size + 1);
     out->names = calloc(wire.size / 2 + 1, sizeof *out->names);
     if (out->text == NULL || out->names == NULL)
         return false;
@@ -262,6 +274,8 @@ static bool take_protocols(struct tls_stream *stream, struct str wire)
         at += 1 + size;
     }
     out->text[wire.size] = '\0';
+    memcpy(out->text + wire.size + 1, wire.data, wire.size);
+    out->wire = (struct str){out->text + wire.size + 1, wire.size};
     return mbedtls_ssl_conf_alpn_protocols(&stream->config, out->names) == 0;
 }
 
@@ -374,6 +388,7 @@ static void take_setup(struct tls_stream *stream, struct tls_setup *setup)
     if (stream->rules.min_version < MBEDTLS_SSL_VERSION_TLS1_2)
         stream->rules.min_version = MBEDTLS_SSL_VERSION_TLS1_2;
     stream->trust = tls_trust_hold(setup->trust);
+    stream->server_name_hook = setup->server_name_hook;
     stream->key_log = setup->key_log;
     if (stream->key_log != NULL)
         atomic_fetch_add(&stream->key_log->holders, 1);
@@ -531,6 +546,9 @@ enum tls_stream_status tls_stream_handshake(struct tls_stream *stream)
         return settle(stream, result);
     stream->is_done = true;
     count_end(stream);
+    tls_hello_fini(&stream->hello);
+    if (stream->offered != NULL && mbedtls_ssl_is_resumed(&stream->ssl))
+        stream->verdict.code = tls_resumption_verdict(stream->offered);
     if (!stream->is_server)
         tls_stream_keep_session(stream);
     return TLS_STREAM_DONE;
@@ -538,7 +556,8 @@ enum tls_stream_status tls_stream_handshake(struct tls_stream *stream)
 
 // --- bytes ---
 
-// Of the bytes of one record, or a negative number of the library's.
+// Of the bytes of one record, or a negative number of the library's; with size 0 whether there are
+// any, which stay.
 static int read_piece(struct tls_stream *stream, void *out, size_t size)
 {
     for (;;) {
@@ -549,6 +568,8 @@ static int read_piece(struct tls_stream *stream, void *out, size_t size)
         else if (result == 0 && stream->has_ended)
             return stream->rules.ignores_eof ? MBEDTLS_ERR_SSL_PEER_CLOSE_NOTIFY
                                              : MBEDTLS_ERR_SSL_CONN_EOF;
+        else if (size == 0 && mbedtls_ssl_get_bytes_avail(&stream->ssl) > 0)
+            return 1;
         // An empty record, and a message that is not data, end a call as well.
         else if (result != 0 && (result != MBEDTLS_ERR_SSL_WANT_READ || stream->has_drained))
             return result;
@@ -581,6 +602,13 @@ enum tls_stream_status tls_stream_read(struct tls_stream *stream, void *out, siz
     return TLS_STREAM_DONE;
 }
 
+// A record that is encrypted and that the transport has not taken: of ours, or an alert. As long as
+// there is one the library would take anything else that it is given for it.
+static int send_waiting(struct tls_stream *stream)
+{
+    return stream->ssl.MBEDTLS_PRIVATE(out_left) > 0 ? mbedtls_ssl_write(&stream->ssl, NULL, 0) : 0;
+}
+
 enum tls_stream_status tls_stream_write(struct tls_stream *stream, const void *bytes, size_t size,
                                         size_t *count)
 {
@@ -593,16 +621,24 @@ enum tls_stream_status tls_stream_write(struct tls_stream *stream, const void *b
     // A record that the transport has not taken has to go first, whatever is offered now.
     if (size < stream->writing)
         return refuse(stream, "BAD_WRITE_RETRY", "bad write retry");
+    int result = send_waiting(stream);
+    if (result < 0)
+        return settle(stream, result);
+    *count = stream->writing;
+    stream->writing = 0;
     while (*count < size) {
-        size_t piece = stream->writing > 0 ? stream->writing : size - *count;
-        piece = piece < MBEDTLS_SSL_OUT_CONTENT_LEN ? piece : MBEDTLS_SSL_OUT_CONTENT_LEN;
-        int result = mbedtls_ssl_write(&stream->ssl, (const unsigned char *)bytes + *count, piece);
+        int most = mbedtls_ssl_get_max_out_record_payload(&stream->ssl);
+        size_t piece = size - *count;
+        piece = most < 0 || piece < (size_t)most ? piece : (size_t)most;
+        result = mbedtls_ssl_write(&stream->ssl, (const unsigned char *)bytes + *count, piece);
         if (result < 0) {
-            stream->writing = result == MBEDTLS_ERR_SSL_WANT_WRITE ? piece : 0;
+            // Where the keys had to be updated first, none of the bytes are on their way yet.
+            bool is_encrypted = stream->ssl.MBEDTLS_PRIVATE(out_left) > 0 &&
+                                stream->ssl.MBEDTLS_PRIVATE(key_update_unsent) == 0;
+            stream->writing = result == MBEDTLS_ERR_SSL_WANT_WRITE && is_encrypted ? piece : 0;
             status = settle(stream, result);
             return *count > 0 ? TLS_STREAM_DONE : status;
         }
-        stream->writing = 0;
         *count += (size_t)result;
     }
     return TLS_STREAM_DONE;
@@ -615,20 +651,22 @@ size_t tls_stream_pending(const struct tls_stream *stream)
 
 enum tls_stream_status tls_stream_shutdown(struct tls_stream *stream)
 {
-    unsigned char byte;
     if (stream->is_broken)
         return TLS_STREAM_FAILED;
     if (!stream->is_done)
         return refuse(stream, "SHUTDOWN_WHILE_IN_INIT", "shutdown while in init");
     if (!stream->said_end) {
-        int result = mbedtls_ssl_close_notify(&stream->ssl);
+        int result = send_waiting(stream);
+        if (result == 0)
+            result = mbedtls_ssl_close_notify(&stream->ssl);
         if (result != 0)
             return settle(stream, result);
+        stream->writing = 0;
         stream->said_end = true;
     }
     if (stream->heard_end)
         return TLS_STREAM_DONE;
-    int result = read_piece(stream, &byte, sizeof byte);
+    int result = read_piece(stream, NULL, 0);
     if (result > 0)
         return refuse(stream, "APPLICATION_DATA_AFTER_CLOSE_NOTIFY",
                       "application data after close notify");

@@ -78,7 +78,8 @@ size_t tls_stream_certificates(const struct tls_stream *stream, bool verified, s
 void tls_stream_keep_authority(const struct tls_stream *stream, struct tls_setup *setup)
 {
     const struct tls_verdict *verdict = &stream->verdict;
-    if (stream->setup == setup && verdict->code == TLS_VERIFY_OK && verdict->verified_count > 0)
+    if (stream->setup == setup && !stream->has_switched && !verdict->is_limited &&
+        verdict->code == TLS_VERIFY_OK && verdict->verified_count > 0)
         tls_trust_add_found(&setup->trust, verdict->verified[verdict->verified_count - 1]);
 }
 

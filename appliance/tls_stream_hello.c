@@ -85,7 +85,7 @@ static void look_at_header(struct tls_hello *hello)
     for (size_t i = 0; i < sizeof methods / sizeof methods[0]; i++)
         hello->is_http |= memcmp(header, methods[i], strlen(methods[i])) == 0;
     size_t size = RECORD_HEADER + ((size_t)header[3] << 8 | header[4]);
-    if (header[0] != MBEDTLS_SSL_MSG_HANDSHAKE || size > RECORD_MAX) {
+    if (header[0] != MBEDTLS_SSL_MSG_HANDSHAKE || size == RECORD_HEADER || size > RECORD_MAX) {
         hello->is_over = true;
         return;
     }
@@ -145,4 +145,6 @@ void tls_hello_fini(struct tls_hello *hello)
 {
     free(hello->record);
     hello->record = NULL;
+    hello->protocols = (struct str){NULL, 0};
+    hello->is_over = true;
 }

@@ -37,10 +37,12 @@ struct tls_key_log {
 
 void tls_key_log_drop(struct tls_key_log *log); // NULL: nothing
 
-// Names of protocols for the library: pointers into text, NULL at the end.
+// Names of protocols for the library: pointers into text, NULL at the end; and as they go over the
+// wire, also within text.
 struct tls_protocols {
     const char **names;
     char *text;
+    struct str wire;
 };
 
 struct tls_setup {
@@ -89,6 +91,7 @@ struct tls_stream {
     mbedtls_ssl_context ssl;
     mbedtls_ssl_config config;
     struct tls_setup *setup; // held
+    tls_server_name_function *server_name_hook;
     struct tls_transport transport;
     struct tls_setup_rules rules;
     bool is_server;
@@ -104,6 +107,7 @@ struct tls_stream {
 
     bool is_started, is_done; // the handshake
     bool has_asked;           // the server name hook
+    bool has_switched;        // to another setup
     bool has_drained;         // the transport had no more when it was read last
     bool has_ended;           // nor will it have
     bool said_end, heard_end; // close_notify
@@ -135,3 +139,4 @@ void tls_stream_keep_session(struct tls_stream *stream);
 
 // The peer's own, as DER; size 0: there was none.
 struct str tls_resumption_certificate(const struct tls_resumption *session);
+enum tls_verify_code tls_resumption_verdict(const struct tls_resumption *session);

@@ -18,6 +18,7 @@ struct tls_resumption {
     bool was_verified, had_its_host_checked;
     char *server_name;      // NULL: none
     struct str certificate; // as DER; size 0: none
+    enum tls_verify_code verdict;
     unsigned char id[ID_MAX];
     struct tls_resumption_facts facts;
 };
@@ -48,6 +49,7 @@ static void remember_peer(struct tls_resumption *resumption, const struct tls_st
     if (stream->server_name != NULL &&
         (resumption->server_name = strdup(stream->server_name)) == NULL)
         return;
+    resumption->verdict = stream->verdict.code;
     resumption->was_verified = stream->rules.verify_mode != TLS_CERT_NONE;
     resumption->had_its_host_checked = resumption->was_verified && stream->rules.check_hostname;
     if (tls_stream_certificates(stream, false, &certificate, 1) == 0)
@@ -100,8 +102,8 @@ static bool is_same(const char *a, const char *b)
     return strcmp(a != NULL ? a : "", b != NULL ? b : "") == 0;
 }
 
-// A session says nothing of hosts, and nobody shows a certificate when it is resumed: it has to come
-// from a connection of which as much was asked. In TLS 1.3 it is of one host's in any case (RFC 8446
+// A session says nothing of hosts, and nobody shows a certificate when it is resumed: it has to be
+// of a connection of which as much was asked. In TLS 1.3 it is of one host's in any case (RFC 8446
 // section 4.6.1).
 static bool is_enough(const struct tls_resumption *session, const struct tls_stream *stream)
 {
@@ -116,7 +118,7 @@ int tls_stream_resume(struct tls_stream *stream, struct tls_resumption *session,
                       struct tls_fault *fault)
 {
     // One that is not offered, of another time or version, too, leads to a full handshake.
-    if (!session->is_usable || !is_enough(session, stream))
+    if (!session->is_usable || stream->is_started || !is_enough(session, stream))
         return 0;
     int result = mbedtls_ssl_set_session(&stream->ssl, &session->session);
     if (result == MBEDTLS_ERR_SSL_ALLOC_FAILED)
@@ -124,6 +126,11 @@ int tls_stream_resume(struct tls_stream *stream, struct tls_resumption *session,
     tls_resumption_drop(stream->offered);
     stream->offered = tls_resumption_hold(session);
     return 0;
+}
+
+enum tls_verify_code tls_resumption_verdict(const struct tls_resumption *session)
+{
+    return session->verdict;
 }
 
 struct str tls_resumption_certificate(const struct tls_resumption *session)

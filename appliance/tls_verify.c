@@ -102,6 +102,8 @@ static bool read_sent(struct tls_judging *judging, const struct mbedtls_x509_crt
 // The path as DER. false: out of memory.
 static bool copy_path(const struct tls_judging *judging, struct tls_verdict *out)
 {
+    const struct tls_purposes *purposes = judging->path[judging->size - 1].purposes;
+    out->is_limited = purposes != NULL && (purposes->limited || purposes->rejected != 0);
     out->verified = calloc(judging->size, sizeof *out->verified);
     if (out->verified == NULL)
         return false;

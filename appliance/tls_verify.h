@@ -105,6 +105,7 @@ struct tls_verify_rules {
 struct tls_verdict {
     enum tls_verify_code code; // the first that OpenSSL would find
     int depth;                 // of the certificate it is about; 0: the peer's own
+    bool is_limited;           // the last of the path is believed for some purposes alone
     struct str *verified;  // copies as DER, the peer's own first, of the path that was found, or as
     size_t verified_count; // far as one was found. To be ended with tls_verdict_fini.
 };

@@ -53,6 +53,7 @@ $(OUT)/gen/version.h: $(OUT)/gen/parts
 	@{ echo "#pragma once"; echo "#include <stdint.h>"; \
 	   echo "#define LIMPET_BUILD_TIME INT64_C($$(git log -1 --format=%ct 2>/dev/null || echo $$SOURCE_DATE_EPOCH))"; \
 	   echo "#define LIMPET_VERSION \"$$(cat VERSION)\""; \
+	   awk '$$1 == "musl" { print "#define LIMPET_LIBC \"musl-" $$2 "\"" }' $<; \
 	   echo "#define LIMPET_PARTS \\"; sed 's/.*/    "&\\n" \\/' $<; echo; } >$@
 
 OWN_PYTHON := limpet=embed/py/__init__.py \

@@ -205,3 +205,10 @@ def test_ssl(python):
              " ssl.OPENSSL_VERSION_INFO >= (1, 1, 1))\n"
     assert python("-W", "error", "-c", source) == (
         0, "PROTOCOL_TLS_CLIENT TLSv1_3 serverAuth\nTrue True True\n", "")
+
+
+@pytest.mark.static
+def test_the_c_library_is_known(python):
+    """platform.libc_ver() looks for it in the executable."""
+    status, out, _ = python("-c", "import platform; print(*platform.libc_ver())")
+    assert status == 0 and re.fullmatch(r"musl \d+\.\d+\.\d+\n", out), out
