@@ -4,6 +4,8 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <mbedtls/psa_util.h>
+#include <mbedtls/rsa.h>
+#include <mbedtls/threading.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -78,6 +80,7 @@ struct tls_setup *tls_setup_new(struct tls_fault *fault)
     struct tls_setup *setup = calloc(1, sizeof *setup);
     if (setup != NULL) {
         setup->holders = 1;
+        setup->process = getpid();
         mbedtls_ssl_ticket_init(&setup->tickets);
         mbedtls_ssl_cache_init(&setup->cache);
         mbedtls_ssl_cache_set_max_entries(&setup->cache, SESSIONS_MAX);
@@ -104,6 +107,28 @@ void tls_setup_free(struct tls_setup *setup)
     mbedtls_ssl_ticket_free(&setup->tickets);
     mbedtls_ssl_cache_free(&setup->cache);
     free(setup);
+}
+
+static void renew_key_lock(struct tls_credential *credential, pid_t self)
+{
+    if (credential == NULL || credential->process == self)
+        return;
+    credential->process = self;
+    if (mbedtls_pk_get_type(&credential->key) == MBEDTLS_PK_RSA)
+        mbedtls_mutex_init(&mbedtls_pk_rsa(credential->key)->MBEDTLS_PRIVATE(mutex));
+}
+
+void tls_setup_after_fork(struct tls_setup *setup)
+{
+    pid_t self = getpid();
+    tls_trust_after_fork(setup->trust);
+    if (setup->process == self)
+        return;
+    setup->process = self;
+    mbedtls_mutex_init(&setup->tickets.MBEDTLS_PRIVATE(mutex));
+    mbedtls_mutex_init(&setup->cache.MBEDTLS_PRIVATE(mutex));
+    for (size_t i = 0; i < setup->credential_count; i++)
+        renew_key_lock(setup->credentials[i], self);
 }
 
 struct tls_setup_rules *tls_setup_rules(struct tls_setup *setup)

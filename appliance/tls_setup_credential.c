@@ -221,6 +221,7 @@ int tls_setup_load_identity(struct tls_setup *setup, const char *certificate_pat
     if (credential == NULL)
         return tls_fault_memory(fault);
     credential->holders = 1;
+    credential->process = getpid();
     mbedtls_x509_crt_init(&credential->chain);
     mbedtls_pk_init(&credential->key);
     if (load_credential(credential, certificate_path, key_path, password, owner, fault) < 0 ||

@@ -42,8 +42,12 @@ static int flush(struct tls_stream *stream)
     while (stream->flown < flight->size) {
         ssize_t count = stream->transport.write(
             stream->transport.owner, flight->data + stream->flown, flight->size - stream->flown);
-        if (count < 0)
-            return transport_failed(stream, count, MBEDTLS_ERR_SSL_WANT_WRITE);
+        if (count < 0) {
+            int result = transport_failed(stream, count, MBEDTLS_ERR_SSL_WANT_WRITE);
+            if (result != MBEDTLS_ERR_SSL_WANT_WRITE && stream->is_done)
+                stream->write_error = stream->system_error;
+            return result;
+        }
         stream->flown += (size_t)count;
     }
     stream->flown = 0;
@@ -54,9 +58,10 @@ static int flush(struct tls_stream *stream)
 static int receive(void *owner, unsigned char *out, size_t size)
 {
     struct tls_stream *stream = owner;
-    int result = flush(stream);
-    if (result != 0)
+    int result = stream->write_error == 0 ? flush(stream) : 0;
+    if (result != 0 && !stream->is_reading)
         return result;
+    stream->system_error = 0; // of writing, of which whoever writes is told
     ssize_t count = stream->transport.read(stream->transport.owner, out, size);
     stream->has_drained = count < 0;
     if (count < 0)
@@ -79,13 +84,25 @@ static int receive(void *owner, unsigned char *out, size_t size)
 static int transmit(void *owner, const unsigned char *bytes, size_t size)
 {
     struct tls_stream *stream = owner;
+    if (stream->write_error != 0)
+        return (int)size; // lost, as is told to whoever writes
     if (!stream->is_done && buf_append(&stream->flight, bytes, size) == 0)
         return (int)size;
     int result = flush(stream);
-    if (result != 0)
-        return result;
-    ssize_t count = stream->transport.write(stream->transport.owner, bytes, size);
-    return count < 0 ? transport_failed(stream, count, MBEDTLS_ERR_SSL_WANT_WRITE) : (int)count;
+    if (result == 0) {
+        ssize_t count = stream->transport.write(stream->transport.owner, bytes, size);
+        if (count >= 0)
+            return (int)count;
+        result = transport_failed(stream, count, MBEDTLS_ERR_SSL_WANT_WRITE);
+    }
+    // A read (of a ticket) makes the library send what waits. That must not keep it from reading: two
+    // sides that send at the same time would wait for each other.
+    if (result == MBEDTLS_ERR_SSL_WANT_WRITE && stream->is_reading &&
+        buf_append(&stream->flight, bytes, size) == 0)
+        return (int)size;
+    if (result != MBEDTLS_ERR_SSL_WANT_WRITE && stream->is_done)
+        stream->write_error = stream->system_error;
+    return result;
 }
 
 // --- the peer's certificates ---
@@ -152,7 +169,8 @@ static int choose(mbedtls_ssl_context *ssl)
     struct tls_stream *stream = mbedtls_ssl_get_user_data_p(ssl);
     size_t size = 0;
     char name[256] = "";
-    if (stream->has_asked || stream->server_name_hook == NULL)
+    tls_server_name_function *hook = atomic_load(&stream->setup->server_name_hook);
+    if (stream->has_asked || hook == NULL)
         return 0;
     stream->has_asked = true;
     const unsigned char *bytes = mbedtls_ssl_get_hs_sni(ssl, &size);
@@ -162,8 +180,7 @@ static int choose(mbedtls_ssl_context *ssl)
                             MBEDTLS_ERR_SSL_UNSUPPORTED_EXTENSION);
     if (bytes != NULL)
         memcpy(name, bytes, size);
-    stream->refusal =
-        stream->server_name_hook(stream->transport.owner, bytes != NULL ? name : NULL);
+    stream->refusal = hook(stream->transport.owner, bytes != NULL ? name : NULL);
     if (stream->refusal != 0)
         return refuse_hello(ssl, stream->refusal, MBEDTLS_ERR_SSL_UNRECOGNIZED_NAME);
     int result = 0;
@@ -176,6 +193,7 @@ static int choose(mbedtls_ssl_context *ssl)
 
 void tls_stream_use(struct tls_stream *stream, struct tls_setup *setup)
 {
+    tls_setup_after_fork(setup);
     while (stream->credential_count > stream->first_chosen)
         tls_credential_drop(stream->credentials[--stream->credential_count]);
     take_credentials(stream, setup);
@@ -381,6 +399,7 @@ static int start(struct tls_stream *stream)
 // What it takes from the setup, which may change afterwards.
 static void take_setup(struct tls_stream *stream, struct tls_setup *setup)
 {
+    tls_setup_after_fork(setup);
     atomic_fetch_add(&setup->holders, 1);
     stream->setup = setup;
     stream->rules = setup->rules;
@@ -388,7 +407,6 @@ static void take_setup(struct tls_stream *stream, struct tls_setup *setup)
     if (stream->rules.min_version < MBEDTLS_SSL_VERSION_TLS1_2)
         stream->rules.min_version = MBEDTLS_SSL_VERSION_TLS1_2;
     stream->trust = tls_trust_hold(setup->trust);
-    stream->server_name_hook = setup->server_name_hook;
     stream->key_log = setup->key_log;
     if (stream->key_log != NULL)
         atomic_fetch_add(&stream->key_log->holders, 1);
@@ -562,7 +580,9 @@ static int read_piece(struct tls_stream *stream, void *out, size_t size)
 {
     for (;;) {
         stream->has_drained = false;
+        stream->is_reading = true;
         int result = mbedtls_ssl_read(&stream->ssl, out, size);
+        stream->is_reading = false;
         if (result == MBEDTLS_ERR_SSL_RECEIVED_NEW_SESSION_TICKET)
             tls_stream_keep_session(stream);
         else if (result == 0 && stream->has_ended)
@@ -570,6 +590,10 @@ static int read_piece(struct tls_stream *stream, void *out, size_t size)
                                              : MBEDTLS_ERR_SSL_CONN_EOF;
         else if (size == 0 && mbedtls_ssl_get_bytes_avail(&stream->ssl) > 0)
             return 1;
+        // The library had something to say in between.
+        else if (result == MBEDTLS_ERR_NET_CONN_RESET && stream->write_error != 0 &&
+                 stream->system_error == stream->write_error)
+            stream->system_error = 0;
         // An empty record, and a message that is not data, end a call as well.
         else if (result != 0 && (result != MBEDTLS_ERR_SSL_WANT_READ || stream->has_drained))
             return result;
@@ -602,11 +626,23 @@ enum tls_stream_status tls_stream_read(struct tls_stream *stream, void *out, siz
     return TLS_STREAM_DONE;
 }
 
+static enum tls_stream_status settle_write(struct tls_stream *stream, int result)
+{
+    if (stream->write_error == 0)
+        return settle(stream, result);
+    stream->system_error = 0;
+    tls_fault_system(&stream->fault, stream->write_error);
+    return TLS_STREAM_FAILED;
+}
+
 // A record that is encrypted and that the transport has not taken: of ours, or an alert. As long as
 // there is one the library would take anything else that it is given for it.
 static int send_waiting(struct tls_stream *stream)
 {
-    return stream->ssl.MBEDTLS_PRIVATE(out_left) > 0 ? mbedtls_ssl_write(&stream->ssl, NULL, 0) : 0;
+    int result = flush(stream);
+    if (result == 0 && stream->ssl.MBEDTLS_PRIVATE(out_left) > 0)
+        result = mbedtls_ssl_write(&stream->ssl, NULL, 0);
+    return result;
 }
 
 enum tls_stream_status tls_stream_write(struct tls_stream *stream, const void *bytes, size_t size,
@@ -618,12 +654,14 @@ enum tls_stream_status tls_stream_write(struct tls_stream *stream, const void *b
         return status;
     if (stream->said_end)
         return refuse(stream, "PROTOCOL_IS_SHUTDOWN", "protocol is shutdown");
+    if (stream->write_error != 0)
+        return settle_write(stream, 0);
     // A record that the transport has not taken has to go first, whatever is offered now.
     if (size < stream->writing)
         return refuse(stream, "BAD_WRITE_RETRY", "bad write retry");
     int result = send_waiting(stream);
     if (result < 0)
-        return settle(stream, result);
+        return settle_write(stream, result);
     *count = stream->writing;
     stream->writing = 0;
     while (*count < size) {
@@ -636,7 +674,7 @@ enum tls_stream_status tls_stream_write(struct tls_stream *stream, const void *b
             bool is_encrypted = stream->ssl.MBEDTLS_PRIVATE(out_left) > 0 &&
                                 stream->ssl.MBEDTLS_PRIVATE(key_update_unsent) == 0;
             stream->writing = result == MBEDTLS_ERR_SSL_WANT_WRITE && is_encrypted ? piece : 0;
-            status = settle(stream, result);
+            status = settle_write(stream, result);
             return *count > 0 ? TLS_STREAM_DONE : status;
         }
         *count += (size_t)result;
@@ -659,8 +697,8 @@ enum tls_stream_status tls_stream_shutdown(struct tls_stream *stream)
         int result = send_waiting(stream);
         if (result == 0)
             result = mbedtls_ssl_close_notify(&stream->ssl);
-        if (result != 0)
-            return settle(stream, result);
+        if (result != 0 || stream->write_error != 0)
+            return settle_write(stream, result);
         stream->writing = 0;
         stream->said_end = true;
     }

@@ -57,6 +57,7 @@ void tls_stream_use(struct tls_stream *stream, struct tls_setup *setup);
 
 // --- what is known of it; after the handshake where nothing else is said ---
 
+bool tls_stream_said_end(const struct tls_stream *stream);       // close_notify is on its way
 bool tls_stream_is_done(const struct tls_stream *stream);        // with the handshake
 const char *tls_stream_version(const struct tls_stream *stream); // "TLSv1.3"; NULL: not yet
 const struct tls_cipher *tls_stream_cipher(const struct tls_stream *stream); // NULL: not yet

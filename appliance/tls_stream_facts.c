@@ -1,6 +1,11 @@
 // tls_stream_facts.c - what is known of a connection.
 #include "tls_stream_priv.h"
 
+bool tls_stream_said_end(const struct tls_stream *stream)
+{
+    return stream->said_end;
+}
+
 bool tls_stream_is_done(const struct tls_stream *stream)
 {
     return stream->is_done;

@@ -7,6 +7,7 @@
 #include <mbedtls/ssl_ticket.h>
 #include <mbedtls/x509_crt.h>
 #include <stdatomic.h>
+#include <sys/types.h>
 
 #include "buf.h"
 #include "tls_setup.h"
@@ -24,6 +25,7 @@ struct tls_credential {
     mbedtls_x509_crt chain;
     mbedtls_pk_context key;
     struct tls_credential *lender; // held: whose key it is; NULL: key is its own
+    pid_t process;                 // whose locks are in order
 };
 
 struct tls_credential *tls_credential_hold(struct tls_credential *credential);
@@ -47,6 +49,7 @@ struct tls_protocols {
 
 struct tls_setup {
     atomic_uint holders; // Python's context, and streams
+    pid_t process;       // whose locks are in order
     struct tls_setup_rules rules;
     struct tls_trust *trust;
     struct tls_credential *credentials[TLS_CREDENTIALS_MAX];
@@ -58,7 +61,8 @@ struct tls_setup {
     uint16_t groups[TLS_GROUPS_MAX]; // IANA's numbers, 0 at the end
     struct str protocols;            // as they go over the wire; owned
     struct tls_key_log *key_log;
-    tls_server_name_function *server_name_hook;
+    _Atomic(tls_server_name_function *)
+        server_name_hook; // asked for in handshakes, without the GIL
     // What connections use together; these have locks of their own.
     mbedtls_ssl_ticket_context tickets;
     mbedtls_ssl_cache_context cache;
@@ -69,6 +73,10 @@ struct tls_setup {
 
 // One of the same kind of key is replaced. Takes it over.
 void tls_setup_take_credential(struct tls_setup *setup, struct tls_credential *credential);
+
+// A forked child has one thread, and locks as they were: maybe held by one that it has not. To be
+// called with the GIL, before anything of the setup is used.
+void tls_setup_after_fork(struct tls_setup *setup);
 
 // --- tls_setup_chain.c ---
 
@@ -91,7 +99,6 @@ struct tls_stream {
     mbedtls_ssl_context ssl;
     mbedtls_ssl_config config;
     struct tls_setup *setup; // held
-    tls_server_name_function *server_name_hook;
     struct tls_transport transport;
     struct tls_setup_rules rules;
     bool is_server;
@@ -110,13 +117,15 @@ struct tls_stream {
     bool has_switched;        // to another setup
     bool has_drained;         // the transport had no more when it was read last
     bool has_ended;           // nor will it have
+    bool is_reading;          // the library was called for that, behind the handshake
     bool said_end, heard_end; // close_notify
     bool is_broken;           // fault is for good
     int system_error;         // of the transport: an errno value
-    int refusal;              // of the server name hook: an alert
-    struct buf flight;        // messages of the handshake that go out together
-    size_t flown;             // bytes of them that have
-    size_t writing;           // bytes that are encrypted, and that the transport has not taken
+    int write_error; // behind the handshake: there is nobody to write to, what has come can be read
+    int refusal;     // of the server name hook: an alert
+    struct buf flight; // messages of the handshake that go out together
+    size_t flown;      // bytes of them that have
+    size_t writing;    // bytes that are encrypted, and that the transport has not taken
     struct tls_hello hello;
     struct tls_verdict verdict;
     struct tls_resumption *session; // the latest

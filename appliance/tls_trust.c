@@ -1,5 +1,8 @@
 // tls_trust.c - trusts: arrays of counted certificates and lists, copied before they change.
+#include <mbedtls/rsa.h>
+#include <mbedtls/threading.h>
 #include <stdlib.h>
+#include <unistd.h>
 
 #include "check.h"
 #include "cleanup.h"
@@ -17,6 +20,20 @@ struct tls_trust *tls_trust_hold(struct tls_trust *trust)
 {
     atomic_fetch_add_explicit(&trust->holders, 1, memory_order_relaxed);
     return trust;
+}
+
+void tls_trust_after_fork(struct tls_trust *trust)
+{
+    pid_t self = getpid();
+    if (trust->process == self)
+        return;
+    trust->process = self;
+    for (size_t i = 0; i < trust->certificate_count; i++) {
+        struct tls_trusted *trusted = trust->certificates[i];
+        if (trusted->process != self && mbedtls_pk_get_type(&trusted->parsed.pk) == MBEDTLS_PK_RSA)
+            mbedtls_mutex_init(&mbedtls_pk_rsa(trusted->parsed.pk)->MBEDTLS_PRIVATE(mutex));
+        trusted->process = self;
+    }
 }
 
 void tls_trust_drop(struct tls_trust *trust)
@@ -69,6 +86,7 @@ int tls_trust_take(struct tls_trust *trust, struct tls_trusted *certificate)
         return -1;
     }
     trust->certificates[trust->certificate_count++] = certificate;
+    trust->process = 0; // it may be kept from before a fork
     return 0;
 }
 

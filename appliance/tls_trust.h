@@ -18,6 +18,9 @@ struct tls_trust *tls_trust_new(void);
 struct tls_trust *tls_trust_hold(struct tls_trust *trust);
 // NULL: nothing.
 void tls_trust_drop(struct tls_trust *trust);
+// A forked child has one thread, and locks as they were: maybe held by one that it has not. To be
+// called with the GIL, before the trust is used; again in the same process it does nothing.
+void tls_trust_after_fork(struct tls_trust *trust);
 
 // Each of these may put another trust into *trust, and drop the one that was there; on error it is
 // as before. A certificate that is there already is not added again, which is no error.

@@ -1,5 +1,6 @@
 // tls_trust_parse.c - certificates and lists out of DER, counted.
 #include <stdlib.h>
+#include <unistd.h>
 
 #include "buf.h"
 #include "cleanup.h"
@@ -98,6 +99,7 @@ enum tls_parsed tls_trusted_parse(struct str der, bool aux, struct tls_trusted *
     if (made == NULL)
         return TLS_PARSED_MEMORY;
     atomic_init(&made->holders, 1);
+    made->process = getpid();
     mbedtls_x509_crt_init(&made->parsed);
     int result =
         mbedtls_x509_crt_parse_der_with_ext_cb(&made->parsed, (const unsigned char *)der.data,

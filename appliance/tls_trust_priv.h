@@ -7,6 +7,7 @@
 #include <stdatomic.h>
 #include <stdbool.h>
 #include <stdint.h>
+#include <sys/types.h>
 
 #include "tls_trust.h"
 #include "tls_verify_known_priv.h"
@@ -20,6 +21,7 @@ struct tls_purposes {
 // A certificate or a list that many trusts have. Does not change once it is made.
 struct tls_trusted {
     atomic_size_t holders;
+    pid_t process; // whose lock of an RSA key is in order
     mbedtls_x509_crt parsed;
     struct tls_known known;
     struct tls_purposes purposes;
@@ -46,6 +48,7 @@ struct tls_revocations {
 
 struct tls_trust {
     atomic_size_t holders;
+    pid_t process; // in which the locks of all certificates are in order; 0: not looked at
     struct tls_trusted **certificates;
     size_t certificate_count;
     struct tls_revocations **lists;

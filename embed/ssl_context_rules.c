@@ -317,9 +317,11 @@ static PyObject *get_keylog_filename(PyObject *object, void *Py_UNUSED(closure))
 
 static int set_key_log(struct ssl_context *self, const char *path, struct tls_fault *fault)
 {
+    int result;
     PyMutex_Lock(&self->lock);
-    int result = tls_setup_set_key_log(self->setup, path, fault);
-    PyMutex_Unlock(&self->lock);
+    // A FIFO, or a disk far away, may take its time.
+    Py_BEGIN_ALLOW_THREADS result = tls_setup_set_key_log(self->setup, path, fault);
+    Py_END_ALLOW_THREADS PyMutex_Unlock(&self->lock);
     return result;
 }
 
@@ -356,13 +358,14 @@ static PyObject *get_nothing(PyObject *Py_UNUSED(object), void *Py_UNUSED(closur
     Py_RETURN_NONE;
 }
 
-// http.client and urllib3 ask for it wherever it is not None.
+// http.client and urllib3 set it wherever it is not None; httpx sets it anywhere, and goes on where
+// there is no such attribute.
 static int set_post_handshake_auth(PyObject *Py_UNUSED(object), PyObject *value,
                                    void *Py_UNUSED(closure))
 {
     int asked = settable(value) < 0 ? -1 : PyObject_IsTrue(value);
     if (asked > 0)
-        PyErr_SetString(PyExc_NotImplementedError,
+        PyErr_SetString(PyExc_AttributeError,
                         "this build has no post-handshake authentication (ssl.HAS_PHA is False): "
                         "ask for the client's certificate in the handshake, by verify_mode");
     return asked == 0 ? 0 : -1;

@@ -132,10 +132,11 @@ struct ssl_connection {
     PyObject *server_hostname;     // str, or NULL
     struct tls_stream *stream;
     PyMutex lock;
-    PyThread_type_lock writing;  // of a writer that may wait in the middle of what it writes
-    PyThreadState *thread;       // whose call it is, for hooks
-    unsigned long hooked_thread; // in which the server name callback runs; 0: it does not
-    int fd;                      // for the call that is made
+    PyThread_type_lock writing;   // of a writer that may wait in the middle of what it writes
+    unsigned long writing_thread; // that has it; 0: none
+    PyThreadState *thread;        // whose call it is, for hooks
+    unsigned long hooked_thread;  // in which the server name callback runs; 0: it does not
+    int fd;                       // for the call that is made
     bool is_server;
     bool has_begun;  // something was exchanged, or tried to
     bool said_close; // by unwrap

@@ -219,10 +219,12 @@ static enum tls_stream_status step_handshake(struct operation *operation)
 // get_ca_certs() shows the certificates of a folder that were needed.
 static void keep_authority(struct ssl_connection *self)
 {
-    struct ssl_context *context = self->context;
+    // Waiting for the lock lets the GIL go, and the connection may get another context meanwhile.
+    struct ssl_context *context = (struct ssl_context *)Py_NewRef(self->context);
     PyMutex_Lock(&context->lock);
     tls_stream_keep_authority(self->stream, context->setup);
     PyMutex_Unlock(&context->lock);
+    Py_DECREF(context);
 }
 
 PyObject *ssl_connection_do_handshake(PyObject *object, PyObject *Py_UNUSED(nothing))
@@ -253,9 +255,9 @@ PyObject *ssl_connection_shutdown(PyObject *object, PyObject *Py_UNUSED(nothing)
         .self = self,
         .step = step_shutdown,
     };
-    self->said_close = true;
     if (perform(&operation) < 0)
         return NULL;
+    self->said_close |= tls_stream_said_end(self->stream);
     // Both have said it: the connection is plain again.
     if (operation.status != TLS_STREAM_DONE && operation.status != TLS_STREAM_CLOSED)
         return raise_status(&operation);
@@ -364,6 +366,14 @@ static enum tls_stream_status step_write(struct operation *operation)
 // another's. -1: an exception is set.
 static int begin_turn(struct operation *operation)
 {
+    struct ssl_connection *self = operation->self;
+    unsigned long thread = PyThread_get_thread_ident();
+    if (self->writing_thread == thread) {
+        // A signal's handler, or a finalizer, in the middle of a write.
+        ssl_error_set(self->state, SSL_ERROR, SSL_NUMBER_NONE,
+                      "this thread is writing to the connection already");
+        return -1;
+    }
     for (;;) {
         PyTime_t left = -1, now = 0;
         if (operation->timeout > 0) {
@@ -377,8 +387,10 @@ static int begin_turn(struct operation *operation)
                 PyThread_acquire_lock_timed(operation->self->writing, left, 1);
             Py_END_ALLOW_THREADS
         }
-        if (got == PY_LOCK_ACQUIRED)
+        if (got == PY_LOCK_ACQUIRED) {
+            self->writing_thread = thread;
             return 0;
+        }
         if (got == PY_LOCK_FAILURE) {
             PyErr_SetString(PyExc_TimeoutError, "The write operation timed out");
             return -1;
@@ -412,8 +424,10 @@ static int write_bytes(struct operation *operation)
     if (may_wait && begin_turn(operation) < 0)
         return -1;
     int result = run_write(operation);
-    if (may_wait)
+    if (may_wait) {
+        operation->self->writing_thread = 0;
         PyThread_release_lock(operation->self->writing);
+    }
     return result;
 }
 
