@@ -95,8 +95,8 @@ static int transmit(void *owner, const unsigned char *bytes, size_t size)
             return (int)count;
         result = transport_failed(stream, count, MBEDTLS_ERR_SSL_WANT_WRITE);
     }
-    // A read (of a ticket) makes the library send what waits. That must not keep it from reading: two
-    // sides that send at the same time would wait for each other.
+    // A read (of a ticket) makes the library send what waits, which must not keep it from reading:
+    // two sides that send at the same time would wait for each other.
     if (result == MBEDTLS_ERR_SSL_WANT_WRITE && stream->is_reading &&
         buf_append(&stream->flight, bytes, size) == 0)
         return (int)size;
