@@ -81,7 +81,7 @@ $(OUT)/obj/embed/%.o: embed/%.c $(OUT)/gen/inputs | $(OUT)/gen/version.h
 	@mkdir -p $(@D)
 	@$(CC) $(FLAGS) $(PYTHON_FLAGS) -Iembed -MMD -MP -c $< -o $@
 
-$(OUT)/obj/toolchain/shims/%.o: toolchain/shims/%.c $(OUT)/gen/inputs
+$(OUT)/obj/toolchain/shims/%.o: toolchain/shims/%.c $(OUT)/gen/inputs | $(OUT)/gen/version.h
 	@mkdir -p $(@D)
 	@$(CC) $(FLAGS) $(PYTHON_FLAGS) -fno-lto -fno-builtin -MMD -MP -c $< -o $@
 
