@@ -10,14 +10,14 @@ usage() {
   build            build/limpet; with --release build/release/limpet (PGO + LTO), the one that is measured and shipped
   run              build, pack apps/notes and serve it
   test             gates, unit tests, end-to-end tests, and the same under sanitizers
-  test --sanitize  only the sanitized half (Address-, UndefinedBehavior- and ThreadSanitizer)
+  test --sanitize  only the sanitized half (Address-, UndefinedBehavior- and ThreadSanitizer, two fuzzers for a minute)
   test --fast      only the other half
   test-cpython     CPython's own tests on the binary; arguments: names of tests
   test-dependencies  the tests of the parts that are patched or configured in a way of their own: libmicrohttpd, mbedTLS
   test-fresh       the two commands of the README in fresh chroots of Debian 12 and 13 (root)
   test-tls         HTTPS judged by testssl.sh, and certificates that certbot gets and renews; minutes
   check            formatting, layers, sizes, shell scripts
-  fuzz [SECONDS]   each fuzzer for so long (60)
+  fuzz [SECONDS] [NAME...]  each fuzzer, or those named, for so long (60)
   bench            the scorecard: limpet beside nginx, gunicorn, uwsgi and uvicorn (--help: its options)
   soak [SECONDS]   workers come and go in every way under load, each way for so long (60): no request may be lost
                    (--tls: over TLS; --async: an ASGI application, and a day in miniature)

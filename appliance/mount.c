@@ -65,6 +65,12 @@ void mount_archive(const struct archive *archive)
     free(__atomic_exchange_n(&mounted, next, __ATOMIC_ACQ_REL));
 }
 
+const char *mount_prefix(void)
+{
+    const struct mount *mount = __atomic_load_n(&mounted, __ATOMIC_ACQUIRE);
+    return mount != NULL ? mount->prefix : NULL;
+}
+
 // --- From a path to a place ---
 
 // A path below the executable with its "//", "." and ".." resolved by the text alone: there are no

@@ -10,3 +10,7 @@ struct archive;
 // Show the archive below its archive_path. Call once, before threads start; it must stay open for
 // good. NULL takes it away again (tests).
 void mount_archive(const struct archive *archive);
+
+// The executable's path and a '/', below which members are; NULL: there are none. Valid as long as
+// the archive is shown.
+const char *mount_prefix(void);

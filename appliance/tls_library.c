@@ -4,8 +4,12 @@
 #include <mbedtls/error.h>
 #include <mbedtls/platform.h>
 #include <mbedtls/platform_time.h>
+#include <mbedtls/sha1.h>
 #include <mbedtls/sha256.h>
+#include <mbedtls/threading.h>
+#include <mbedtls/version.h>
 #include <psa/crypto.h>
+#include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <time.h>
@@ -32,16 +36,25 @@ static mbedtls_time_t read_time(mbedtls_time_t *out)
     return now;
 }
 
-// The first hash asks the processor what it can do, and keeps that: in one thread, before there are
-// others.
+// The first hash of a kind asks the processor what it can do, and keeps that: in one thread, before
+// there are others.
 static void know_the_processor(void)
 {
     unsigned char hash[32];
     int ignored = mbedtls_sha256((const unsigned char *)"", 0, hash, 0);
+    ignored |= mbedtls_sha1((const unsigned char *)"", 0, hash);
     (void)ignored;
 }
 
-int tls_library_start(struct err *err)
+// A forked child has one thread, and its locks as they were: maybe held by one that it has not.
+static void free_locks(void)
+{
+    mbedtls_mutex_init(&mbedtls_threading_key_slot_mutex);
+    mbedtls_mutex_init(&mbedtls_threading_psa_globaldata_mutex);
+    mbedtls_mutex_init(&mbedtls_threading_psa_rngdata_mutex);
+}
+
+static int start(struct err *err)
 {
     static pid_t started; // a process has one library
     pid_t self = getpid();
@@ -52,6 +65,7 @@ int tls_library_start(struct err *err)
         mbedtls_platform_set_time(read_time);
         know_the_processor();
     } else {
+        free_locks();
         mbedtls_psa_crypto_free();
     }
     psa_status_t status = psa_crypto_init();
@@ -60,6 +74,20 @@ int tls_library_start(struct err *err)
                        (int)status);
     started = self;
     return 0;
+}
+
+int tls_library_start(struct err *err)
+{
+    static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
+    pthread_mutex_lock(&lock);
+    int status = start(err);
+    pthread_mutex_unlock(&lock);
+    return status;
+}
+
+const char *tls_library_version(void)
+{
+    return MBEDTLS_VERSION_STRING;
 }
 
 const char *tls_library_error(int error, char *out, size_t size)

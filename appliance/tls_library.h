@@ -8,7 +8,8 @@
 #include "err.h"
 
 // Ready to be used in this process: also again after a fork, since two processes with the same
-// state of random numbers would use the same keys. Errors: no random numbers can be had.
+// state of random numbers would use the same keys. Any thread may call it. Errors: no random
+// numbers can be had.
 int tls_library_start(struct err *err);
 
 // Unix time in seconds, but never before limpet was built: a machine without a clock of its own
@@ -17,6 +18,9 @@ int64_t tls_library_time(void);
 
 // Whether the machine's clock is right, as far as can be told: not before limpet was built.
 int tls_library_clock_is_set(void);
+
+// "3.6.7"
+const char *tls_library_version(void);
 
 // "SSL - A fatal alert message was received": what an error of the library means. Returns out.
 const char *tls_library_error(int error, char *out, size_t size);

@@ -11,7 +11,9 @@
 #include "buf.h"
 #include "cleanup.h"
 #include "interp.h"
+#include "mod_hash.h"
 #include "mod_limpet.h"
+#include "mod_ssl.h"
 #include "rsgi.h"
 
 extern const struct _frozen frozen_modules[]; // by toolchain/freeze.py
@@ -89,7 +91,9 @@ static int prepare(const struct archive *archive)
 {
     PyImport_FrozenModules = frozen_modules;
     mod_limpet_use_archive(archive);
-    if (PyImport_AppendInittab("_limpet_rsgi", rsgi_module) < 0)
+    if (PyImport_AppendInittab("_limpet_rsgi", rsgi_module) < 0 ||
+        PyImport_AppendInittab("_ssl", mod_ssl_init) < 0 ||
+        PyImport_AppendInittab("_hashlib", mod_hash_init) < 0)
         return -1;
     return PyImport_AppendInittab("_limpet", mod_limpet_init);
 }

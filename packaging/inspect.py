@@ -7,9 +7,11 @@ FILE is by default this executable itself.
 
 import argparse
 import collections
+import datetime
 import email.parser
 import hashlib
 import os
+import re
 import sys
 
 from limpet import writer
@@ -17,6 +19,9 @@ from limpet.writer import FormatError, shown
 
 MARKS = ("limpet/settings", "limpet/parts")
 LICENCES = "limpet/licences/"
+ROOTS = "lib/ca-roots.pem"
+# The first line of ROOTS, by toolchain/ca_roots.py.
+ROOTS_VERSION = re.compile(r"# Mozilla's CA roots for TLS servers: NSS (\S+), of (\d{4}-\d\d-\d\d)")
 
 
 def main(arguments):
@@ -76,6 +81,7 @@ def describe(path):
     lines += section("packages", packages(members))
     lines += section("native extensions left out", native_lines(members))
     lines += section("parts", table([line.split(" ", 2) for line in text(members, "limpet/parts")]))
+    lines += section("CA roots", [roots(text(members, ROOTS))])
     lines += section("content", table(folders(members)))
     licences = [name.removeprefix(LICENCES) for name in sorted(members) if name.startswith(LICENCES)]
     lines += section("licences (texts: --licences)", licences)
@@ -118,6 +124,17 @@ def native_lines(members):
     """A line for each native extension module that pack left out."""
     lines = (line.partition("\t") for line in text(members, "limpet/left-out"))
     return [f"{name}: {fate}" for name, _, fate in lines]
+
+
+def roots(lines):
+    """How many CA roots there are, and how old they are: "120, NSS 2.90, of 2026-08-16 (98 days old)"."""
+    count = lines.count("-----BEGIN CERTIFICATE-----")
+    version = ROOTS_VERSION.fullmatch(lines[0]) if lines else None
+    if not version:
+        return f"{count}, of unknown age" if count else ""
+    age = (datetime.datetime.now(datetime.UTC).date() - datetime.date.fromisoformat(version[2])).days
+    # A clock that stands before their day says nothing.
+    return f"{count}, NSS {version[1]}, of {version[2]}" + (f" ({age} day{'s' * (age != 1)} old)" if age >= 0 else "")
 
 
 def folders(members):

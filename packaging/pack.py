@@ -81,6 +81,7 @@ def pack(options):
     modules = analysis.Modules(tree)
     target = choose_target(modules, options, report)
     leave_out_natives(tree, modules, natives, report)
+    look_for_roots(tree, report)
     compile_all(tree, report)
     tree.add(SETTINGS, settings_text(target, options.settings).encode(), SETTINGS)
     writer.write(options.output, executable, tree.members.values())
@@ -253,6 +254,15 @@ def leave_out_natives(tree, modules, natives, report):
         lines.append(f"{shown(member)}\t{text}\n")
     if lines:
         tree.add(LEFT_OUT, "".join(lines).encode(), LEFT_OUT)
+
+
+def look_for_roots(tree, report):
+    """Say so where requests and httpx will look for CA roots that another machine may not have: distributions take the
+    bundle out of certifi."""
+    for package in ("app/certifi/", "site/certifi/"):
+        if package + "__init__.py" in tree.members and package + "cacert.pem" not in tree.members:
+            report.append("warning: certifi is packed without its bundle: requests and httpx fail on machines that "
+                          "have none at the place that it names (pack the upstream certifi)")
 
 
 def compile_all(tree, report):

@@ -3,9 +3,11 @@
 #
 # Order: the cache, the Debian mirrors of the machine's own apt configuration, the upstream address,
 # the folder $LIMPET_SOURCES. A file gets its final name only after its size and sha256 were checked.
+# $LIMPET_LOCK: a file of other pins than sources.lock (for tests).
 set -euo pipefail
 
 toolchain=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
+lock=${LIMPET_LOCK:-$toolchain/sources.lock}
 cache=${LIMPET_CACHE:-$HOME/.cache/limpet}/sources
 
 say() { printf 'fetch: %s\n' "$*" >&2; }
@@ -33,8 +35,8 @@ matches() { # FILE SHA256 SIZE
 fetch_one() {
     local name=$1 version sha256 size path upstream file part address
     read -r version sha256 size _ path upstream < <(
-        awk -v n="$name" '$1 == n { $1 = ""; print }' "$toolchain/sources.lock") ||
-        { say "$name is not in sources.lock"; return 1; }
+        awk -v n="$name" '$1 == n { $1 = ""; print }' "$lock") ||
+        { say "$name is not in $lock"; return 1; }
     file=$cache/$(basename "$path")
     if matches "$file" "$sha256" "$size"; then
         echo "$file"

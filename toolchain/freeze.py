@@ -14,6 +14,7 @@ Frozen code is named "<frozen NAME>" as CPython's own is: linecache finds its so
 import argparse
 import marshal
 import os
+import re
 import sys
 
 # Parts of the standard library that a server has no use for, that belong to other systems, whose extension module is not
@@ -25,6 +26,9 @@ LEFT_OUT = {
     "ensurepip", "idlelib",
     "pydoc_data", "site-packages", "test", "tkinter", "turtle.py", "turtledemo", "venv",
 }
+# Where the parts were built ("/home/ann/.cache/limpet/build/musl-3e2d3fb68ce12d92"): sysconfig has these paths, which mean
+# nothing where the binary runs, and platform.libc_ver() takes such a name for a version.
+BUILT_AT = re.compile(rb"/[^\s'\":=]*/[a-z0-9]+-[0-9a-f]{16}")
 # CPython starts from its own copies of these.
 BOOTSTRAP = {"importlib._bootstrap", "importlib._bootstrap_external"}
 
@@ -53,6 +57,8 @@ def freeze(modules):
     for name, package, path in modules:
         with open(path, "rb") as file:
             source = file.read()
+        if name.startswith("_sysconfigdata"):
+            source = BUILT_AT.sub(b"/usr/local", source)
         code = marshal.dumps(compile(source, f"<frozen {name}>", "exec", dont_inherit=True, optimize=0))
         blob += b"\0" * (-len(blob) % 16)
         table.append((name, len(blob), len(code), package))

@@ -37,17 +37,50 @@ fuzz_build() { # FOLDER
     done
 }
 
-verb_fuzz() {
-    local seconds=${1:-60} folder=$PWD/build/fuzz fuzzer name
+# fuzz_run FOLDER SECONDS NAME: new inputs gather beside the seeds' copy; a crasher is left in FOLDER, to be committed with
+# its mending.
+fuzz_run() {
+    mkdir -p "$1/corpus/$3"
+    (cd "$1" && "./fuzz_$3" -max_total_time="$2" -print_final_stats=1 -verbosity=0 -max_len=65536 \
+        "$1/corpus/$3" "$OLDPWD/tests/fuzz/corpus/$3")
+}
+
+# The fuzzers' names into fuzzers, all built into the folder.
+fuzz_prepare() { # FOLDER
     toolchain/host-packages.sh build fuzz
     build_native
-    step "fuzzers" "$folder.log" fuzz_build "$folder"
-    for fuzzer in "$folder"/fuzz_*; do
-        name=$(basename "$fuzzer")
-        # New inputs gather beside the seeds' copy; a crasher is left in build/fuzz, to be committed with its mending.
-        mkdir -p "$folder/corpus/${name#fuzz_}"
+    step "fuzzers" "$1.log" fuzz_build "$1"
+    mapfile -t fuzzers < <(cd "$1" && find . -maxdepth 1 -name 'fuzz_*' -printf '%f\n' | sed 's/^fuzz_//' | sort)
+}
+
+verb_fuzz() { # [SECONDS] [NAME...]
+    local seconds=60 folder=$PWD/build/fuzz name fuzzers
+    case ${1:-} in [0-9]*) seconds=$1 && shift ;; esac
+    fuzz_prepare "$folder"
+    for name in "${@:-${fuzzers[@]}}"; do
+        [ -x "$folder/fuzz_$name" ] || die "there is no fuzzer $name (but ${fuzzers[*]})"
         echo "$name for $seconds s"
-        (cd "$folder" && "$fuzzer" -max_total_time="$seconds" -print_final_stats=1 -verbosity=0 -max_len=65536 \
-            "$folder/corpus/${name#fuzz_}" "$OLDPWD/tests/fuzz/corpus/${name#fuzz_}")
+        fuzz_run "$folder" "$seconds" "$name"
     done
+}
+
+# What strangers send to applications that call out: two fuzzers at once for a minute, as a part of the tests.
+fuzz_a_minute() {
+    local folder=$PWD/build/fuzz name fuzzers failed=0 pids=()
+    fuzz_prepare "$folder"
+    for name in "$@"; do
+        fuzz_run "$folder" 60 "$name" >"$folder/$name.log" 2>&1 &
+        pids+=($!)
+    done
+    for name in "$@"; do
+        if wait "${pids[0]}"; then
+            echo "fuzz_$name: 1 passed, 0 failed ($(sed -n 's/.*number_of_executed_units: //p' "$folder/$name.log") inputs)"
+        else
+            tail -n 40 "$folder/$name.log"
+            echo "fuzz_$name: 0 passed, 1 failed"
+            failed=$((failed + 1))
+        fi
+        pids=("${pids[@]:1}")
+    done
+    return "$failed"
 }

@@ -3,6 +3,7 @@
 # A recipe is toolchain/build-NAME.sh. It sets
 #   SOURCE    its name in sources.lock ("" if it has none)
 #   NEEDS     other recipes, built first
+#   SCRIPT    the program beside it that does the work, if there is one
 #   PROFILED  1 if its result depends on the profile (fast, release)
 # and defines build(), which runs in the unpacked, patched source folder and fills $STAGE; the result
 # is known as $PREFIX afterwards (that path may be compiled in).
@@ -48,9 +49,9 @@ step() {
 
 lock_field() { awk -v n="$1" -v f="$2" '$1 == n { print $f }' "$toolchain/sources.lock"; }
 
-# Read a recipe into SOURCE, NEEDS, PROFILED and build().
+# Read a recipe into SOURCE, NEEDS, SCRIPT, PROFILED and build().
 load_recipe() {
-    SOURCE="" NEEDS="" PROFILED=0
+    SOURCE="" NEEDS="" SCRIPT="" PROFILED=0
     [ -f "$toolchain/build-$1.sh" ] || die "no recipe toolchain/build-$1.sh"
     # shellcheck disable=SC1090
     . "$toolchain/build-$1.sh"
@@ -62,9 +63,9 @@ declare -A recipe_key=()
 # compute_key NAME: a hash of all that decides what the recipe yields, into recipe_key[].
 compute_key() {
     [ -z "${recipe_key[$target/$1]:-}" ] || return 0
-    local need needs source profiled keys=""
+    local need needs source script profiled keys=""
     load_recipe "$1"
-    needs=$NEEDS source=$SOURCE profiled=$PROFILED
+    needs=$NEEDS source=$SOURCE script=$SCRIPT profiled=$PROFILED
     for need in $needs; do
         compute_key "$need"
         keys+=${recipe_key[$target/$need]}
@@ -72,6 +73,7 @@ compute_key() {
     recipe_key[$target/$1]=$(
         {
             cat "$toolchain/build-$1.sh" "$toolchain/environment.sh" "$toolchain/targets/$target.env"
+            [ -z "$script" ] || cat "$toolchain/$script"
             [ -z "$source" ] || awk -v n="$source" '$1 == n { print $2, $3 }' "$toolchain/sources.lock"
             find "$toolchain/patches" -path "*/$source-*" -name '*.patch' 2>/dev/null | sort | xargs -r cat
             [ "$profiled" = 0 ] || echo "$profile"
@@ -89,7 +91,9 @@ unpack_source() { # SOURCE FOLDER
     version=$(lock_field "$1" 2)
     rm -rf "$2"
     mkdir -p "$2"
-    if [ "$(tar tf "$tarball" | cut -d/ -f1 | sort -u | wc -l)" = 1 ]; then
+    if [[ $tarball = *.deb ]]; then
+        dpkg-deb -x "$tarball" "$2"
+    elif [ "$(tar tf "$tarball" | cut -d/ -f1 | sort -u | wc -l)" = 1 ]; then
         tar xf "$tarball" -C "$2" --strip-components=1
     else
         tar xf "$tarball" -C "$2"

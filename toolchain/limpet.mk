@@ -30,7 +30,7 @@ MOUNT_FLAGS := $(foreach symbol,$(shell grep -v '^\#' appliance/mount.symbols),-
 SERVER_LIBRARIES := -lmicrohttpd -lmbedtls -lmbedx509 -lmbedcrypto -lz
 LIBRARY_PATHS := $(addprefix -L,$(addsuffix /lib,$(PARTS)))
 PYTHON_LIBRARIES := $(PYTHON)/lib/libpython3.14.a $(filter-out %/libpython3.14.a,$(wildcard $(PYTHON)/lib/*.a))
-LIBRARIES := $(SERVER_LIBRARIES) -lsqlite3 -lbz2 -llzma -lzstd -lffi -lm -lpthread \
+LIBRARIES := $(SERVER_LIBRARIES) -lscrypt-kdf -lsqlite3 -lbz2 -llzma -lzstd -lffi -lm -lpthread \
              $(if $(filter 0,$(TARGET_STATIC)),-ldl -lutil)
 # musl gives threads the stack size that stands in the program header; CPython needs more than its default.
 # gcc leaves the index of unwind tables, by which a crash finds its frames, out of static binaries.
@@ -42,7 +42,7 @@ all: $(OUT)/limpet $(OUT)/limpet.debug
 # --- generated ------------------------------------------------------------------------------------------------
 
 # name version licence of what is linked or packed in, for "version" and "inspect".
-LINKED := python musl libmicrohttpd mbedtls zlib sqlite libffi bzip2 xz zstd tzdata
+LINKED := python musl libmicrohttpd mbedtls zlib sqlite libffi bzip2 xz zstd scrypt tzdata ca-certificates
 $(OUT)/gen/parts: toolchain/sources.lock VERSION toolchain/limpet.mk
 	@mkdir -p $(@D)
 	@{ echo "limpet $$(cat VERSION) MIT"; \
@@ -53,6 +53,7 @@ $(OUT)/gen/version.h: $(OUT)/gen/parts
 	@{ echo "#pragma once"; echo "#include <stdint.h>"; \
 	   echo "#define LIMPET_BUILD_TIME INT64_C($$(git log -1 --format=%ct 2>/dev/null || echo $$SOURCE_DATE_EPOCH))"; \
 	   echo "#define LIMPET_VERSION \"$$(cat VERSION)\""; \
+	   awk '$$1 == "musl" { print "#define LIMPET_LIBC \"musl-" $$2 "\"" }' $<; \
 	   echo "#define LIMPET_PARTS \\"; sed 's/.*/    "&\\n" \\/' $<; echo; } >$@
 
 OWN_PYTHON := limpet=embed/py/__init__.py \
@@ -80,7 +81,7 @@ $(OUT)/obj/embed/%.o: embed/%.c $(OUT)/gen/inputs | $(OUT)/gen/version.h
 	@mkdir -p $(@D)
 	@$(CC) $(FLAGS) $(PYTHON_FLAGS) -Iembed -MMD -MP -c $< -o $@
 
-$(OUT)/obj/toolchain/shims/%.o: toolchain/shims/%.c $(OUT)/gen/inputs
+$(OUT)/obj/toolchain/shims/%.o: toolchain/shims/%.c $(OUT)/gen/inputs | $(OUT)/gen/version.h
 	@mkdir -p $(@D)
 	@$(CC) $(FLAGS) $(PYTHON_FLAGS) -fno-lto -fno-builtin -MMD -MP -c $< -o $@
 
@@ -102,7 +103,7 @@ $(OUT)/limpet.stripped: $(OUT)/limpet.elf
 $(OUT)/limpet.debug: $(OUT)/limpet.elf
 	@objcopy --only-keep-debug $< $@
 
-$(OUT)/limpet: $(OUT)/limpet.stripped $(OUT)/gen/parts $(wildcard packaging/*.py)
+$(OUT)/limpet: $(OUT)/limpet.stripped $(OUT)/gen/parts $(wildcard $(OUT)/gen/library packaging/*.py)
 	@$(BUILD_PYTHON) packaging/base.py --output $@ --elf $< --parts $(OUT)/gen/parts --wheel $(PIP_WHEEL) \
 	    --sources $(OUT)/gen/lib $(foreach licence,$(wildcard $(LICENCES)/*),--licence $(notdir $(licence))=$(licence))
 
@@ -147,7 +148,14 @@ $(OUT)/unit/%.o: tests/fuzz/%.c $(OUT)/gen/inputs | $(OUT)/gen/version.h
 $(OUT)/unit/replay_%: $(OUT)/unit/fuzz_%.o $(OUT)/unit/replay.o $(OUT)/unit/libappliance.a
 	@$(CC) $(COMPILE_FLAGS) -o $@ $^ $(LIBRARY_PATHS) $(SERVER_LIBRARIES) -lpthread $(LINK)
 
-unit: $(addprefix $(OUT)/unit/,$(UNIT) $(addprefix replay_,$(FUZZERS)))
+# Programs that end-to-end tests ask what a module thinks, and the certificates of CPython's tests.
+ASKED := verify_chain print_tls
+
+$(OUT)/unit/certdata: $(OUT)/gen/inputs
+	@mkdir -p $(@D)
+	@ln -sfn $(PYTHON)/lib/python3.14/test/certdata $@
+
+unit: $(addprefix $(OUT)/unit/,$(UNIT) $(addprefix replay_,$(FUZZERS)) $(ASKED) certdata)
 
 # What ThreadSanitizer watches.
 threads: $(addprefix $(OUT)/unit/,test_pool test_pool_load test_pool_loop test_reactor_threads test_tls_handshakes)

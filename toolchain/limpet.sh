@@ -2,7 +2,7 @@
 # shellcheck shell=bash
 
 # What goes into the executable, in link order of need.
-limpet_parts="zlib bzip2 xz zstd libffi sqlite libmicrohttpd mbedtls"
+limpet_parts="zlib bzip2 xz zstd libffi sqlite scrypt libmicrohttpd mbedtls"
 
 # What of these the current target has: threads are watched without Python and what only Python needs.
 parts_here() {
@@ -16,6 +16,10 @@ collect_licences() { # FOLDER
     while read -r name path; do
         case $name in '#'* | '') continue ;; esac
         tarball=$("$toolchain/fetch.sh" "$name")
+        if [[ $tarball = *.deb ]]; then
+            dpkg-deb --fsys-tarfile "$tarball" | tar xO "./$path" >"$1/$name"
+            continue
+        fi
         tar xOf "$tarball" --wildcards --no-wildcards-match-slash "*/$path" 2>/dev/null >"$1/$name" ||
             tar xOf "$tarball" "$path" >"$1/$name"
     done <"$toolchain/licences.txt"
@@ -44,8 +48,16 @@ collect_library() { # FOLDER
     rm -rf "$1"
     mkdir -p "$1"
     cp -r "$(recipe_prefix tzdata)/tzdata" "$1/"
+    cp "$(recipe_prefix ca-certificates)/ca-roots.pem" "$1/"
     cp -r "$(recipe_prefix python)/lib/python3.14/pydoc_data" "$1/"
     find "$1" -name __pycache__ -prune -exec rm -rf {} +
+    library_inputs >"${1%/*}/library"
+}
+
+# What collect_library takes from: it is done again when that changes.
+library_inputs() {
+    local part
+    for part in tzdata ca-certificates python; do recipe_prefix "$part"; done
 }
 
 # build_threads: what the tests of make's target threads stand on, into $out.
@@ -60,14 +72,14 @@ build_limpet() {
     local part
     out=$PWD/build/$profile
     [ "$target" != sanitize ] || out=$PWD/build/sanitize
-    for part in $limpet_parts tzdata python; do build_dependency "$part"; done
+    for part in $limpet_parts tzdata ca-certificates python; do build_dependency "$part"; done
     mkdir -p "$out/gen"
     if [ ! -d "$out/gen/licences" ] || [ "$toolchain/sources.lock" -nt "$out/gen/licences" ] ||
         [ "$toolchain/licences.txt" -nt "$out/gen/licences" ]; then
         step "licences" "$out/logs/licences.log" collect_licences "$out/gen/licences"
     fi
-    if [ ! -d "$out/gen/lib" ] || [ "$toolchain/sources.lock" -nt "$out/gen/lib" ]; then
-        step "time zones, data files" "$out/logs/library.log" collect_library "$out/gen/lib"
+    if [ ! -d "$out/gen/lib" ] || ! library_inputs | cmp -s - "$out/gen/library"; then
+        step "time zones, CA roots, data files" "$out/logs/library.log" collect_library "$out/gen/lib"
     fi
     if ! make_limpet -q all >/dev/null 2>&1; then
         step "limpet $(cat VERSION) ($(basename "$out"))" "$out/logs/limpet.log" make_limpet all

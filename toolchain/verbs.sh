@@ -67,6 +67,7 @@ test_sanitized() {
     run_unit unit
     run_e2e "$out/limpet" "$@"
     test_threads
+    fuzz_a_minute tls_stream tls_certificate || test_failures=$((test_failures + 1))
 }
 
 # Under ThreadSanitizer, which some kernels' randomisation of addresses gets in the way of.

@@ -5,14 +5,13 @@ below the executable; its finder asks the C index, its loader unmarshals code fr
 text, data files, importlib.resources) goes through ordinary file functions, which see the archive as files.
 
 The standard library is frozen or built in, which Python asks before sys.path. An application may have a calendar.py or a
-resource.py all the same, so another finder gives what comes first on sys.path its due. A third one completes hashlib, a
-fourth stands in for granian, whose names applications import that are written for RSGI, and a fifth for what ssl is made
-of.
+resource.py all the same, so another finder gives what comes first on sys.path its due. A third one stands in for granian,
+whose names applications import that are written for RSGI.
 """
 
 import _imp
 import sys
-from _frozen_importlib import FrozenImporter, ModuleSpec
+from _frozen_importlib import ModuleSpec
 from _frozen_importlib_external import PathFinder, SourceFileLoader
 
 import _limpet
@@ -105,32 +104,6 @@ class HidingFinder:
         return spec if spec is not None and spec.loader is not None else None
 
 
-class HashlibLoader(FrozenImporter):
-    """Loads the frozen hashlib, and gives it what it would have from OpenSSL."""
-
-    @staticmethod
-    def exec_module(module):
-        """Run its code."""
-        FrozenImporter.exec_module(module)
-        if not hasattr(module, "pbkdf2_hmac"):
-            from limpet.key_derivation import pbkdf2_hmac
-
-            module.pbkdf2_hmac = pbkdf2_hmac
-            module.__all__ += ("pbkdf2_hmac",)
-
-
-class HashlibFinder:
-    """A meta path finder (PEP 451) for hashlib alone."""
-
-    @staticmethod
-    def find_spec(fullname, path=None, target=None):
-        """The spec of the frozen hashlib with the loader above, or None."""
-        spec = FrozenImporter.find_spec(fullname) if fullname == "hashlib" else None
-        if spec is not None:
-            spec.loader = HashlibLoader
-        return spec
-
-
 class GranianLoader:
     """Loads granian and granian.rsgi where there is no such package, or none that can be loaded."""
 
@@ -180,42 +153,9 @@ def _has_server(folder):
         return False
 
 
-class SslFinder:
-    """A meta path finder (PEP 451) for _ssl, where nobody else has one: see limpet.without_tls. Where an application is
-    served or packed, that is: pip and the standard library's own tests ask ssl whether there is TLS, and there is none."""
-
-    @staticmethod
-    def find_spec(fullname, path=None, target=None):
-        """The spec of the frozen stand-in, under that name, or None."""
-        if fullname != "_ssl":
-            return None
-        return ModuleSpec(fullname, SslLoader, origin="limpet.without_tls")
-
-
-class SslLoader:
-    """Loads the stand-in under another name than its own."""
-
-    @staticmethod
-    def create_module(spec):
-        """The usual kind of module."""
-
-    @staticmethod
-    def exec_module(module):
-        """Run its code."""
-        exec(_imp.get_frozen_object("limpet.without_tls"), module.__dict__)
-
-
-def offer_ssl():
-    """Let ssl be imported; whatever else is named _ssl goes before."""
-    if SslFinder not in sys.meta_path:
-        sys.meta_path.append(SslFinder)
-
-
 def install():
     """Claim the archive's folders, before zipimport and the file finder look at them, and go before the frozen modules."""
-    sys.meta_path[:0] = HidingFinder, HashlibFinder, GranianFinder
+    sys.meta_path[:0] = HidingFinder, GranianFinder
     sys.path_hooks.insert(0, ArchiveFinder)
     for path in [path for path in sys.path_importer_cache if path.startswith(_ROOT)]:
         del sys.path_importer_cache[path]
-    if _limpet.archive_children("app"):
-        offer_ssl()

@@ -12,7 +12,7 @@ import os
 import sys
 
 import _limpet
-from limpet import importer, interfaces
+from limpet import interfaces
 
 _DEFAULT_ATTRIBUTES = ("app", "application")
 _DEFAULT_FACTORIES = ("create_app", "make_app")
@@ -56,7 +56,6 @@ def load(target, interface, factory, spelling="--interface {}"):
     Returns (what is called, the application, "module:attribute", "wsgi", "asgi", "asgi2" or "rsgi").
     Raises LoadError where the operator can mend it; whatever the application raises at import comes through.
     """
-    importer.offer_ssl()
     module_name, _, attribute = _module_target(target, interface, factory).partition(":")
     if module_name in ("django.core.wsgi", "django.core.asgi"):
         _choose_django_settings()

@@ -21,6 +21,7 @@ import traceback
 import machine
 import rows_async
 import rows_async_inside
+import rows_client
 import rows_inside
 import rows_load
 import rows_processes
@@ -47,6 +48,7 @@ ROWS = {
     "tls-handshakes": rows_tls.handshakes,
     "tls-bulk": rows_tls.bulk,
     "tls-idle": rows_tls.idle,
+    "client": rows_client.client,
     "async-plain": rows_async.plain,
     "async-json": rows_async.json,
     "async-echo": rows_async.echo,

@@ -27,6 +27,7 @@ FLASK = ("python3-flask", "python3-werkzeug", "python3-jinja2", "python3-markups
 START_TIMEOUT, WRAPPED_TIMEOUT = 30, 180  # seconds; under valgrind everything takes fifty times as long
 FILE_BYTES = 100 * 1024
 LARGE_BYTES = 1 << 20
+P256 = ["ec", "-pkeyopt", "ec_paramgen_curve:prime256v1"]
 # (server, application) of those that answer 13 bytes.
 HELLO_SERVERS = [("limpet", "hello"), ("nginx", "hello"), ("gunicorn", "hello"), ("uwsgi", "hello"),
                  ("uvicorn", "asgi")]
@@ -85,14 +86,28 @@ class Session:
         return self.flask_folder
 
     def certificate(self, key):
-        """(certificate, key) as files, for a kind of key: "ecdsa" (P-256) or "rsa:2048". Self-signed."""
+        """(certificate, key) as files, for a kind of key: "ecdsa" (P-256) or "rsa:2048", self-signed; "issued": P-256,
+        signed by authority()."""
         certificate, private = (self.folder / f"{key.replace(':', '-')}.{kind}" for kind in ("crt", "key"))
         if not certificate.exists():
-            kind = ["ec", "-pkeyopt", "ec_paramgen_curve:prime256v1"] if key == "ecdsa" else [key]
+            kind = [key] if key.startswith("rsa") else P256
+            issuer = []
+            if key == "issued":
+                issuer = ["-CA", self.authority(), "-CAkey", self.folder / "authority.key", "-addext",
+                          "basicConstraints=critical,CA:FALSE"]
             subprocess.run(["openssl", "req", "-x509", "-newkey", *kind, "-nodes", "-keyout", private, "-out",
                             certificate, "-days", "90", "-subj", "/CN=localhost", "-addext",
-                            "subjectAltName=DNS:localhost"], check=True, stderr=subprocess.DEVNULL)
+                            "subjectAltName=DNS:localhost", *issuer], check=True, stderr=subprocess.DEVNULL)
         return certificate, private
+
+    def authority(self):
+        """The certificate of an authority (P-256), as a file."""
+        certificate = self.folder / "authority.crt"
+        if not certificate.exists():
+            subprocess.run(["openssl", "req", "-x509", "-newkey", *P256, "-nodes", "-keyout",
+                            self.folder / "authority.key", "-out", certificate, "-days", "90", "-subj", "/CN=authority",
+                            "-addext", "keyUsage=critical,keyCertSign,cRLSign"], check=True, stderr=subprocess.DEVNULL)
+        return certificate
 
     def packed(self, application):
         """The application as one binary; packed when it is first asked for."""

@@ -117,7 +117,8 @@ def run(binary, names, folder, environment, jobs):
     """Run the tests, printing a line for each file."""
     report = folder / "report.xml"
     report.unlink(missing_ok=True)
-    command = [binary, "python", "-m", "test", f"-j{jobs}", "-W", "--timeout", "600", "--junit-xml", str(report)]
+    command = [binary, "python", "-m", "test", f"-j{jobs}", "-W", "--timeout", "600", "-u", "walltime", "--junit-xml",
+               str(report)]
     first = [name for name in FIRST if name.partition(".")[0] in names]
     command += ["--prioritize", ",".join(first)] if first else []
     for pattern in read_tests()[1]:

@@ -48,6 +48,9 @@ _USAGES = {
     "any": "",
 }
 
+_AUTHORITY = ("basicConstraints = critical, CA:TRUE\nkeyUsage = critical, keyCertSign, cRLSign, digitalSignature\n"
+              "subjectKeyIdentifier = hash\n")
+
 _rsa_keys = {}  # by size: (their PEM texts, whose turn it is)
 
 
@@ -134,18 +137,19 @@ class Authority:
 
     _numbers = itertools.count(1)
 
-    def __init__(self, folder, name="Test Root", *, kind="ecdsa:P-256", parent=None, **options):
+    def __init__(self, folder, name="Test Root", *, kind="ecdsa:P-256", key=None, parent=None, extensions=_AUTHORITY,
+                 **options):
+        """key: PEM, instead of a new one; extensions: lines of openssl's settings, in place of the usual; options:
+        those of issue."""
         self.folder = pathlib.Path(folder) / f"authority-{next(self._numbers)}"
         (self.folder / "issued").mkdir(parents=True)
         self.name = name
         self.parent = parent
         self.certificate = self.folder / "certificate.pem"
-        self.key = _write(self.folder / "key.pem", make_key(kind))
+        self.key = _write(self.folder / "key.pem", make_key(kind) if key is None else key)
         self._settings = _write(self.folder / "openssl.cnf", _SETTINGS.format(folder=self.folder))
         _write(self.folder / "index.txt", "")
         _write(self.folder / "crlnumber", "01\n")
-        extensions = ("basicConstraints = critical, CA:TRUE\nkeyUsage = critical, keyCertSign, cRLSign, "
-                      "digitalSignature\nsubjectKeyIdentifier = hash\n")
         options = {"days": 3650, "since": -1, **options}
         signer = self if parent is None else parent
         _write(self.certificate, signer._sign(name, self.key, extensions, self_signed=parent is None, **options))

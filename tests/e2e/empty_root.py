@@ -21,9 +21,13 @@ class EmptyRoot:
         self._binary = f"/{binary.name}"
         self._prefix = [shutil.which("chroot"), f"--userspec={NOBODY}:{NOBODY}", path]
 
+    def command(self, *arguments):
+        """What runs the binary with these arguments."""
+        return [*self._prefix, self._binary, *arguments]
+
     def run(self, *arguments, environment=None):
         """The binary with these arguments, which must succeed: its output."""
-        done = subprocess.run([*self._prefix, self._binary, *arguments], env=environment or {}, capture_output=True,
+        done = subprocess.run(self.command(*arguments), env=environment or {}, capture_output=True,
                               text=True, timeout=120)
         assert done.returncode == 0, done.stdout + done.stderr
         return done.stdout

@@ -4,7 +4,9 @@ import http.client
 import json
 import os
 import pathlib
+import re
 import shutil
+import ssl
 import subprocess
 import zipfile
 
@@ -142,6 +144,33 @@ def test_inspect(explorer, run):
 def test_inspect_another_file(explorer, run):
     done = run("inspect", explorer)
     assert done.returncode == 0 and "app:app" in done.stdout
+
+
+@pytest.mark.unvalidated(reason="looks at what was packed")
+def test_ca_roots(limpet, explorer, run, tmp_path):
+    """The file that every binary carries is one which an ordinary Python's ssl takes, and inspect tells its age."""
+    pinned = re.search(r"^ca-certificates +(\S+)", (ROOT / "toolchain/sources.lock").read_text(), re.MULTILINE)[1]
+    assert f"  ca-certificates {pinned} MPL-2.0\n" in run("version").stdout
+    for binary in (limpet, explorer):
+        with zipfile.ZipFile(binary) as archive:
+            text = archive.read("lib/ca-roots.pem").decode("ascii")
+        context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+        context.load_verify_locations(cadata=text)
+        found = re.search(r"\nCA roots\n  (\d+), NSS \d+\.\d+, of \d{4}-\d\d-\d\d( \(\d+ days? old\))?\n",
+                          run("inspect", binary=binary).stdout)
+        count = int(found[1])
+        assert context.cert_store_stats() == {"x509": count, "x509_ca": count, "crl": 0} and count >= 100
+        (tmp_path / "roots.pem").write_text(text)  # as operators may take it out for other programs
+        done = subprocess.run(["openssl", "storeutl", "-noout", "-certs", tmp_path / "roots.pem"], capture_output=True,
+                              text=True, check=False)
+        assert (done.returncode, done.stderr, done.stdout.splitlines()[-1]) == (0, "", f"Total found: {count}")
+        assert "Mozilla Public License Version 2.0" in run("inspect", "--licences", binary=binary).stdout
+
+
+def test_ca_roots_are_a_file(explorer, run):
+    program = "import sys; print(open(sys.executable + '/lib/ca-roots.pem').read().count('BEGIN CERT'))"
+    done = run("python", "-c", program, binary=explorer)
+    assert done.returncode == 0 and int(done.stdout) >= 100, done.stderr
 
 
 def test_requirements_without_an_index(limpet, tmp_path, run):

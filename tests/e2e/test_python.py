@@ -196,18 +196,19 @@ def test_repl_edits_lines(limpet):
     os.close(terminal.fd)
 
 
-def test_ssl_can_be_imported_where_an_application_is(packed, run, application, limpet):
-    """anyio, httpx and many more import it and make contexts, whether they use it or not; pip and others ask for it."""
+def test_ssl(python):
+    """Importing it and making contexts, as anyio, httpx and many more do, says nothing (test_ssl_module.py has the rest)."""
     source = "import ssl\ncontext = ssl.create_default_context()\ncontext.check_hostname = False\n" \
              "context.options |= ssl.OP_NO_TICKET\ncontext.minimum_version = ssl.TLSVersion.TLSv1_3\n" \
              "print(context.protocol.name, context.minimum_version.name, ssl.Purpose.SERVER_AUTH.shortname)\n" \
-             "import socket\ntry:\n    context.wrap_socket(socket.socketpair()[0])\n" \
-             "except ssl.SSLError as error:\n    print(error)\n"
-    binary = packed(application("def app(environ, start_response): pass"))
-    done = run("python", "-W", "error", "-c", source, binary=binary)
-    assert done.stdout.splitlines() == [
-        "PROTOCOL_TLS_CLIENT TLSv1_3 serverAuth",
-        "this binary has no TLS for connections of the application's own: "
-        "it serves HTTPS, and speaks plain HTTP to others"], done.stderr
-    alone = run("python", "-c", "import ssl", binary=limpet)
-    assert alone.returncode == 1 and "No module named '_ssl'" in alone.stderr
+             "print(ssl.OPENSSL_VERSION.startswith('OpenSSL 3.'), 'mbedTLS 3.' in ssl.OPENSSL_VERSION," \
+             " ssl.OPENSSL_VERSION_INFO >= (1, 1, 1))\n"
+    assert python("-W", "error", "-c", source) == (
+        0, "PROTOCOL_TLS_CLIENT TLSv1_3 serverAuth\nTrue True True\n", "")
+
+
+@pytest.mark.static
+def test_the_c_library_is_known(python):
+    """platform.libc_ver() looks for it in the executable."""
+    status, out, _ = python("-c", "import platform; print(*platform.libc_ver())")
+    assert status == 0 and re.fullmatch(r"musl \d+\.\d+\.\d+\n", out), out

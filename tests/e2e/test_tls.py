@@ -4,12 +4,14 @@ import json
 import os
 import pathlib
 import re
+import shutil
 import ssl
 import subprocess
 import urllib.request
 
 import pytest
 from certificates import certbot_layout, encrypt_key, openssl, traditional_key
+from empty_root import NOBODY
 from tls_client import (
     HANDSHAKE_FAILURE, NO_APPLICATION_PROTOCOL, PROTOCOL_VERSION, Pki, alert_of, alerts, client_context, handshake,
     options_of, raw_hello, s_client)
@@ -383,6 +385,21 @@ def test_password_is_not_passed_on(serve, application, pki, tmp_path):
     peer, body = handshake(server, client_context(pki))
     with peer:
         assert b"kept" in body and PASSWORD.encode() not in body
+
+
+@pytest.mark.static
+def test_alone_in_an_empty_root(pki, packed, alone, tmp_path_factory):
+    """There is no /dev to take random numbers from, and nothing else either."""
+    folder = tmp_path_factory.mktemp("over_tls")
+    shutil.copy(APPLICATIONS / "over_tls.py", folder / "app.py")
+    root = alone(packed(folder, name="over_tls"))
+    for name, source in {"chain.pem": pki.local.chain, "key.pem": pki.local.key}.items():
+        shutil.copy(source, root.path / "data" / name)
+        shutil.chown(root.path / "data" / name, NOBODY, NOBODY)
+    server = root.serve("--workers", 1, "--tls-certificate", "/data/chain.pem", "--tls-key", "/data/key.pem")
+    peer, _ = handshake(server, client_context(pki))
+    with peer:
+        assert peer.serial() == pki.local.serial()
 
 
 def test_openssl_is_there():

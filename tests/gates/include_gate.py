@@ -33,7 +33,12 @@ LAYERS = {
 # What embed/ may see of the appliance.
 OPEN_TO_EMBED = {"request.h", "runtime.h", "archive.h", "reactor.h", "mount.h", "pool.h",
                  "crash.h", "tls_facts.h", "exchange.h", "websocket.h", "scoreboard.h",
-                 "config_mount.h"}
+                 "config_mount.h",
+                 # Digests, for embed/mod_hash.c and hash_*.c.
+                 "tls_hash.h",
+                 # TLS of the application's own connections, for embed/mod_ssl.c and ssl_*.c.
+                 "tls_ciphers.h", "tls_certificate.h", "tls_fault.h", "tls_library.h", "tls_object.h", "tls_setup.h",
+                 "tls_stream.h", "tls_trust.h", "tls_verify.h"}
 
 # Headers of other projects: who alone may include them, as patterns of paths.
 RESERVED = {

@@ -1,5 +1,6 @@
 """limpet inspect: what it says of a binary, and of what is none."""
 
+import datetime
 import hashlib
 
 import pytest
@@ -38,6 +39,30 @@ def test_bare_limpet(tool, limpet):
     text = tool("inspect").stdout
     assert text.startswith(f"{limpet}: limpet without an application, ")
     assert "application\n  " not in text and "settings" not in text and "parts\n  limpet" in text
+
+
+@pytest.mark.parametrize("days, age", [(0, " (0 days old)"), (1, " (1 day old)"), (131, " (131 days old)"), (-2, "")])
+def test_ca_roots(tool, pack, base, folder, tmp_path, days, age):
+    """Told by the file itself, in a packed application too; a clock that stands before their day tells no age."""
+    pem = "-----BEGIN CERTIFICATE-----\nAA==\n-----END CERTIFICATE-----\n" * 3
+    day = datetime.datetime.now(datetime.timezone.utc).date() - datetime.timedelta(days)
+    library = folder("library", {"ca-roots.pem": f"# Mozilla's CA roots for TLS servers: NSS 2.80, of {day}\n{pem}"})
+    assert base(tmp_path / "bare", "--sources", library).returncode == 0
+    shop = pack(folder("src", {"app.py": "app = 1\n"}), binary=tmp_path / "bare")
+    for binary in (tmp_path / "bare", shop):
+        said = tool("inspect", binary).stdout
+        if datetime.datetime.now(datetime.timezone.utc).date() - datetime.timedelta(days) == day:
+            assert f"\nCA roots\n  3, NSS 2.80, of {day}{age}\n" in said
+
+
+def test_ca_roots_of_unknown_age(tool, base, folder, tmp_path):
+    library = folder("library", {"ca-roots.pem": "-----BEGIN CERTIFICATE-----\nAA==\n-----END CERTIFICATE-----\n"})
+    assert base(tmp_path / "bare", "--sources", library).returncode == 0
+    assert "\nCA roots\n  1, of unknown age\n" in tool("inspect", tmp_path / "bare").stdout
+
+
+def test_without_ca_roots(tool, limpet):
+    assert "CA roots" not in tool("inspect", limpet).stdout
 
 
 def test_licences(tool, limpet):

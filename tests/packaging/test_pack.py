@@ -320,6 +320,13 @@ def test_native_extensions(pack, folder, files, expected):
     assert f"{kind}: native extension {native}: {expected}" in pack.report.splitlines()
 
 
+@pytest.mark.parametrize("files, warned", [({"certifi/__init__.py": ""}, True),
+                                           ({"certifi/__init__.py": "", "certifi/cacert.pem": ""}, False)])
+def test_certifi_without_its_bundle(pack, folder, files, warned):
+    pack(folder("shop", {"app.py": "app = 1"}), "--with", folder("packages", files))
+    assert ("warning: certifi is packed without its bundle" in pack.report) == warned
+
+
 def test_native_extension_of_the_application(pack, folder):
     out = pack(folder("shop", {"app.py": "import fast\napp = 1", "fast.so": ""}))
     assert members(out)["limpet/left-out"] == b"app/fast.so\tno fallback found: importing fast will fail\n"
