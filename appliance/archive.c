@@ -238,6 +238,19 @@ int archive_view(const struct archive *archive, const struct archive_member *mem
     return 0;
 }
 
+int archive_view_deflated(const struct archive *archive, const struct archive_member *member,
+                          struct str *out, struct err *err)
+{
+    const unsigned char *stored;
+    if (!member->deflated)
+        return err_set(err, ERR_FAILED, "%.*s: is not deflated", (int)member->name.size,
+                       member->name.data);
+    if (stored_bytes(archive, member, &stored, err) < 0)
+        return -1;
+    *out = (struct str){(const char *)stored, member->stored_size};
+    return 0;
+}
+
 static int inflate_member(const struct archive_member *member, const unsigned char *stored,
                           void *out, struct err *err)
 {

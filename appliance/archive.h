@@ -63,6 +63,11 @@ bool archive_next_child(const struct archive *archive, struct str folder, size_t
 int archive_view(const struct archive *archive, const struct archive_member *member, bool check,
                  struct str *out, struct err *err);
 
+// A deflated member's bytes as they are in the mapping (RFC 1951), unchecked; -1 with an error for
+// stored or damaged ones.
+int archive_view_deflated(const struct archive *archive, const struct archive_member *member,
+                          struct str *out, struct err *err);
+
 // Copy or inflate the member into out (member->size bytes) and check its CRC.
 int archive_read(const struct archive *archive, const struct archive_member *member, void *out,
                  struct err *err);

@@ -2,12 +2,13 @@
 // socket, and say what it says.
 #include <errno.h>
 #include <stdio.h>
+#include <string.h>
 
 #include "commands.h"
 #include "control.h"
 
-static int require_socket(const struct command *command, const struct config *config,
-                          struct err *err)
+int command_require_socket(const struct command *command, const struct config *config,
+                           struct err *err)
 {
     if (config->control_socket != NULL)
         return 0;
@@ -21,7 +22,7 @@ static int ask(const struct command *command, const struct config *config, struc
                struct err *err)
 {
     _buf_ struct buf answer = BUF_INIT(CONTROL_ANSWER_MAX);
-    if (require_socket(command, config, err) < 0 ||
+    if (command_require_socket(command, config, err) < 0 ||
         control_ask(config->control_socket, line, &answer, err) < 0)
         return -1;
     if (fwrite(buf_text(&answer), 1, answer.size, stdout) != answer.size || fflush(stdout) != 0)
@@ -49,15 +50,16 @@ static int make_request(const struct program *program, const struct config *conf
     if (config->word_count == 0)
         return err_set(err, ERR_USAGE, "nothing to do (write: %s ctl reload|restart|stop|scale N)",
                        program->name);
+    const char *word = config->words[0];
+    if (strcmp(word, "status") == 0 || strcmp(word, "logs") == 0)
+        return err_set(err, ERR_USAGE, "ctl: %s is a command of its own (write: %s %s)", word,
+                       program->name, word);
     for (size_t i = 0; i < config->word_count; i++)
         buf_printf(out, "%s%s", i > 0 ? " " : "", config->words[i]);
     if (buf_append_str(out, STR("\n")) < 0)
         return err_set(err, ERR_USAGE, "the arguments are too long");
     if (control_parse(&request, buf_str(out), err) < 0)
         return err_wrap(err, "ctl");
-    if (request.action == CONTROL_STATUS)
-        return err_set(err, ERR_USAGE, "ctl: status is a command of its own (write: %s status)",
-                       program->name);
     return 0;
 }
 

@@ -9,7 +9,7 @@
 #include "commands.h"
 #include "config_parse.h"
 
-enum { FIXED_ARGUMENTS = 11 }; // SRC, four options with a value and one without, and the NULL
+enum { FIXED_ARGUMENTS = 12 }; // SRC, four options with a value and two without, and the NULL
 
 // The arguments of limpet.pack. The array is the caller's to free, the strings are borrowed.
 static char **pack_arguments(const struct config *config, const char *settings, int *count)
@@ -26,6 +26,8 @@ static char **pack_arguments(const struct config *config, const char *settings, 
     }
     if (config->factory)
         arguments[used++] = "--factory";
+    if (config->collect_static)
+        arguments[used++] = "--collect-static";
     for (size_t i = 0; i < config->with.count; i++) {
         arguments[used++] = "--with";
         arguments[used++] = config->with.items[i];

@@ -6,10 +6,12 @@
 #include "errand.h"
 #include "listener_inherited.h"
 #include "log.h"
+#include "sink_target.h"
 #include "supervisor.h"
 #include "title.h"
 #include "upgrade.h"
 #include "worker.h"
+#include "worker_services.h"
 
 enum { DESCRIPTION_MAX = 1024 }; // bytes: "wsgi shop:app, shop.admin:app (wsgi) at /admin"
 
@@ -47,7 +49,8 @@ static int serve(const struct program *program, const struct config *config,
         .worker = worker_main,
         .template_worker = worker_template_main,
     };
-    if (refuse_reload(program, config, err) < 0)
+    if (refuse_reload(program, config, err) < 0 ||
+        worker_services_check(config, program->archive, err) < 0)
         return -1;
     log_set_level((enum log_level)config->log_level.index);
     return supervisor_run(&setup, err);
@@ -106,13 +109,23 @@ static int check_application(const struct program *program, const struct config 
     return 0;
 }
 
+// What the server would open.
+static int check_logs(const struct config *config, struct err *err)
+{
+    if (sink_target_try(config->log, err) < 0)
+        return err_wrap(err, "--log");
+    return sink_target_try(config->access_log, err) == 0 ? 0 : err_wrap(err, "--access-log");
+}
+
 int command_check(const struct program *program, const struct command *command, int argc,
                   char **argv, struct err *err)
 {
     struct config config;
     int result = command_configure(program, command, argc, argv, &config, err);
     if (result == 0 && (result = require_target(program, command, &config, err)) == 0 &&
-        (result = command_check_certificates(program, &config, err)) == 0)
+        (result = command_check_certificates(program, &config, err)) == 0 &&
+        (result = check_logs(&config, err)) == 0 &&
+        (result = worker_services_check(&config, program->archive, err)) == 0)
         result = check_application(program, &config, err);
     config_fini(&config);
     return result < 0 ? -1 : 0;

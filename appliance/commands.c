@@ -78,6 +78,9 @@ static const struct command commands[] = {
      "The server is found by its --control-socket, given here or wherever serve finds it: in the "
      "file of\n--config, as LIMPET_CONTROL_SOCKET, or packed in.\n",
      SCOPE_STATUS, command_status},
+    {"logs", "[options]", NULL, "show what a running server has logged in memory",
+     "For a server with --log memory or --access-log=memory. It is found as status finds it.\n",
+     SCOPE_LOGS, command_logs},
     {"ctl", "reload|restart|stop|scale NUMBER [options]", "ACTION",
      "tell a running server what to do",
      "reload reads certificates and keys again, restart replaces every worker, both without an "

@@ -52,6 +52,10 @@ void command_print_warnings(const struct program *program, const struct buf *war
 int command_check_certificates(const struct program *program, const struct config *config,
                                struct err *err);
 
+// Whether the settings name the server to ask. Errors are ERR_USAGE and say how to.
+int command_require_socket(const struct command *command, const struct config *config,
+                           struct err *err);
+
 // The commands that have a file of their own.
 int command_serve(const struct program *program, const struct command *command, int argc,
                   char **argv, struct err *err);
@@ -59,6 +63,8 @@ int command_check(const struct program *program, const struct command *command, 
                   char **argv, struct err *err);
 int command_status(const struct program *program, const struct command *command, int argc,
                    char **argv, struct err *err);
+int command_logs(const struct program *program, const struct command *command, int argc,
+                 char **argv, struct err *err);
 int command_ctl(const struct program *program, const struct command *command, int argc, char **argv,
                 struct err *err);
 int command_pack(const struct program *program, const struct command *command, int argc,

@@ -20,8 +20,10 @@ enum config_scope {
     SCOPE_INSPECT = 1 << 3,
     SCOPE_STATUS = 1 << 4,
     SCOPE_CTL = 1 << 5,
+    SCOPE_LOGS = 1 << 6,
     SCOPE_RUN = SCOPE_SERVE | SCOPE_CHECK | SCOPE_PACK, // pack keeps them for the serving to come
-    SCOPE_CONTROL = SCOPE_STATUS | SCOPE_CTL, // find a server by the settings that it has itself
+    // They find a server by the settings that it has itself.
+    SCOPE_CONTROL = SCOPE_STATUS | SCOPE_CTL | SCOPE_LOGS,
     SCOPE_ALL = SCOPE_RUN | SCOPE_INSPECT | SCOPE_CONTROL,
 };
 

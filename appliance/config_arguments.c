@@ -52,6 +52,9 @@ static int set_with_value(struct config_layer *layer, const struct config_option
         return config_layer_set(layer, option, attached, err);
     const char *name = config_layer_called(layer, option);
     config_option_metavar(option, metavar);
+    if (option->optional != NULL &&
+        (*index + 1 >= request->argc || !option->attaches(request->argv[*index + 1])))
+        return config_layer_set(layer, option, option->optional, err);
     if (*index + 1 >= request->argc)
         return err_set(err, ERR_USAGE, "--%s needs a value (write --%s %s)", name, name, metavar);
     const char *next = request->argv[*index + 1];

@@ -2,6 +2,7 @@
 #include "config_limits.h"
 
 #include <inttypes.h>
+#include <string.h>
 
 #include "config_blame.h"
 #include "config_option.h"
@@ -38,6 +39,15 @@ static int check_rss(const struct config *config, struct err *err)
         err_set(err, ERR_USAGE, "%s %s: a worker has 16M at least, choose more", name,
                 config->settings[CONFIG_OPTION_workers_max_rss].text);
     return config_blame(config, source, err);
+}
+
+int config_limits_check_status(const char *text, struct err *err)
+{
+    bool is_class = strcmp(text + (*text != '\0'), "xx") == 0;
+    bool is_number = strlen(text) == 3 && strspn(text, "0123456789") == 3;
+    if (*text >= '1' && *text <= '5' && (is_class || is_number))
+        return 0;
+    return err_set(err, ERR_USAGE, "must be a status (404) or a class of them (5xx)");
 }
 
 int config_check_limits(const struct config *config, struct err *err)

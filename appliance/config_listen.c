@@ -4,9 +4,11 @@
 #include <stdio.h>
 
 #include "config_blame.h"
+#include "config_mount.h"
 #include "config_option.h"
 #include "config_set.h"
 #include "listener_address.h"
+#include "network.h"
 
 enum { SHOWN = 200 }; // bytes of an address in a message
 
@@ -73,6 +75,23 @@ static int check_duplicates(const struct config *config, struct err *err)
         return config_blame(config, source, err);
     }
     return 0;
+}
+
+int config_listen_check_metrics(const char *text, struct err *err)
+{
+    return *text == '/' ? config_mount_check_path(text, err) : listener_address_check(text, err);
+}
+
+int config_listen_check_network(const char *text, struct err *err)
+{
+    struct network network;
+    return network_parse(&network, text, err);
+}
+
+bool config_listen_attaches(const char *argument)
+{
+    const char *port = strrchr(argument, ':');
+    return *argument == '/' || (port != NULL && port[1] >= '0' && port[1] <= '9');
 }
 
 int config_settle_listeners(struct config *config, struct err *err)

@@ -29,6 +29,13 @@ int config_mount_check_prefix(const char *text, struct err *err)
     return check_prefix(str_of(text), err);
 }
 
+int config_mount_check_path(const char *text, struct err *err)
+{
+    if (strcmp(text, "off") == 0)
+        return 0;
+    return check_prefix(str_of(text), err);
+}
+
 static int check_mounted(struct str prefix, struct err *err)
 {
     if (str_equal(prefix, STR("/")))

@@ -17,6 +17,10 @@ struct config_mount {
 // A path that applications can be below: "/shop". Errors, ERR_USAGE: as config_option's check.
 int config_mount_check_prefix(const char *text, struct err *err);
 
+// A path that the server answers itself: "/metrics", or "off". Errors, ERR_USAGE: as
+// config_option's check.
+int config_mount_check_path(const char *text, struct err *err);
+
 // PREFIX=APP, where APP is [INTERFACE:]TARGET, taken apart. Errors, ERR_USAGE: as config_option's
 // check.
 int config_mount_parse(const char *text, struct config_mount *out, struct err *err);

@@ -5,12 +5,18 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "accesslog_format.h"
 #include "cgroup.h"
 #include "check.h"
+#include "compress.h"
+#include "config_limits.h"
+#include "config_listen.h"
 #include "config_mount.h"
+#include "files_route.h"
 #include "jail.h"
 #include "listener_address.h"
 #include "near.h"
+#include "sink_target.h"
 #include "title.h"
 
 static int64_t worker_count(void)
@@ -31,6 +37,7 @@ const struct config_option config_options[CONFIG_OPTION_COUNT] = {
 const struct config_command config_commands[CONFIG_COMMAND_COUNT] = {
     {SCOPE_SERVE, "serve"},     {SCOPE_CHECK, "check"},   {SCOPE_PACK, "pack"},
     {SCOPE_INSPECT, "inspect"}, {SCOPE_STATUS, "status"}, {SCOPE_CTL, "ctl"},
+    {SCOPE_LOGS, "logs"},
 };
 
 const struct config_option *config_option_find(struct str name)
@@ -73,7 +80,8 @@ void config_option_variable(const char *name, char out[static CONFIG_NAME_MAX])
 void config_option_metavar(const struct config_option *option, char out[static CONFIG_METAVAR_MAX])
 {
     size_t used = 0;
-    snprintf(out, CONFIG_METAVAR_MAX, "%s", option->metavar != NULL ? option->metavar : "");
+    const char *metavar = option->metavar != NULL ? option->metavar : "";
+    snprintf(out, CONFIG_METAVAR_MAX, option->optional != NULL ? "[%s]" : "%s", metavar);
     for (size_t i = 0; i < CONFIG_CHOICES_MAX && option->choices[i] != NULL; i++) {
         used += (size_t)snprintf(out + used, CONFIG_METAVAR_MAX - used, "%s%s", i > 0 ? "|" : "",
                                  option->choices[i]);

@@ -47,11 +47,14 @@ struct config_option {
     const char *name;
     const char *alias; // what other servers call it; NULL: none
     enum config_kind kind;
-    size_t offset;                           // of the field in struct config
-    char letter;                             // 'o' for -o; 0: none
-    bool positional;                         // what an argument without a name sets
-    bool local_path;                         // in pyproject.toml a path relative to its folder
-    const char *standard;                    // the default, as text; NULL: none
+    size_t offset;        // of the field in struct config
+    char letter;          // 'o' for -o; 0: none
+    bool positional;      // what an argument without a name sets
+    bool local_path;      // in pyproject.toml a path relative to its folder
+    const char *standard; // the default, as text; NULL: none
+    const char *optional; // the value where --name has none; NULL: it needs one
+    // With optional: whether the argument behind it is its value, and not a TARGET.
+    bool (*attaches)(const char *argument);
     const char *choices[CONFIG_CHOICES_MAX]; // KIND_CHOICE, up to the first NULL
     int64_t (*automatic)(void);              // the value of "auto"; NULL: "auto" is no value
     int64_t minimum, maximum;                // of the kinds that are numbers
@@ -71,7 +74,7 @@ struct config_command {
     const char *name;
 };
 
-enum { CONFIG_COMMAND_COUNT = 6 };
+enum { CONFIG_COMMAND_COUNT = 7 };
 
 // The commands that take options, in the order in which documentation names them.
 extern const struct config_command config_commands[CONFIG_COMMAND_COUNT];

@@ -81,7 +81,7 @@ static void document_value(const struct config_option *option, struct buf *out)
     if (option->kind == KIND_FLAG)
         PUT(out, "switch");
     else if (option->metavar != NULL)
-        PUT(out, "%s", option->metavar);
+        PUT(out, option->optional != NULL ? "%s or none" : "%s", option->metavar);
     for (size_t i = 0; i < CONFIG_CHOICES_MAX && option->choices[i] != NULL; i++)
         PUT(out, "%s`%s`", i > 0 ? ", " : "", option->choices[i]);
     if (*range != '\0')

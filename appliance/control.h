@@ -1,7 +1,8 @@
 // control.h - the control socket: a unix socket on which a supervisor says what it does and takes
 // orders, and how to ask there. A connection carries one request, a line ("status table", "status
-// json", "reload", "restart", "stop", "scale 4"), and its answer, "ok" and a newline before all
-// that there is to say, or "error TEXT" and a newline. Times are those of clock_milliseconds().
+// json", "logs 0 0 any once", "reload", "restart", "stop", "scale 4"), and its answer, "ok" and a
+// newline before all that there is to say, or "error TEXT" and a newline. Times are those of
+// clock_milliseconds() where nothing else is said.
 #pragma once
 
 #include <poll.h>
@@ -27,12 +28,26 @@ enum control_action {
     CONTROL_RESTART,
     CONTROL_STOP,
     CONTROL_SCALE,
+    CONTROL_LOGS,
+};
+
+// "logs CURSOR SINCE STATUS once|follow": lines that are kept in memory. The answer's first line is
+// "CURSOR HEAD more|end whole|overwritten|renewed": the cursor for the next request, the one behind
+// all that there is, whether there is more at once, and what happened to lines before these; each
+// line behind it is "TIME TEXT", Unix time in milliseconds.
+struct control_logs {
+    uint64_t cursor; // sink_ring.h; 0: from the oldest line on
+    int64_t since;   // Unix time, milliseconds; 0: whenever
+    unsigned least,
+        most;    // status of the access log's lines ("404", "5xx"); 0, 0: all lines ("any")
+    bool follow; // lines that are being written are waited for, by asking again
 };
 
 struct control_request {
     enum control_action action;
-    bool json;        // CONTROL_STATUS: not the table
-    unsigned workers; // CONTROL_SCALE: within the range of --workers
+    bool json;                // CONTROL_STATUS: not the table
+    unsigned workers;         // CONTROL_SCALE: within the range of --workers
+    struct control_logs logs; // CONTROL_LOGS
 };
 
 // --- control_parse.c ---

@@ -47,6 +47,61 @@ static int take_workers(struct control_request *out, struct str rest, struct err
     return 0;
 }
 
+// --- logs ---
+
+// The next word of what is left, without the blank behind it.
+static struct str take_word(struct str *rest)
+{
+    const char *blank = rest->size > 0 ? memchr(rest->data, ' ', rest->size) : NULL;
+    struct str word = {rest->data, blank != NULL ? (size_t)(blank - rest->data) : rest->size};
+    *rest = without(*rest, word.size + (blank != NULL));
+    return word;
+}
+
+static bool read_number(struct str word, uint64_t maximum, uint64_t *out)
+{
+    *out = 0;
+    for (size_t i = 0; i < word.size; i++) {
+        unsigned digit = (unsigned)(unsigned char)word.data[i] - '0';
+        if (digit > 9 || *out > (maximum - digit) / 10)
+            return false;
+        *out = *out * 10 + digit;
+    }
+    return word.size > 0;
+}
+
+static bool read_status(struct str word, struct control_logs *logs)
+{
+    uint64_t number;
+    struct str digits = {word.data,
+                         word.size == 3 && str_equal(without(word, 1), STR("xx")) ? 1 : 3};
+    if (str_equal(word, STR("any")))
+        return true;
+    if (word.size != 3 || !read_number(digits, 599, &number))
+        return false;
+    logs->least = (unsigned)(digits.size == 1 ? number * 100 : number);
+    logs->most = logs->least + (digits.size == 1 ? 99 : 0);
+    return logs->least >= 100 && logs->most <= 599;
+}
+
+static int take_logs(struct control_request *out, struct str rest, struct err *err)
+{
+    struct control_logs *logs = &out->logs;
+    struct str given = rest, cursor = take_word(&rest), since = take_word(&rest);
+    struct str status = take_word(&rest);
+    uint64_t time;
+    logs->follow = str_equal(rest, STR("follow"));
+    if (read_number(cursor, UINT64_MAX, &logs->cursor) && read_number(since, INT64_MAX, &time) &&
+        read_status(status, logs) && (logs->follow || str_equal(rest, STR("once")))) {
+        logs->since = (int64_t)time;
+        return 0;
+    }
+    return err_set(err, ERR_USAGE,
+                   "logs needs a cursor, a time, a status (any, 404, 5xx) and once or follow, not "
+                   "\"%.*s\"",
+                   (int)given.size, given.data);
+}
+
 // The one line without its newline.
 static int take_line(struct str *line, struct err *err)
 {
@@ -73,9 +128,9 @@ static const struct {
     enum control_action action;
     int (*take)(struct control_request *out, struct str rest, struct err *err);
 } table[] = {
-    {"status", CONTROL_STATUS, take_form},      {"reload", CONTROL_RELOAD, take_nothing},
-    {"restart", CONTROL_RESTART, take_nothing}, {"stop", CONTROL_STOP, take_nothing},
-    {"scale", CONTROL_SCALE, take_workers},
+    {"status", CONTROL_STATUS, take_form},    {"logs", CONTROL_LOGS, take_logs},
+    {"reload", CONTROL_RELOAD, take_nothing}, {"restart", CONTROL_RESTART, take_nothing},
+    {"stop", CONTROL_STOP, take_nothing},     {"scale", CONTROL_SCALE, take_workers},
 };
 enum { TABLE_COUNT = sizeof table / sizeof table[0] };
 

@@ -37,6 +37,13 @@ void crash_set_language_dump(void (*dump)(int fd))
     language_dump = dump;
 }
 
+static void (*last)(void);
+
+void crash_set_last(void (*write_last)(void))
+{
+    last = write_last;
+}
+
 // --- The report ---
 
 struct crash {
@@ -62,8 +69,16 @@ static void write_language(const struct crash *crash)
         language_dump(STDERR_FILENO);
 }
 
+static void write_last(const struct crash *crash)
+{
+    (void)crash;
+    if (last != NULL)
+        last();
+}
+
 // In this order: the later ones walk through more of what may be broken.
-static void (*const parts[])(const struct crash *) = {write_headline, write_frames, write_language};
+static void (*const parts[])(const struct crash *) = {write_headline, write_frames, write_language,
+                                                      write_last};
 
 enum { PART_COUNT = sizeof parts / sizeof parts[0] };
 

@@ -24,3 +24,6 @@ void crash_fini_thread(void);
 // dump writes to the descriptor what the language was doing in the calling thread, from a signal
 // handler: what is not async-signal-safe it must not do. NULL: nothing. It may crash itself.
 void crash_set_language_dump(void (*dump)(int fd));
+// And what is called after all of the report: lines that are on their way to a log, as it does not
+// wait and takes no lock.
+void crash_set_last(void (*write_last)(void));

@@ -1,7 +1,6 @@
 // head.c - one pass over each byte: it is looked up in a table, and copied.
 #include "head.h"
 
-#include <stdbool.h>
 #include <string.h>
 
 // What a byte is allowed in. Text is what a field value may have: not the controls, but the tab.
@@ -123,4 +122,69 @@ enum head_fault head_add(struct head *head, struct str name, struct str value)
 enum head_fault head_add_hop_by_hop(struct head *head, struct str name, struct str value)
 {
     return add(head, name, value, true);
+}
+
+bool head_next_line(const struct head *head, size_t *position, struct head_line *line)
+{
+    size_t begin = *position > 0 ? *position : head->reason_size;
+    if (begin >= head->lines.size)
+        return false;
+    const char *text = head->lines.data + begin;
+    size_t left = head->lines.size - begin;
+    // As add has written it: a name has no colon, a value no carriage return.
+    const char *colon = memchr(text, ':', left);
+    const char *end = memchr(colon, '\r', left - (size_t)(colon - text));
+    line->name = (struct str){text, (size_t)(colon - text)};
+    line->value = (struct str){colon + 2, (size_t)(end - colon - 2)};
+    line->begin = begin;
+    line->value_begin = begin + line->name.size + 2;
+    line->end = *position = line->value_begin + line->value.size + 2;
+    return true;
+}
+
+bool head_find(const struct head *head, struct str name, struct str *value)
+{
+    struct head_line line;
+    size_t position = 0;
+    while (head_next_line(head, &position, &line)) {
+        if (str_equal_nocase(line.name, name)) {
+            *value = line.value;
+            return true;
+        }
+    }
+    return false;
+}
+
+int head_set_reason(struct head *head, struct str reason)
+{
+    struct buf *lines = &head->lines;
+    size_t fields = lines->size - head->reason_size;
+    char checked[128];
+    if (reason.size > sizeof checked || !copy(checked, reason, TEXT) ||
+        (reason.size > head->reason_size &&
+         buf_reserve(lines, reason.size - head->reason_size) < 0))
+        return -1;
+    memmove(lines->data + reason.size, lines->data + head->reason_size, fields);
+    memcpy(lines->data, checked, reason.size);
+    lines->size = fields + reason.size;
+    head->reason_size = reason.size;
+    return 0;
+}
+
+void head_remove_line(struct head *head, const struct head_line *line)
+{
+    char *data = head->lines.data;
+    memmove(data + line->begin, data + line->end, head->lines.size - line->end);
+    head->lines.size -= line->end - line->begin;
+}
+
+int head_insert(struct head *head, size_t offset, struct str text)
+{
+    if (buf_reserve(&head->lines, text.size) < 0)
+        return -1;
+    char *at = head->lines.data + offset;
+    memmove(at + text.size, at, head->lines.size - offset);
+    memcpy(at, text.data, text.size);
+    head->lines.size += text.size;
+    return 0;
 }

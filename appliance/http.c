@@ -76,6 +76,7 @@ static struct connection *connection_start(struct http *http, struct MHD_Connect
         connection->next->previous = connection;
     http->connections = connection;
     http->connection_count++;
+    connection->number = ++http->connections_made;
     tell_connections(http);
     return connection;
 }
@@ -131,6 +132,7 @@ struct http *http_new(const struct reactor_setup *setup, struct err *err)
                          MHD_OPTION_SIGPIPE_HANDLED_BY_APP, 1,                          //
                          MHD_OPTION_URI_LOG_CALLBACK, http_request_begin, http,         //
                          MHD_OPTION_NOTIFY_COMPLETED, http_request_end, http,           //
+                         MHD_OPTION_NOTIFY_REFUSED, http_observe_refused, http,         //
                          MHD_OPTION_NOTIFY_CONNECTION, connection_notify, http,         //
                          MHD_OPTION_END);
     if (http->daemon != NULL)

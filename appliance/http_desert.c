@@ -33,23 +33,30 @@ ssize_t http_send_at_once(struct connection *connection, char *text, size_t size
 
 // Straight to the socket, which takes so little at once, and closed for writing: whatever the
 // application answers later goes nowhere.
-static void refuse(const struct request *request)
+static void refuse(struct request *request)
 {
     static const char page[] = "504 Gateway Timeout\n";
-    bool has_body = request_takes_body(request, 504);
+    size_t body = request_takes_body(request, 504) ? sizeof page - 1 : 0;
     const char *hsts = http_response_hsts(request);
-    char text[384];
-    int size = snprintf(text, sizeof text,
-                        "HTTP/1.1 504 Gateway Timeout\r\nConnection: close\r\n%s%s%s"
-                        "Content-Type: text/plain; charset=utf-8\r\nContent-Length: %zu\r\n\r\n%s",
-                        hsts != NULL ? "Strict-Transport-Security: " : "", hsts != NULL ? hsts : "",
-                        hsts != NULL ? "\r\n" : "", sizeof page - 1, has_body ? page : "");
+    struct str id = request->http->setup->request_ids ? request_id(request) : STR("");
+    char text[512];
+    int size =
+        snprintf(text, sizeof text,
+                 "HTTP/1.1 504 Gateway Timeout\r\nConnection: close\r\n%s%s%s%s%.*s%s"
+                 "Content-Type: text/plain; charset=utf-8\r\nContent-Length: %zu\r\n\r\n"
+                 "%.*s",
+                 hsts != NULL ? "Strict-Transport-Security: " : "", hsts != NULL ? hsts : "",
+                 hsts != NULL ? "\r\n" : "", id.size > 0 ? "X-Request-ID: " : "", (int)id.size,
+                 id.data, id.size > 0 ? "\r\n" : "", sizeof page - 1, (int)body, page);
     must(size > 0 && (size_t)size < sizeof text);
-    if (http_send_at_once(request->connection, text, (size_t)size) < 0)
+    ssize_t sent = http_send_at_once(request->connection, text, (size_t)size);
+    if (sent < 0)
         log_debug("http", "a client could not be told that its request was given up");
     if (request->connection->session != NULL)
         tls_session_shutdown(request->connection->session);
     shutdown(request->connection->fd, SHUT_WR);
+    http_observe_given_up(request, sent > 0 ? (uint64_t)size : 0,
+                          sent > 0 ? (uint64_t)size - body : 0);
 }
 
 static void give_up(struct request *request)
@@ -67,10 +74,13 @@ static void give_up(struct request *request)
     if (request->ended)
         return;
     http->deserted_connections++;
-    if (refused)
+    if (refused) {
+        http_observe_refusal(request, 504);
         refuse(request);
-    else
+    } else {
         shutdown(request->connection->fd, SHUT_RDWR);
+        http_observe_given_up(request, 0, 0);
+    }
 }
 
 int64_t http_give_up(struct http *http, int64_t since)

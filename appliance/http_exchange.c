@@ -86,6 +86,7 @@ enum MHD_Result http_exchange_take_body(struct request *request, const char *dat
         spool_append(&request->body, data, *data_size, &err) < 0) {
         log_warning("http", "request body: %s; connection closed: client=%s", err.text,
                     request->connection->peer_address);
+        http_observe_refusal(request, 413);
         return MHD_NO;
     }
     *data_size = 0;
@@ -156,6 +157,12 @@ static bool can_answer(const struct request *request)
     return request->exchange.is_complete || !request->exchange.is_early;
 }
 
+// Not as a whole, which may come from a source of its own.
+static bool answers_in_pieces(const struct answer *answer)
+{
+    return answer->source.next == NULL;
+}
+
 static void go_on(struct request *request)
 {
     struct exchange *exchange = &request->exchange;
@@ -163,6 +170,8 @@ static void go_on(struct request *request)
         return;
     if (request->answered && can_answer(request)) {
         exchange->is_flushed = true;
+        if (answers_in_pieces(&request->answer))
+            http_coder_flush(request);
         http_response_go_on(request);
         return;
     }
@@ -289,7 +298,10 @@ void exchange_end(struct request *request, bool cut)
     forget_note(request);
     exchange->events = NULL;
     exchange->is_over = true;
-    answer->more = cut ? -1 : 0;
+    if (answers_in_pieces(answer)) {
+        answer->more = cut ? -1 : 0;
+        http_coder_end(request);
+    }
     // What was pushed leaves before the cut.
     bool leaves = answer->queued || (request->answered && can_answer(request));
     if (cut && !leaves && !request->ended)
@@ -364,6 +376,9 @@ enum exchange_reading exchange_read(struct request *request, struct str *piece)
 
 // --- answering ---
 
+// Its pieces are pushed, not asked for.
+static const struct body_source pushed_source = {.fd = -1};
+
 int exchange_respond(struct request *request, unsigned status, int64_t content_length,
                      struct err *err)
 {
@@ -379,6 +394,9 @@ int exchange_respond(struct request *request, unsigned status, int64_t content_l
     answer->more = 1;
     answer->announced = content_length;
     request->answered = true;
+    struct response pieces = {
+        .status = status, .content_length = content_length, .source = &pushed_source};
+    http_compress(request, &pieces, true);
     // The answer waits for the rest of the body, which has to go somewhere.
     ask_for_body(request);
     request->exchange.is_unbounded = !can_answer(request);
@@ -392,7 +410,8 @@ int exchange_push(struct request *request, struct str piece, struct err *err)
     struct answer *answer = &request->answer;
     if (answer->drops || request->ended)
         return 0;
-    if (buf_append_str(&answer->gathered, piece) < 0)
+    bool is_coded = answer->coder.compressor != NULL;
+    if ((is_coded ? http_coder_push(request, piece) : buf_append_str(&answer->gathered, piece)) < 0)
         return err_system(err, ENOMEM, "answer");
     answer->taken += (int64_t)piece.size;
     bool is_much = exchange_waiting(request) >= EXCHANGE_HIGH;
@@ -408,7 +427,10 @@ int exchange_push(struct request *request, struct str piece, struct err *err)
 size_t exchange_waiting(const struct request *request)
 {
     const struct answer *answer = &request->answer;
-    return request->ended ? 0 : answer->gathered.size + answer->sending.size - answer->sent;
+    if (request->ended)
+        return 0;
+    return answer->gathered.size + answer->sending.size - answer->sent +
+           http_coder_waiting(request);
 }
 
 void http_exchange_taken(struct request *request)

@@ -6,11 +6,12 @@
 #include <pthread.h>
 #include <stdatomic.h>
 
-#include "buf.h"
 #include "head.h"
 #include "http.h"
+#include "http_answer_priv.h"
 #include "http_exchange_priv.h"
 #include "http_linger.h"
+#include "http_observe_priv.h"
 #include "http_upgrade.h"
 #include "request.h"
 #include "spool.h"
@@ -19,6 +20,7 @@ enum {
     CONNECTION_MEMORY = 40 * 1024, // bytes for request line, header section and response head
     CONNECTION_IDLE = 60,          // seconds without progress before a connection is closed
     HEADER_LIMIT = 100,            // field lines in a request
+    REQUEST_ID_MAX = 128,          // bytes
 };
 
 struct connection {
@@ -31,6 +33,8 @@ struct connection {
     bool served;              // a request, at least
     bool stale;               // idle when a patient drain looked
     bool lingers;             // its last answer did not wait for all of the request
+    uint64_t number;          // in this worker, from 1
+    uint64_t requests;        // that have ended on it
     bool busy;                // between a request's first byte seen by us and its answer's last
     struct request *exchange; // that is answered later; NULL: none
     struct exchange_watch *watches;
@@ -49,36 +53,6 @@ enum expectation {
     EXPECT_ASKED,  // it has; libmicrohttpd is still to be told
     EXPECT_COMING, // 100 Continue was sent
     EXPECT_LOST,   // the client has gone
-};
-
-// An answer: written by whoever does the work, read with the baton once that is done; but for what
-// is under the lock.
-struct answer {
-    struct MHD_Response *response; // until it is queued; of a source: made then
-    struct MHD_Response *kept;     // for a body in memory: made once, used again
-    unsigned status;
-    struct head head; // its memory is used again, and that of the three below
-    struct buf copy;  // of a small body
-    // A source's pieces: gathered while they come quickly, then on their way to the client, then
-    // the latest where the source has it.
-    struct buf gathered, sending;
-    size_t sent; // bytes of sending
-    struct str piece;
-    struct body_source source;
-    int64_t announced; // bytes, -1: not known
-    int64_t taken;     // bytes that the source has given
-    int more;          // what it said last
-    bool streams;      // there is a source
-    bool flushed;      // what was gathered is being sent already: gather no more
-    bool ends;         // all was gathered, and the source is being released
-    bool queued;
-    bool drops;                     // what is pushed is for nobody: the answer has no body
-    bool in_chunks;                 // trailers may follow: gathered in copy
-    struct MHD_Response *streaming; // while it is sent in pieces, libmicrohttpd's
-    bool in_place;                  // the body is sent from where the application has it
-    bool release_anywhere;          // in any thread
-    void (*release)(void *owner);
-    void *owner;
 };
 
 // A request lives from its first line until libmicrohttpd has done with it (ended), no work of it
@@ -109,6 +83,14 @@ struct request {
     struct http_upgrade upgrade; // under way where it has an owner
     struct buf joined;           // http_upgrade_join
     _Atomic enum expectation expectation;
+    const struct local *local;   // that answers it without the application; NULL: none
+    char id[REQUEST_ID_MAX + 1]; // request_id
+    _Atomic size_t id_size;      // 0: nobody has asked
+    int64_t began;               // monotonic nanoseconds, where somebody looks; else 0
+    unsigned refused;            // by us, with that status; 0: it was not
+    bool observed;               // its end has been told of
+    bool has_no_line;            // that could be read; what came of it is in line
+    size_t unread;               // bytes of it when it was refused
     struct header headers[HEADER_LIMIT];
 };
 
@@ -129,13 +111,16 @@ struct http {
     struct request *running;          // with work that is not settled, latest first
     size_t deserted;                  // of these, given up
     size_t deserted_connections;      // that are still open
-    uint64_t served;                  // requests that have ended
+    uint64_t answered;                // requests that have ended
+    uint64_t served;                  // of these, the application's
     unsigned expecting;               // requests handed over without their body
     pthread_mutex_t expectation_lock; // for waiting only
     pthread_cond_t expectation_changed;
     const struct listener *accepting; // of the connection that http_add is handing over
     bool draining;
-    bool patient;          // draining, and idle connections are kept for a while
+    bool patient; // draining, and idle connections are kept for a while
+    _Atomic uint64_t id_prefix, id_seed, id_count; // of request_id
+    uint64_t connections_made;
     bool challenge_failed; // one could not be read, and that was said
 };
 
@@ -163,10 +148,6 @@ void http_upgrade_end(struct request *request);
 // http_tls.c: its object is a tls_session.
 extern const struct MHD_Transport http_tls_transport;
 
-// http_desert.c: the end of a request, or of its work, that was given up before.
-void http_desert_end(struct request *request);
-void http_desert_settle(struct request *request);
-
 // http_redirect.c: a request to LISTENER_REDIRECT, inside a callback: when its header section is
 // there, and when all of it is.
 enum MHD_Result http_redirect_begin(struct request *request);
@@ -176,15 +157,17 @@ enum MHD_Result http_redirect_answer(struct request *request);
 // status. Takes the response.
 enum MHD_Result http_respond(struct request *request, unsigned status, struct MHD_Response *out);
 enum MHD_Result http_respond_plain(struct request *request, unsigned status);
-// The value of Strict-Transport-Security (RFC 6797) that its answer is to have; NULL: none.
+// The value of Strict-Transport-Security that its answer is to have (RFC 6797); NULL: none.
 const char *http_response_hsts(const struct request *request);
 // Bytes straight to the socket, which nothing else is on its way to. As send(2).
 ssize_t http_send_at_once(struct connection *connection, char *text, size_t size);
 // Give the answer to libmicrohttpd; what cannot be sent fails the request.
 void http_response_queue(struct request *request);
+// The request ends: the log tells of a file that was too short for its answer.
+void http_response_ended(const struct request *request, bool complete);
 // Send what the work has brought.
 void http_response_go_on(struct request *request);
 // Take the next piece of a body from its source; and the ones behind it, as long as they come
 // quickly. True: that was all, and it is there: the source can be released.
 bool http_response_fetch(struct request *request, bool gathers);
-bool http_response_gather(struct request *request);
+bool http_response_gather(struct request *request, bool gathers);

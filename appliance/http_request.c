@@ -73,7 +73,11 @@ static void answer_clear(struct answer *answer)
 {
     if (answer->response != NULL && answer->response != answer->kept)
         MHD_destroy_response(answer->response);
+    if (answer->file != NULL && answer->file != answer->response)
+        MHD_destroy_response(answer->file);
+    http_coder_free(&answer->coder);
     answer->copy.size = answer->gathered.size = answer->sending.size = 0;
+    answer->head.lines.size = answer->head.reason_size = 0;
     *answer = (struct answer){
         .kept = answer->kept,
         .head = answer->head,
@@ -106,6 +110,12 @@ static void request_release(struct request *request)
     request->chunked = request->complete = false;
     request->running = request->ended = false;
     request->expectation = EXPECT_NONE;
+    request->local = NULL;
+    request->id_size = 0;
+    request->began = 0;
+    request->refused = 0;
+    request->has_no_line = request->observed = false;
+    request->unread = 0;
     free(request->exchange.piece);
     request->exchange = (struct exchange){.events = NULL};
     request->next = http->free_requests;
@@ -234,6 +244,12 @@ void http_request_cut(struct request *request)
 
 void http_request_finish(struct request *request)
 {
+    struct answer *answer = &request->answer;
+    // What is no application's needs none of its threads.
+    if (answer->release != NULL && (request->local != NULL || answer->source.at_once)) {
+        answer->release(answer->owner);
+        answer->release = NULL;
+    }
     if (request->answer.release != NULL)
         http_request_enqueue(request, WORK_RELEASE);
     else
@@ -250,6 +266,7 @@ void *http_request_begin(void *owner, const char *target, struct MHD_Connection 
     request->connection = connection;
     request->transport = transport;
     connection->busy = true;
+    http_observe_begin(request);
     if (buf_append(&request->line, target, strlen(target)) < 0) {
         request_release(request);
         return NULL;
@@ -338,6 +355,7 @@ static enum MHD_Result announce(struct request *request, const char *method, con
     struct connection *connection = request->connection;
     struct http *http = request->http;
     bool expects = false;
+    enum MHD_Result result;
     request->announced = true;
     request->head = (struct request_head){
         .version = str_of(version),
@@ -352,13 +370,19 @@ static enum MHD_Result announce(struct request *request, const char *method, con
         return MHD_NO;
     MHD_get_connection_values_n(request->transport, MHD_HEADER_KIND, take_header, request);
     unsigned status = judge_head(request, &expects);
+    if (request->head.header_count > HEADER_LIMIT)
+        request->head.header_count = HEADER_LIMIT;
     // A body that is too large is none that would be received.
     if (connection->listener->kind == LISTENER_REDIRECT && (status == 0 || status == 413))
         return http_redirect_begin(request);
     if (status != 0) {
-        request->head.header_count = 0;
+        http_observe_refusal(request, status);
         return http_respond_plain(request, status);
     }
+    if (http_local_find(request) && has_body(request) && http_local_answer(request, &result))
+        return result;
+    if (connection->listener->kind == LISTENER_METRICS && request->local == NULL)
+        return http_respond_plain(request, 404);
     bool streams = http_exchange_wants(request);
     // What comes in chunks is received first where its length is for the application to know.
     bool held = expects && !request->chunked && http->expecting < http->setup->expectation_limit;
@@ -385,6 +409,7 @@ static enum MHD_Result take_body(struct request *request, const char *data, size
     // An answer in the middle of a body is not possible.
     log_warning("http", "request body: %s; connection closed: client=%s", err.text,
                 request->connection->peer_address);
+    http_observe_refusal(request, 413);
     return MHD_NO;
 }
 
@@ -403,9 +428,12 @@ static void tell_expectation(struct request *request, enum expectation what)
 // The last call before an answer: all of the request is here.
 static enum MHD_Result complete(struct request *request)
 {
+    enum MHD_Result result;
     request->complete = true;
     if (request->connection->listener->kind == LISTENER_REDIRECT)
         return http_redirect_answer(request);
+    if (request->local != NULL && http_local_answer(request, &result))
+        return result;
     if (request->exchange.streams)
         return http_exchange_complete(request);
     if (request->expectation == EXPECT_COMING) {
@@ -446,12 +474,16 @@ enum MHD_Result http_request_step(void *http, struct MHD_Connection *transport, 
 }
 
 // Answered or not: it has had its share of the worker's life.
-static void count_served(struct http *http)
+static void count_served(struct http *http, const struct request *request)
 {
     const struct reactor_setup *setup = http->setup;
-    http->served++;
+    http->answered++;
     if (setup->board != NULL && setup->board->board != NULL)
-        atomic_store_explicit(&setup->board->board->requests, http->served, memory_order_relaxed);
+        atomic_store_explicit(&setup->board->board->requests, http->answered, memory_order_relaxed);
+    // What the application has no part in does not wear it out.
+    if (request->local != NULL)
+        return;
+    http->served++;
     if (http->served == setup->request_limit)
         setup->worn(setup->owner);
 }
@@ -473,12 +505,14 @@ void http_request_end(void *owner, struct MHD_Connection *transport, void **cont
     request->connection->lingers = lingers;
     if (request->http->draining && !request->http->patient && !is_upgraded && !lingers)
         shutdown(request->connection->fd, SHUT_RD);
+    http_response_ended(request, how == MHD_REQUEST_TERMINATED_COMPLETED_OK);
+    http_observe_end(request, how);
     request->ended = true;
     http_exchange_lost(request);
     http_upgrade_end(request);
     if (request->deserted)
         http_desert_end(request);
-    count_served(request->http);
+    count_served(request->http, request);
     if (request->expectation != EXPECT_NONE) {
         request->http->expecting--;
         tell_expectation(request, EXPECT_LOST);
@@ -530,7 +564,7 @@ void request_run(struct request *request, bool gathers)
         if (http_exchange_is_open(request))
             break;
         request_fail(request, 500); // unless it was answered
-        if (answer->streams && gathers && http_response_gather(request))
+        if (answer->streams && http_response_gather(request, gathers))
             release(answer);
         break;
     case WORK_PIECE:
@@ -563,7 +597,7 @@ void request_set_home(struct request *request, void *home)
 enum rest request_rest(const struct request *request)
 {
     const struct answer *answer = &request->answer;
-    if (answer->release == NULL || answer->release_anywhere)
+    if (answer->release == NULL || answer->release_anywhere || answer->source.at_once)
         return REST_NONE;
     return answer->streams && answer->more == 1 ? REST_PIECES : REST_RELEASE;
 }

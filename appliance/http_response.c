@@ -6,11 +6,13 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "check.h"
 #include "cleanup.h"
 #include "http_priv.h"
+#include "http_sendfile.h"
 #include "log.h"
 
 enum {
@@ -26,7 +28,7 @@ struct head *request_response_head(struct request *request)
 bool request_takes_body(const struct request *request, unsigned status)
 {
     return status >= 200 && status != 204 && status != 304 &&
-           !str_equal(request->head.method, STR("HEAD"));
+           !str_equal(request->head.method, STR("HEAD")) && !http_sendfile_wanted(request);
 }
 
 // An answer without a body may tell the length that a GET would have given; 204 may not (RFC 9110
@@ -35,7 +37,6 @@ static int tell_length(struct MHD_Response *out, const struct response *response
 {
     char text[24];
     int64_t length = response->content_length;
-    MHD_set_response_options(out, MHD_RF_HEAD_ONLY_RESPONSE, MHD_RO_END);
     // An application that knows HEAD leaves the body out: nothing is known of what GET would get.
     if (length < 0 && response->status != 304 && response->source == NULL &&
         response->body.size > 0)
@@ -114,6 +115,8 @@ static ssize_t end_of_stream(struct request *request)
     return MHD_CONTENT_READER_END_OF_STREAM;
 }
 
+static bool fetch_one(struct request *request, bool gathers);
+
 // MHD_ContentReaderCallback: as much as is there and the client takes now. With nothing there, the
 // connection waits until the application has made more.
 static ssize_t stream_read(void *owner, uint64_t position, char *out, size_t size)
@@ -121,26 +124,31 @@ static ssize_t stream_read(void *owner, uint64_t position, char *out, size_t siz
     struct request *request = owner;
     (void)position;
     struct str bytes = next_bytes(request, size);
+    if (bytes.size == 0 && request->answer.source.at_once && request->answer.more == 1) {
+        fetch_one(request, false);
+        bytes = next_bytes(request, size);
+    }
+    if (bytes.size == 0 && http_coder_go_on(request))
+        bytes = next_bytes(request, size);
     if (bytes.size > 0) {
         memcpy(out, bytes.data, bytes.size);
         if (request->exchange.is_begun)
             http_exchange_taken(request);
         return (ssize_t)bytes.size;
     }
-    if (request->running && !request->answer.ends)
+    bool is_full = request->exchange.is_begun && request->answer.coder.has_ended;
+    if (request->running && !request->answer.ends && !is_full)
         MHD_suspend_connection(request->transport);
     else if (request->answer.more < 0)
         return MHD_CONTENT_READER_END_WITH_ERROR;
-    else if (request->answer.more == 0)
+    else if (request->answer.more == 0 || request->answer.coder.has_ended)
         return end_of_stream(request);
     else
         http_request_offer(request, WORK_PIECE);
     return 0;
 }
 
-// Tell of a body that is not as long as it was announced, as soon as that shows. Returns what the
-// source said, or -1.
-static int check_announced(struct request *request, int more, size_t size)
+int http_response_check(struct request *request, int more, size_t size)
 {
     struct answer *answer = &request->answer;
     int64_t before = answer->taken;
@@ -177,8 +185,10 @@ static bool fetch_one(struct request *request, bool gathers)
 {
     struct answer *answer = &request->answer;
     struct str piece = {"", 0};
+    if (answer->coder.compressor != NULL)
+        return http_coder_fetch(request, gathers);
     int more = answer->source.next(answer->owner, &piece);
-    more = check_announced(request, more, more == 1 ? piece.size : 0);
+    more = http_response_check(request, more, more == 1 ? piece.size : 0);
     pthread_mutex_lock(&request->lock);
     answer->more = more;
     bool kept = false;
@@ -211,10 +221,17 @@ bool http_response_fetch(struct request *request, bool gathers)
     return gathers && end_source(request);
 }
 
-bool http_response_gather(struct request *request)
+bool http_response_gather(struct request *request, bool gathers)
 {
     struct answer *answer = &request->answer;
     struct str first = answer->piece;
+    // An exchange's pieces are pushed; those of the server's own are for who has the baton.
+    if (answer->source.next == NULL || answer->source.at_once)
+        return false;
+    if (answer->coder.compressor != NULL)
+        return http_response_fetch(request, gathers);
+    if (!gathers)
+        return false;
     pthread_mutex_lock(&request->lock);
     answer->piece.size = 0;
     bool kept = keep(answer, first);
@@ -236,7 +253,8 @@ static bool is_empty(const struct response *response)
 
 static struct MHD_Response *stream_response(struct request *request)
 {
-    int64_t announced = request->answer.announced;
+    bool is_coded = request->answer.coder.compressor != NULL;
+    int64_t announced = is_coded ? -1 : request->answer.announced;
     return MHD_create_response_from_callback(announced < 0 ? MHD_SIZE_UNKNOWN : (uint64_t)announced,
                                              STREAM_BLOCK, stream_read, request, NULL);
 }
@@ -252,6 +270,8 @@ static struct MHD_Response *buffer_response(struct answer *answer, const char *d
 
 static bool is_whole(const struct answer *answer)
 {
+    if (answer->coder.compressor != NULL)
+        return answer->coder.has_ended;
     if (answer->announced >= 0)
         return (int64_t)answer->sending.size >= answer->announced;
     return answer->more == 0 && answer->piece.size == 0;
@@ -268,23 +288,36 @@ static struct MHD_Response *source_response(struct request *request)
         answer->streaming = stream_response(request);
         return answer->streaming;
     }
-    if (answer->announced >= 0)
+    if (answer->announced >= 0 && answer->coder.compressor == NULL)
         size = answer->announced;
     answer->sent = answer->sending.size;
     return buffer_response(answer, buf_text(&answer->sending), (size_t)size);
 }
+
+// Behind a body in memory that is coded piece by piece.
+static int next_of_none(void *owner, struct str *piece)
+{
+    (void)owner, (void)piece;
+    return 0;
+}
+
+static const struct body_source no_source = {.next = next_of_none, .fd = -1};
 
 // From here on another thread may send what is gathered.
 static void begin_source(struct request *request, const struct response *response)
 {
     struct answer *answer = &request->answer;
     answer->in_place = true;
-    answer->source = *response->source;
+    answer->source = response->source != NULL ? *response->source : no_source;
     answer->owner = response->owner;
     answer->piece = response->body;
     answer->more = 1;
     answer->announced = response->content_length;
-    check_announced(request, 1, response->body.size);
+    http_response_check(request, 1, response->body.size);
+    if (answer->coder.compressor != NULL) {
+        answer->coder.rest = answer->piece;
+        answer->piece.size = 0;
+    }
     pthread_mutex_lock(&request->lock);
     answer->streams = true;
     pthread_mutex_unlock(&request->lock);
@@ -318,10 +351,15 @@ static struct MHD_Response *make_response(struct request *request, const struct 
         out = memory_response(request, response);
     if (is_file(response) && (out == NULL || !sends_file))
         close(response->source->fd);
+    if (out != NULL && sends_file) {
+        request->answer.file = out;
+        request->answer.file_fd = response->source->fd;
+        request->answer.file_end = response->source->offset + (uint64_t)response->content_length;
+    }
     if (out == NULL)
         err_system(err, ENOMEM, "response");
     else if (!request_takes_body(request, response->status))
-        must(tell_length(out, response) == 0);
+        MHD_set_response_options(out, MHD_RF_HEAD_ONLY_RESPONSE, MHD_RO_END);
     return out;
 }
 
@@ -333,6 +371,8 @@ const char *http_response_hsts(const struct request *request)
 static void set_lines(struct request *request, struct MHD_Response *out)
 {
     struct head *head = &request->answer.head;
+    if (request->http->setup->request_ids)
+        head_add(head, STR("X-Request-ID"), request_id(request));
     const char *hsts = http_response_hsts(request);
     // The application's own is the better one. One that finds no room is left out.
     if (hsts != NULL && !head->has_hsts)
@@ -341,18 +381,29 @@ static void set_lines(struct request *request, struct MHD_Response *out)
                            head->has_date);
 }
 
+static struct MHD_Response *coded_response(struct answer *answer)
+{
+    answer->sent = answer->sending.size;
+    return buffer_response(answer, buf_text(&answer->sending), answer->sending.size);
+}
+
 // The answer is made: nothing of it is sent before the work is settled, or a piece is late.
 static int make_answer(struct request *request, const struct response *response, struct err *err)
 {
     struct answer *answer = &request->answer;
     bool with_body = request_takes_body(request, response->status) && !is_empty(response);
     answer->status = response->status;
-    if (with_body && response->source != NULL && !is_file(response)) {
+    enum http_coded coded = http_compress(request, response, with_body);
+    bool streams = with_body && response->source != NULL && !is_file(response);
+    if (streams || coded == CODED_STREAM) {
         begin_source(request, response);
     } else {
-        answer->response = make_response(request, response, with_body, err);
+        answer->response = coded == CODED_WHOLE ? coded_response(answer)
+                                                : make_response(request, response, with_body, err);
         if (answer->response == NULL)
             return -1;
+        if (!request_takes_body(request, response->status) && coded != CODED_HEAD)
+            must(tell_length(answer->response, response) == 0);
         set_lines(request, answer->response);
     }
     request->answered = true;
@@ -363,6 +414,8 @@ int request_respond(struct request *request, const struct response *response, st
 {
     struct answer *answer = &request->answer;
     must(!request->answered);
+    if (http_sendfile_wanted(request))
+        return http_sendfile_respond(request, response, err);
     int result = make_answer(request, response, err);
     if (response->release == NULL)
         return result;
@@ -385,9 +438,20 @@ static enum MHD_Result queue(struct request *request, unsigned status, struct MH
             request->answer.kept = NULL; // it cannot be taken off again
     }
     enum MHD_Result queued = MHD_queue_response(request->transport, status, out);
-    if (out != request->answer.kept)
+    if (out != request->answer.kept && out != request->answer.file)
         MHD_destroy_response(out);
     return queued;
+}
+
+void http_response_ended(const struct request *request, bool complete)
+{
+    const struct request_head *head = &request->head;
+    struct stat about;
+    if (complete || request->answer.file == NULL || fstat(request->answer.file_fd, &about) < 0 ||
+        (uint64_t)about.st_size >= request->answer.file_end)
+        return;
+    log_error("http", "%.*s %.*s: the file became shorter while it was sent, connection closed",
+              (int)head->method.size, head->method.data, (int)head->target.size, head->target.data);
 }
 
 // What cannot be sent cuts the connection.
@@ -416,6 +480,8 @@ void http_flush(struct request *request)
 {
     struct answer *answer = &request->answer;
     pthread_mutex_lock(&request->lock);
+    if (answer->streams)
+        http_coder_flush(request);
     bool sends = answer->streams && (answer->gathered.size > 0 || answer->ends);
     answer->flushed = true;
     if (sends)
@@ -431,7 +497,15 @@ const char *request_reason(unsigned status)
     return text != NULL ? text : "Unknown";
 }
 
-static struct MHD_Response *plain_response(const struct request *request, unsigned status)
+// With a NUL behind it.
+static const char *terminated_id(struct request *request)
+{
+    struct str id = request_id(request);
+    request->id[id.size] = '\0';
+    return request->id;
+}
+
+static struct MHD_Response *plain_response(struct request *request, unsigned status)
 {
     const char *hsts = http_response_hsts(request);
     char page[128];
@@ -441,6 +515,8 @@ static struct MHD_Response *plain_response(const struct request *request, unsign
         MHD_add_response_header(out, "Content-Type", "text/plain; charset=utf-8");
     if (out != NULL && hsts != NULL)
         MHD_add_response_header(out, "Strict-Transport-Security", hsts);
+    if (out != NULL && request->http->setup->request_ids)
+        MHD_add_response_header(out, "X-Request-ID", terminated_id(request));
     return out;
 }
 
@@ -461,6 +537,8 @@ void request_fail(struct request *request, unsigned status)
     if (request->answered)
         return;
     request->answer.status = status;
+    // What the application had begun to say is not sent.
+    request->answer.head.lines.size = request->answer.head.reason_size = 0;
     request->answer.response = plain_response(request, status);
     request->answered = true;
 }

@@ -13,19 +13,26 @@ struct jail;
 struct listener;
 struct runtime;
 struct scoreboard_map;
+struct sink_target;
+struct stats_board;
+struct stats_worker;
 
 struct inherit {
     const char *name; // of the processes, in ps
     unsigned number;  // of this worker, from 1
     bool first;       // of the server: no other has served yet
     const struct jail *jail;
+    const char *folder; // that the server was started in; absolute. NULL: it has gone
     pid_t supervisor;
     int ipc;                    // the worker's end; its own to close
     struct listener *listeners; // the descriptors are the worker's to close when it stops accepting
     size_t listener_count;
     int tls; // a bundle of certificates and keys, the worker's to close; -1: none
-    const struct scoreboard_map *board; // where it tells what it does
-    uint32_t luck;                      // a random number
+    const struct scoreboard_map *board;   // where it tells what it does
+    struct sink_target *log, *access_log; // where lines go: the process's own copies
+    struct stats_board *stats_board;      // of all; NULL: nobody looks
+    struct stats_worker *stats;           // our entry there
+    uint32_t luck;                        // a random number
     const struct config *config;
     const struct archive *archive; // NULL: none
     const struct runtime *runtime;

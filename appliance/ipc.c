@@ -29,6 +29,7 @@ static const struct kind kinds[IPC_TYPE_COUNT] = {
     [IPC_DRAIN] = {"DRAIN", false, 0},  [IPC_RETIRE] = {"RETIRE", false, 0},
     [IPC_END] = {"END", true, 0},       [IPC_FORK] = {"FORK", true, 2},
     [IPC_TLS] = {"TLS", false, 1},      [IPC_GIVE_UP] = {"GIVE_UP", false, 0},
+    [IPC_LOG] = {"LOG", true, 1},
 };
 
 static const struct kind *kind_of(uint32_t type)

@@ -30,6 +30,7 @@ enum ipc_type {
     // own socket pair, and its scoreboard.
     IPC_FORK,
     IPC_TLS,     // supervisor: certificates and keys for connections to come; with their bundle
+    IPC_LOG,     // supervisor: a log's file was opened anew; text: "log", "access"; with it
     IPC_GIVE_UP, // supervisor: a request has been under way for too long, report and refuse it
     IPC_TYPE_COUNT,
 };

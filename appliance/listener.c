@@ -21,6 +21,8 @@ static const char *option_of(const struct listener_address *address,
 {
     if (address->kind == LISTENER_REDIRECT)
         return "--redirect-https";
+    if (address->kind == LISTENER_METRICS)
+        return "--metrics";
     return address->listed ? "--listen" : reason->options;
 }
 
@@ -151,6 +153,21 @@ static int take_addresses(struct listener_set *set, const struct config *config,
     return 0;
 }
 
+// The address of --metrics, which speaks plain HTTP and nothing but metrics and health.
+static int add_metrics(struct listener_set *set, const struct config *config, struct err *err)
+{
+    struct listener_address *addresses =
+        reallocarray(set->addresses, set->address_count + 1, sizeof *addresses);
+    must(addresses != NULL);
+    set->addresses = addresses;
+    struct listener_address *address = &addresses[set->address_count];
+    if (listener_address_parse(address, config->metrics, err) < 0)
+        return err_wrap(err, "--metrics %s", config->metrics);
+    set->address_count++;
+    address->kind = LISTENER_METRICS;
+    return listener_set_add(set, address, (int)config->backlog, err);
+}
+
 int listener_set_open(struct listener_set *set, const struct config *config,
                       struct listener_inherited *inherited, struct err *err)
 {
@@ -165,6 +182,8 @@ int listener_set_open(struct listener_set *set, const struct config *config,
         result = listener_set_add(set, &set->addresses[i], (int)config->backlog, err);
     if (result == 0 && set->redirect_port != 0)
         result = listener_add_redirects(set, (int)config->backlog, err);
+    if (result == 0 && config->metrics != NULL && *config->metrics != '/')
+        result = add_metrics(set, config, err);
     set->inherited = NULL;
     if (result < 0)
         listener_set_fini(set);
@@ -245,7 +264,8 @@ void listener_describe(const struct listener *listener, char *out, size_t size)
         return;
     }
     listener_address_describe(&address, text, sizeof text);
-    snprintf(out, size, "%s://%s", endpoint->scheme, text);
+    snprintf(out, size, "%s://%s%s", endpoint->scheme, text,
+             listener->kind == LISTENER_METRICS ? "/metrics" : "");
 }
 
 void listener_set_describe(const struct listener_set *set, struct buf *out)

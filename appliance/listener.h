@@ -63,7 +63,8 @@ void listener_set_claim_files(struct listener_set *set);
 // They are that process's which has taken over from us: nothing is removed any more.
 void listener_set_forget_files(struct listener_set *set);
 
-// "http://127.0.0.1:8000", "https://[::1]:8443", "unix:/run/shop.sock", "unix:/run/shop.sock,tls".
+// "http://127.0.0.1:8000", "https://[::1]:8443", "unix:/run/shop.sock", "unix:/run/shop.sock,tls",
+// "http://127.0.0.1:9090/metrics".
 void listener_describe(const struct listener *listener, char *out, size_t size);
 // All of them, with ", " between; a name with several addresses once.
 void listener_set_describe(const struct listener_set *set, struct buf *out);

@@ -321,7 +321,8 @@ bool listener_address_equal(const struct listener_address *a, const struct liste
 enum listener_kind listener_address_kind(const struct listener_address *address, bool is_unix,
                                          bool has_certificate)
 {
-    if (address->says_kind || address->kind == LISTENER_REDIRECT)
+    if (address->says_kind || address->kind == LISTENER_REDIRECT ||
+        address->kind == LISTENER_METRICS)
         return address->kind;
     return has_certificate && !is_unix ? LISTENER_TLS : LISTENER_PLAIN;
 }

@@ -12,6 +12,7 @@
 #include "cleanup.h"
 #include "clock.h"
 #include "pool_priv.h"
+#include "stats_threads.h"
 
 enum {
     TICK = 1000 * 1000, // nanoseconds: after one to two of them, lent is taken
@@ -31,8 +32,12 @@ static struct pool *running;
 
 static void attach(struct member *member)
 {
-    if (!member->attached)
-        member->pool->setup->attach();
+    const struct pool_setup *setup = member->pool->setup;
+    if (member->attached)
+        return;
+    uint64_t began = stats_wait_begin(setup->stats);
+    setup->attach();
+    stats_wait_end(setup->stats, began);
     member->attached = true;
 }
 
@@ -104,10 +109,17 @@ static bool take(struct pool *pool, uint64_t lent)
 }
 
 // To be told before the language's lock is waited for: somebody may keep it.
-static void tell_work(const struct member *member, const struct request *request)
+static void tell_work(struct member *member, const struct request *request)
 {
     const struct request_head *head = request_head(request);
     scoreboard_begin(member->task, head->method, head->target);
+    member->working_since = stats_work_begin(member->pool->setup->stats);
+}
+
+static void tell_rest(const struct member *member)
+{
+    scoreboard_end(member->task);
+    stats_work_end(member->pool->setup->stats, member->working_since);
 }
 
 // Attached. Whose request it is, if there is more to it than this.
@@ -115,7 +127,7 @@ static void run(struct member *member, struct request *request, bool gathers)
 {
     enum rest before = request_rest(request);
     request_run(request, gathers);
-    scoreboard_end(member->task);
+    tell_rest(member);
     enum rest rest = request_rest(request);
     if (rest == before)
         return;
@@ -413,6 +425,7 @@ static void member_init(struct member *member, struct pool *pool)
     pthread_condattr_destroy(&monotonic);
     watch_init(member);
     member->task = scoreboard_join(pool->setup->board);
+    member->there_since = stats_thread_begin(pool->setup->stats);
     self = member;
 }
 
@@ -420,6 +433,7 @@ static void member_fini(struct member *member)
 {
     attach(member);
     scoreboard_leave(member->pool->setup->board, member->task);
+    stats_thread_end(member->pool->setup->stats, member->there_since);
     pthread_cond_destroy(&member->called);
     self = NULL;
 }
@@ -550,7 +564,7 @@ bool pool_await_body(struct request *request)
         pool->setup->detach();
     // The client is waited for, not the application.
     if (member != NULL)
-        scoreboard_end(member->task);
+        tell_rest(member);
     // This takes as long as the client likes: nobody should first have to find out.
     if (first && member != NULL && member->lent != 0)
         let_go(member);

@@ -12,10 +12,12 @@
 
 struct pool;           // opaque
 struct scoreboard_map; // scoreboard.h
+struct stats_worker;   // stats.h
 
 struct pool_setup {
     struct reactor *reactor;
     const struct scoreboard_map *board; // what each thread works on. NULL: nobody looks
+    struct stats_worker *stats;         // where is counted what they do. NULL: nobody looks
     unsigned limit;                     // of requests in the application at once. At least 1
     int64_t idle_timeout;               // nanoseconds after which a thread without work ends
     // The language's lock, which request_run needs and nothing else: taken and given back by the

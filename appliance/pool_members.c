@@ -3,6 +3,7 @@
 
 #include "log.h"
 #include "pool_priv.h"
+#include "stats.h"
 
 enum { STARTER_STACK = 1 << 20 }; // bytes
 
@@ -16,6 +17,14 @@ bool prefers_other(const struct member *member, const struct request *request)
 {
     bool alone = member->pool->setup->limit == 1;
     return request_home(request) == NULL && (alone ? !member->permanent : member->open > 0);
+}
+
+void count_waiting(struct pool *pool, int more)
+{
+    unsigned count = pool->waiting_count + (unsigned)more;
+    pool->waiting_count = count;
+    if (pool->setup->stats != NULL)
+        stats_set(&pool->setup->stats->queued, count);
 }
 
 bool reserve(struct pool *pool)
@@ -109,7 +118,7 @@ static struct request *take(struct member *member, bool any)
     struct request *request = any ? request_queue_take_for(&pool->waiting, member)
                                   : request_queue_take_home(&pool->waiting, member);
     if (request != NULL)
-        pool->waiting_count--;
+        count_waiting(pool, -1);
     else
         pool->working--;
     return request;
@@ -224,7 +233,7 @@ void distribute(struct pool *pool)
         if (request == NULL)
             break;
         if (given)
-            pool->waiting_count--;
+            count_waiting(pool, -1);
         else
             request_queue_put(&left, request);
     }
@@ -250,7 +259,7 @@ void hand_over(struct pool *pool, struct request *request)
 {
     bool comes = wants_thread(pool, request) && grow(pool);
     request_queue_put(&pool->waiting, request);
-    pool->waiting_count++;
+    count_waiting(pool, 1);
     // A thread that has just started takes it.
     if (!comes)
         distribute(pool);

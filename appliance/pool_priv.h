@@ -23,15 +23,16 @@ struct member {
     struct request *late; // that it took the baton from
     bool permanent;       // the thread was there before the pool, or is its first
     bool attached;
-    struct scoreboard_task *task; // where it tells what it works on; NULL: nowhere
-    int homes;                    // requests that it is the home of
-    _Atomic int open;             // of these, those with pieces to come
-    uint64_t lent;                // the baton as it lent it, while it works; 0: it had none
-    pid_t tid;                    // of the thread
-    clockid_t clock;              // of its CPU time
-    uint64_t seen;                // standing by: the baton at the last look
-    int64_t seen_cpu_time;        // and the lender's CPU time, nanoseconds
-    int quiet;                    // looks in a row that saw the same
+    struct scoreboard_task *task;        // where it tells what it works on; NULL: nowhere
+    int homes;                           // requests that it is the home of
+    _Atomic int open;                    // of these, those with pieces to come
+    uint64_t there_since, working_since; // stats_threads.h
+    uint64_t lent;                       // the baton as it lent it, while it works; 0: it had none
+    pid_t tid;                           // of the thread
+    clockid_t clock;                     // of its CPU time
+    uint64_t seen;                       // standing by: the baton at the last look
+    int64_t seen_cpu_time;               // and the lender's CPU time, nanoseconds
+    int quiet;                           // looks in a row that saw the same
 };
 
 struct pool {
@@ -69,6 +70,9 @@ const struct member *member_for(const struct pool *pool, const struct request *r
 // Whether the baton's holder had better not work on it itself, if another thread is free to: it
 // would leave open requests of its own waiting, or it is not the only one that ever works.
 bool prefers_other(const struct member *member, const struct request *request);
+
+// With the lock: so many more requests wait for a thread, or fewer.
+void count_waiting(struct pool *pool, int more);
 
 // Count one more request in the application; false: there are as many as may be.
 bool reserve(struct pool *pool);

@@ -10,12 +10,14 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include "accesslog.h"
 #include "check.h"
 #include "clock.h"
 #include "http.h"
 #include "http_linger.h"
 #include "http_upgrade.h"
 #include "log.h"
+#include "stats.h"
 #include "tls_context.h"
 #include "tls_handshakes.h"
 #include "websocket_set.h"
@@ -148,6 +150,7 @@ static int open_tls(struct reactor *reactor, struct err *err)
     struct tls_handshakes_setup setup = {.limit = handshake_limit(reactor->setup),
                                          .epoll_fd = reactor->epoll_fd,
                                          .established = take_established,
+                                         .stats = reactor->setup->stats,
                                          .wake = wake,
                                          .owner = reactor};
     if (reactor->setup->tls < 0)
@@ -164,6 +167,14 @@ static int open_tls(struct reactor *reactor, struct err *err)
 static size_t handshake_count(const struct reactor *reactor)
 {
     return reactor->handshakes != NULL ? tls_handshakes_count(reactor->handshakes) : 0;
+}
+
+static void tell_connections(const struct reactor *reactor)
+{
+    struct stats_worker *stats = reactor->setup->stats;
+    if (stats != NULL)
+        stats_set(&stats->connections,
+                  http_connection_count(reactor->http) + handshake_count(reactor));
 }
 
 static bool have_finished_handshakes(const struct reactor *reactor)
@@ -186,6 +197,7 @@ static int open_websockets(struct reactor *reactor, struct err *err)
     reactor->websockets = websockets_new(reactor->setup->websocket, reactor->epoll_fd, err);
     if (reactor->websockets == NULL)
         return -1;
+    websockets_count_in(reactor->websockets, reactor->setup->stats);
     http_upgrade_use(reactor->http, reactor->websockets);
     return 0;
 }
@@ -316,6 +328,7 @@ static void accept_some(struct reactor *reactor, const struct listener *listener
         accepted.fd = accept4(listener->fd, (struct sockaddr *)&accepted.address,
                               &accepted.address_size, SOCK_NONBLOCK | SOCK_CLOEXEC);
         if (accepted.fd >= 0) {
+            stats_count(reactor->setup->stats, STATS_connections, 1);
             add(reactor, &accepted);
             continue;
         }
@@ -391,6 +404,7 @@ static void give_up_overdue(struct reactor *reactor)
 static void begin_turn(struct reactor *reactor)
 {
     unsigned count = take_events(reactor);
+    stats_turn(reactor->setup->stats_board, reactor->setup->stats);
     if (reactor->handshakes != NULL && tls_handshakes_have_work(reactor->handshakes))
         tls_handshakes_turn(reactor->handshakes, clock_milliseconds());
     if (reactor->websockets != NULL)
@@ -455,7 +469,10 @@ bool reactor_has_work(const struct reactor *reactor)
 
 void reactor_sleep(struct reactor *reactor, int64_t limit)
 {
+    if (reactor->setup->accesslog != NULL)
+        accesslog_flush(reactor->setup->accesslog);
     int64_t timeout = http_timeout(reactor->http);
+    tell_connections(reactor);
     int64_t own = own_timeout(reactor);
     if (own >= 0 && (timeout < 0 || timeout > own))
         timeout = own;
@@ -487,6 +504,7 @@ static void end_turn(struct reactor *reactor)
     flush_websockets(reactor);
     http_end(reactor->http);
     resume_accepting(reactor);
+    tell_connections(reactor);
     reactor->in_turn = false;
     if (reactor->draining && http_is_deserted(reactor->http))
         reactor->setup->desert(reactor->setup->owner);

@@ -9,8 +9,13 @@
 #include "err.h"
 #include "request.h"
 
+struct accesslog;          // accesslog.h
+struct files;              // files.h
+struct local;              // local.h
 struct reactor;            // opaque
 struct scoreboard_map;     // scoreboard.h
+struct stats_board;        // stats.h
+struct stats_worker;       // stats.h
 struct spool_limits;       // spool.h
 struct websocket_settings; // websocket.h
 
@@ -18,6 +23,7 @@ struct websocket_settings; // websocket.h
 enum listener_kind {
     LISTENER_PLAIN,
     LISTENER_TLS,
+    LISTENER_METRICS,  // plain, for metrics and health alone
     LISTENER_REDIRECT, // plain, and sends every client on to HTTPS
 };
 
@@ -43,7 +49,16 @@ struct reactor_setup {
     // it, a body is received before its request is handed over.
     unsigned expectation_limit;
     const struct scoreboard_map
-        *board;             // what is said of connections and requests. NULL: nobody looks
+        *board;                      // what is said of connections and requests. NULL: nobody looks
+    struct stats_worker *stats;      // where is counted what happens; NULL: nobody looks
+    struct stats_board *stats_board; // of all, where somebody wants charts (stats_turn); else NULL
+    struct accesslog *accesslog;     // is told of each request at its end; NULL: there is none
+    bool request_ids;                // answers have X-Request-ID
+    const struct local *locals;      // requests that are answered without the application; in order
+    size_t local_count;
+    struct files *files; // for files that applications name in fields of their answers; NULL: they
+                         // are sent as they are
+    const struct http_compression *compression; // http_compress.h; NULL: answers go as they are
     uint64_t request_limit; // at the end of that many, worn is called once; 0: never
     void (*worn)(void *owner);
     bool keep_alive; // else every answer closes its connection

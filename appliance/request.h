@@ -41,6 +41,11 @@ struct endpoint {
     uint16_t port;       // 0 on a unix socket
 };
 
+// What names a request in logs and to others: X-Request-ID as its client sent it, if that is 1 to
+// 128 letters, digits and -_.~+/=:@, else 32 hexadecimal digits of our own. Made when it is first
+// asked for; valid as long as the request. Any thread that does its work.
+struct str request_id(struct request *request);
+
 // What arrived. All slices stay valid as long as the request's handler runs; when it has awaited a
 // body in vain, only method and target.
 struct request_head {
@@ -106,6 +111,9 @@ struct body_source {
     // the body cannot be finished (whoever fails says why): the connection is cut. Called by
     // request_run when the client can take more, so a slow one holds the source back.
     int (*next)(void *owner, struct str *piece);
+    // It is called with the baton, and not by request_run: it is quick, never waits, and needs no
+    // language's lock.
+    bool at_once;
     // Or a regular file: a descriptor that is the response's from here on, -1: none. Sent by the
     // kernel from offset, as many bytes as the response's content_length says.
     int fd;

@@ -14,6 +14,7 @@ struct archive;
 struct reactor;
 struct request;
 struct scoreboard_map;
+struct stats_worker;
 
 struct runtime_setup {
     const char *name;      // what threads are called, with a number behind
@@ -29,6 +30,7 @@ struct runtime_setup {
     const struct archive *archive;
     unsigned workers; // processes that serve beside this one, itself included
     unsigned threads; // that answer requests at once in this one
+    bool logs;        // what the application writes to standard output and error goes to the log
     bool serves;      // run what the application has to do before a worker serves
     bool first;       // and before any worker serves
 };
@@ -36,6 +38,7 @@ struct runtime_setup {
 struct runtime_run {
     struct reactor *reactor;
     const struct scoreboard_map *board; // where threads tell what they work on
+    struct stats_worker *stats;         // where is counted what they do; NULL: nobody looks
     unsigned threads;                   // as in runtime_setup
     int64_t idle_timeout;               // milliseconds after which a thread without work ends
     int64_t graceful_timeout;           // milliseconds that a drain may take
@@ -44,7 +47,7 @@ struct runtime_run {
 // What happens to a process that has a runtime.
 enum runtime_event {
     // In any thread, without the language's lock, and takes no time:
-    RUNTIME_STUCK, // a request takes too long: say on standard error where each thread is
+    RUNTIME_STUCK, // a request takes too long: log where each thread is
     RUNTIME_DRAIN, // no more requests come: tell the application, beside what is under way
     // In the first thread, which has the lock, and takes as long as the application likes:
     RUNTIME_PRELOADED,     // workers are forked from this process: share what can be shared

@@ -106,6 +106,14 @@ void signals_enter_worker(void)
     unblock_all();
 }
 
+void signals_on_interrupt(void (*handler)(int))
+{
+    struct sigaction action = {.sa_handler = handler}; // without SA_RESTART
+    sigemptyset(&action.sa_mask);
+    sigaction(SIGINT, &action, NULL);
+    set_handler(SIGPIPE, SIG_IGN);
+}
+
 void signals_reset(void)
 {
     for (int number = 1; number < NSIG; number++)

@@ -23,6 +23,11 @@ void signals_enter_worker(void);
 // application set. Processes that the application forks still end by it.
 void signals_on_terminate(void (*handler)(void));
 
+// A command that goes on until it is interrupted: from now on SIGINT calls handler, which must be
+// async-signal-safe, and ends the call that waits (EINTR); and who reads our output no more is an
+// error of one write.
+void signals_on_interrupt(void (*handler)(int));
+
 // In a process about to execute another program: as if nobody had done anything to it. What is
 // ignored stays so when a program is executed, and what is blocked, too.
 void signals_reset(void);

@@ -89,6 +89,7 @@ void supervisor_step_all(struct supervisor *supervisor, enum child_event event)
 void supervisor_stop(struct supervisor *supervisor, enum child_event event)
 {
     supervisor->stopping = true;
+    supervisor->stats->stopping = true;
     supervisor_abort_upgrade(supervisor);
     if (!supervisor->leaving)
         notify_send("STOPPING=1");
@@ -182,11 +183,17 @@ void supervisor_perform(struct supervisor *supervisor, struct slot *slot, unsign
 
 void supervisor_step(struct supervisor *supervisor, struct slot *slot, enum child_event event)
 {
-    supervisor_perform(supervisor, slot, child_step(&slot->child, event, clock_milliseconds()));
+    unsigned actions = child_step(&slot->child, event, clock_milliseconds());
+    if (event == CHILD_EVENT_SPAWNED)
+        supervisor_count_spawned(supervisor, slot);
+    if (event == CHILD_EVENT_UNBORN)
+        supervisor_end_stats(supervisor, slot);
+    supervisor_show_slot(slot);
+    supervisor_perform(supervisor, slot, actions);
 }
 
 // What is to be said of a deadline that has come.
-static void tell_deadline(struct supervisor *supervisor, const struct slot *slot)
+static void tell_deadline(struct supervisor *supervisor, struct slot *slot)
 {
     const struct child *child = &slot->child;
     char why[64];
@@ -207,6 +214,7 @@ static void tell_deadline(struct supervisor *supervisor, const struct slot *slot
             supervisor_tell_worn(slot, "is at its limit still");
             break;
         }
+        slot->reason = STATS_LIFETIME;
         snprintf(why, sizeof why, "has served for %.1f s",
                  (double)(clock_milliseconds() - child->serving_since) / 1000.0);
         supervisor_tell_worn(slot, why);
@@ -374,7 +382,8 @@ static int open_resources(struct supervisor *supervisor, struct err *err)
     const struct config *config = supervisor->setup->config;
     fill_standard_descriptors();
     raise_file_limit();
-    if (supervisor_open_tls(supervisor, err) < 0)
+    if (supervisor_open_logs(supervisor, err) < 0 || supervisor_open_stats(supervisor, err) < 0 ||
+        supervisor_open_tls(supervisor, err) < 0)
         return -1;
     // Before the application is loaded for the first time: no change is missed.
     if (reload_open(&supervisor->reload, config, err) < 0) {
@@ -422,8 +431,12 @@ int supervisor_run(const struct supervisor_setup *setup, struct err *err)
         .go_on_at = CHILD_NEVER,
         .wanted = (unsigned)setup->config->workers,
     };
-    if (prepare(&supervisor, err) < 0 || open_resources(&supervisor, err) < 0)
+    if (prepare(&supervisor, err) < 0)
         return -1;
+    if (open_resources(&supervisor, err) < 0) {
+        supervisor_close_logs(&supervisor, err);
+        return -1;
+    }
     start_workers(&supervisor);
     loop(&supervisor);
     close(supervisor.signals);
@@ -434,9 +447,11 @@ int supervisor_run(const struct supervisor_setup *setup, struct err *err)
     tls_store_close(supervisor.tls);
     listener_set_fini(&supervisor.listeners);
     supervisor_free_slots(&supervisor);
+    stats_board_free(supervisor.stats);
     if (supervisor.result < 0)
         *err = supervisor.failure;
     else
         log_info("supervisor", "stopped");
+    supervisor_close_logs(&supervisor, supervisor.result < 0 ? err : NULL);
     return supervisor.result;
 }

@@ -9,6 +9,7 @@
 #include "clock.h"
 #include "config.h"
 #include "status.h"
+#include "supervisor_memory_priv.h"
 #include "tls_library.h"
 #include "tls_load.h"
 #include "tls_store.h"
@@ -65,7 +66,7 @@ static void draw_worker(const struct slot *slot, struct status_worker *out, stru
                      : child_state_name(child->state),
         .successor = slot->replaces != NULL,
         .age = has_process && child->serving_since != CHILD_NEVER ? now - child->serving_since : -1,
-        .resident = has_process ? supervisor_resident(child->pid) : -1,
+        .resident = has_process ? stats_resident(child->pid) : -1,
     };
     const struct scoreboard_map *map = &slot->board;
     if (map->board == NULL)
@@ -125,7 +126,7 @@ static int tell_status(const struct supervisor *supervisor, bool json, struct bu
         .listening = buf_text(&listening),
         .pid = supervisor->pid,
         .uptime = now - supervisor->started_at,
-        .resident = supervisor_resident(supervisor->pid),
+        .resident = stats_resident(supervisor->pid),
         .workers_wanted = supervisor->wanted,
         .replaced = supervisor->replaced,
         .died = supervisor->died,
@@ -184,6 +185,8 @@ static int answer(void *owner, const struct control_request *request, struct buf
     struct supervisor *supervisor = owner;
     if (request->action == CONTROL_STATUS)
         return tell_status(supervisor, request->json, out, err);
+    if (request->action == CONTROL_LOGS)
+        return supervisor_tell_logs(supervisor, &request->logs, out, err);
     if (supervisor->stopping)
         return err_set(err, ERR_FAILED, "the server is stopping");
     if (orders[request->action](supervisor, request->workers, out) == 0)

@@ -5,13 +5,10 @@
 
 #include <inttypes.h>
 #include <stdio.h>
-#include <stdlib.h>
-#include <unistd.h>
 
 #include "clock.h"
 #include "config.h"
 #include "log.h"
-#include "text_file.h"
 
 struct child_limits supervisor_limits(const struct config *config)
 {
@@ -49,22 +46,11 @@ void supervisor_watch_limits(struct supervisor *supervisor, struct slot *slot)
     if (config->workers_max_rss == 0 || supervisor->sample_at != CHILD_NEVER)
         return;
     supervisor->sample_at = now + config->rss_sample_interval;
-    if (supervisor_resident(slot->child.pid) < 0)
+    if (stats_resident(slot->child.pid) < 0)
         log_warning("supervisor", "--workers-max-rss has no effect without /proc");
 }
 
 // --- memory ---
-
-// proc(5), /proc/pid/statm: sizes in pages, the resident one second.
-int64_t supervisor_resident(pid_t pid)
-{
-    char path[32], text[128], *second, *end;
-    snprintf(path, sizeof path, "/proc/%d/statm", (int)pid);
-    text_file_read(path, text, sizeof text);
-    strtoll(text, &second, 10);
-    int64_t pages = strtoll(second, &end, 10);
-    return end != second ? pages * sysconf(_SC_PAGESIZE) : -1;
-}
 
 static void sample(struct supervisor *supervisor, struct slot *slot)
 {
@@ -72,11 +58,14 @@ static void sample(struct supervisor *supervisor, struct slot *slot)
     char why[96];
     if (slot->child.state != CHILD_SERVING || slot->child.worn || supervisor_is_template(slot))
         return;
-    int64_t resident = supervisor_resident(slot->child.pid);
+    int64_t resident = stats_resident(slot->child.pid);
+    if (slot->stats != NULL && resident > 0)
+        slot->stats->resident = resident;
     slot->large_samples = resident >= config->workers_max_rss ? slot->large_samples + 1 : 0;
     if (slot->large_samples < config->rss_samples)
         return;
     snprintf(why, sizeof why, "has %.1f MB in memory", (double)resident / (1 << 20));
+    slot->reason = STATS_MEMORY;
     supervisor_tell_worn(slot, why);
     supervisor_step(supervisor, slot, CHILD_EVENT_WORN);
 }
@@ -140,6 +129,7 @@ static void look(struct supervisor *supervisor, struct slot *slot, int64_t now)
         slot->look_at = since + timeout;
         return;
     }
+    slot->reason = STATS_STUCK;
     tell_stuck(slot, task, now - since);
     supervisor_step(supervisor, slot, CHILD_EVENT_STUCK);
 }

@@ -77,8 +77,10 @@ static void take_worn(struct supervisor *supervisor, struct slot *slot,
 {
     char why[IPC_TEXT_MAX + 32];
     snprintf(why, sizeof why, "has answered %.32s requests", message->text);
-    if (slot->child.state == CHILD_SERVING && !slot->child.worn)
+    if (slot->child.state == CHILD_SERVING && !slot->child.worn) {
+        slot->reason = STATS_REQUESTS;
         supervisor_tell_worn(slot, why);
+    }
     supervisor_step(supervisor, slot, CHILD_EVENT_WORN);
 }
 

@@ -14,7 +14,12 @@
 #include "listener.h"
 #include "reload.h"
 #include "scoreboard.h"
+#include "sink_ring.h"
+#include "sink_target.h"
+#include "stats.h"
 #include "supervisor.h"
+#include "supervisor_replace_priv.h"
+#include "supervisor_stats_priv.h"
 #include "upgrade.h"
 
 // Where in the poll set.
@@ -28,13 +33,15 @@ struct slot {
     unsigned generation;   // of the application that its process loads or has loaded; 0: none yet
     struct slot *replaces; // which goes on until this one serves; NULL: none
     struct scoreboard_map board;
-    int64_t stopped_since;  // by SIGSTOP; CHILD_NEVER: it is not
-    bool ended;             // its process was reaped: nobody is to be sent a signal
-    bool awaits_template;   // to be forked from it
-    bool unborn;            // the template is forking it
-    bool waits;             // for the others to end
-    int64_t look_at;        // when to look for requests that it is stuck in; CHILD_NEVER: not
-    unsigned large_samples; // looks in a row at which its memory was too much
+    struct stats_worker *stats; // its process's entry; NULL: it has none
+    enum stats_reason reason;   // why its process is to be replaced, if it is
+    int64_t stopped_since;      // by SIGSTOP; CHILD_NEVER: it is not
+    bool ended;                 // its process was reaped: nobody is to be sent a signal
+    bool awaits_template;       // to be forked from it
+    bool unborn;                // the template is forking it
+    bool waits;                 // for the others to end
+    int64_t look_at;            // when to look for requests that it is stuck in; CHILD_NEVER: not
+    unsigned large_samples;     // looks in a row at which its memory was too much
 };
 
 struct supervisor {
@@ -42,8 +49,12 @@ struct supervisor {
     pid_t pid;
     struct listener_set listeners;
     int signals;
-    struct reload *reload; // NULL: none
-    struct tls_store *tls; // NULL: none
+    struct reload *reload;  // NULL: none
+    struct tls_store *tls;  // NULL: none
+    struct sink_ring *ring; // NULL: no log is kept in memory
+    struct sink_target log, access_log;
+    int streams[2]; // standard output and error as they were; -1: none
+    struct stats_board *stats;
     struct jail jail;
     struct control *control; // NULL: none
     size_t control_polls;    // behind those of the slots
@@ -127,6 +138,18 @@ void supervisor_turn_tls(struct supervisor *supervisor);    // do what is due
 int supervisor_tls_fd(const struct supervisor *supervisor); // to be polled; -1: none
 int64_t supervisor_tls_deadline(const struct supervisor *supervisor); // CHILD_NEVER: none
 
+// --- supervisor_logs.c ---
+
+int supervisor_open_logs(struct supervisor *supervisor, struct err *err);
+// failure: what the server ends for, for a log that is not standard error, where it is told anyhow;
+// NULL: nothing.
+void supervisor_close_logs(struct supervisor *supervisor, const struct err *failure);
+void supervisor_reopen_logs(struct supervisor *supervisor); // SIGHUP, or over the control socket
+// Standard output and error as we were started with them, for another program; and as they are
+// where the log is a file.
+void supervisor_restore_streams(const struct supervisor *supervisor);
+void supervisor_redirect_streams(const struct supervisor *supervisor);
+
 // --- supervisor_upgrade.c ---
 
 // SIGUSR2: have our binary executed anew, in place of this process once it serves.
@@ -159,7 +182,7 @@ struct child_limits supervisor_template_limits(const struct config *config);
 void supervisor_watch_limits(struct supervisor *supervisor, struct slot *slot);
 void supervisor_check_limits(struct supervisor *supervisor);
 void supervisor_tell_worn(const struct slot *slot, const char *why); // that it is replaced
-int64_t supervisor_resident(pid_t pid); // bytes in memory, -1: not known
+
 // --- supervisor_slots.c ---
 
 struct slot *supervisor_add_slot(struct supervisor *supervisor, unsigned number);
@@ -174,27 +197,3 @@ struct slot *supervisor_find_successor(const struct supervisor *supervisor,
 bool supervisor_is_leaving(const struct slot *slot);
 
 int64_t supervisor_next_deadline(const struct supervisor *supervisor); // CHILD_NEVER: none
-
-// --- supervisor_replace.c ---
-
-// Replace a worker warm: a process more is started, and when it serves, the present one drains. If
-// it never serves, the present one goes on. One that does not serve is started anew at once.
-void supervisor_replace(struct supervisor *supervisor, struct slot *slot);
-
-void supervisor_succeed(struct supervisor *supervisor, struct slot *slot); // CHILD_ACTION_SUCCEED
-// A worker serves: whom it replaces drains, and where it is the first of its generation, the others
-// are replaced as well.
-void supervisor_relieve(struct supervisor *supervisor, struct slot *slot);
-// A successor does not come to serve. False: it is none.
-bool supervisor_keep_replaced(struct supervisor *supervisor, struct slot *slot);
-
-// A new generation of workers, of which one goes ahead, so that an application that cannot start
-// says so once; the others follow one by one, so that there is never more than one worker more.
-// change: what is said when all of them serve, "as changed"; a literal.
-void supervisor_renew(struct supervisor *supervisor, const char *change);
-void supervisor_go_on(struct supervisor *supervisor); // where that has come to a halt
-// The worker of that number that stays; NULL: there is none.
-struct slot *supervisor_find_number(const struct supervisor *supervisor, unsigned number);
-
-// As many workers as that, from 1 on, as far as there may be.
-void supervisor_scale(struct supervisor *supervisor, int64_t workers);

@@ -71,8 +71,10 @@ void supervisor_relieve(struct supervisor *supervisor, struct slot *slot)
 {
     struct slot *replaced = slot->replaces;
     slot->replaces = NULL;
-    if (replaced != NULL)
+    if (replaced != NULL) {
+        supervisor_count_recycled(supervisor, replaced, replaced->reason);
         supervisor_step(supervisor, replaced, CHILD_EVENT_RETIRE);
+    }
     if (!supervisor->proven || slot->generation != supervisor->generation)
         return;
     supervisor->go_on_pause = 0;
@@ -244,6 +246,7 @@ void supervisor_scale(struct supervisor *supervisor, int64_t workers)
     for (unsigned number = supervisor->wanted + 1; number <= wanted; number++)
         add_worker(supervisor, number);
     supervisor->wanted = wanted;
+    supervisor->stats->workers_wanted = wanted;
     // One that others waited for may have gone.
     supervisor->go_on_at = clock_milliseconds();
 }

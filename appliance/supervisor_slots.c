@@ -39,10 +39,12 @@ void supervisor_sweep_slots(struct supervisor *supervisor)
     }
     for (size_t i = 0; i < supervisor->count; i++) {
         struct slot *slot = supervisor->slots[i];
-        if (slot->child.state == CHILD_DEAD)
+        if (slot->child.state == CHILD_DEAD) {
+            supervisor_end_stats(supervisor, slot);
             free_slot(slot);
-        else
+        } else {
             supervisor->slots[kept++] = slot;
+        }
     }
     supervisor->count = kept;
 }

@@ -2,6 +2,7 @@
 #include "supervisor_priv.h"
 
 #include <errno.h>
+#include <limits.h>
 #include <signal.h>
 #include <stdio.h>
 #include <sys/random.h>
@@ -46,7 +47,9 @@ static void forget_supervisor(struct supervisor *supervisor, const struct slot *
 static _Noreturn void become_worker(struct supervisor *supervisor, struct slot *slot, int ipc)
 {
     const struct supervisor_setup *setup = supervisor->setup;
+    char folder[PATH_MAX];
     struct inherit inherit = {
+        .folder = getcwd(folder, sizeof folder),
         .name = setup->name,
         .number = slot->child.number,
         .first = !supervisor->proven,
@@ -57,6 +60,10 @@ static _Noreturn void become_worker(struct supervisor *supervisor, struct slot *
         .listener_count = supervisor->listeners.count,
         .tls = tls_store_fd(supervisor->tls),
         .board = &slot->board,
+        .log = &supervisor->log,
+        .access_log = &supervisor->access_log,
+        .stats_board = supervisor->stats,
+        .stats = slot->stats,
         .luck = slot->child.luck,
         .config = setup->config,
         .archive = setup->archive,
@@ -84,6 +91,7 @@ int supervisor_prepare_slot(struct supervisor *supervisor, struct slot *slot, in
     int fds[2];
     unsigned threads = (unsigned)supervisor->setup->config->blocking_threads;
     scoreboard_free(&slot->board);
+    supervisor_begin_stats(supervisor, slot);
     if (scoreboard_new(&slot->board, threads, err) < 0 || ipc_pair(fds, err) < 0)
         return -1;
     slot->child.luck = draw();
@@ -174,12 +182,16 @@ static void bury(struct supervisor *supervisor, struct slot *slot, int status,
     supervisor_close_ipc(slot);
     int64_t now = clock_milliseconds();
     bool surprise = slot->child.wanted && !slot->child.explained;
+    supervisor_end_stats(supervisor, slot);
     unsigned actions = child_step(&slot->child, CHILD_EVENT_EXITED, now);
     write_obituary(slot, status, usage, now, &text);
     scoreboard_free(&slot->board);
     slot->waits = false;
     slot->stopped_since = slot->look_at = CHILD_NEVER;
     supervisor->died += surprise;
+    if (surprise)
+        supervisor_count_recycled(supervisor, slot,
+                                  slot->child.gives_up ? STATS_STUCK : STATS_DIED);
     bool reported = !supervisor_stays(supervisor) && (actions & CHILD_ACTION_START_FAILED);
     if (reported)
         err_set(&supervisor->failure, ERR_FAILED, "%s while it loaded the application",

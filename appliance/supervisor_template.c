@@ -35,7 +35,8 @@ static int send_order(struct supervisor *supervisor, const struct slot *template
     char text[64];
     if (supervisor_prepare_slot(supervisor, slot, &theirs, err) < 0)
         return -1;
-    snprintf(text, sizeof text, "%u %u", slot->child.number, slot->child.luck);
+    snprintf(text, sizeof text, "%u %u %td", slot->child.number, slot->child.luck,
+             slot->stats != NULL ? slot->stats - supervisor->stats->workers : -1);
     const int fds[IPC_FDS_MAX] = {theirs, slot->board.fd};
     int result = ipc_send_fds(template->ipc, IPC_FORK, text, fds, err);
     close(theirs);

@@ -17,6 +17,7 @@ int supervisor_open_tls(struct supervisor *supervisor, struct err *err)
     // Nobody of the same user may read the keys out of us, or of the workers that are forked.
     if (supervisor->tls != NULL)
         prctl(PR_SET_DUMPABLE, 0);
+    supervisor_show_certificates(supervisor);
     return 0;
 }
 
@@ -51,6 +52,7 @@ static void reread_tls(struct supervisor *supervisor)
         return;
     }
     send_all(supervisor);
+    supervisor_show_certificates(supervisor);
     log_info("tls", "certificates and keys were read again");
 }
 
@@ -60,6 +62,7 @@ void supervisor_reread(struct supervisor *supervisor)
         return;
     notify_reloading();
     log_info("supervisor", "reading again what can change while workers go on");
+    supervisor_reopen_logs(supervisor);
     reread_tls(supervisor);
     notify_send("READY=1");
 }
@@ -72,8 +75,10 @@ static struct tls_store *store_in_use(const struct supervisor *supervisor)
 
 void supervisor_turn_tls(struct supervisor *supervisor)
 {
-    if (tls_store_turn(store_in_use(supervisor), clock_milliseconds()))
-        send_all(supervisor);
+    if (!tls_store_turn(store_in_use(supervisor), clock_milliseconds()))
+        return;
+    send_all(supervisor);
+    supervisor_show_certificates(supervisor);
 }
 
 int supervisor_tls_fd(const struct supervisor *supervisor)

@@ -49,7 +49,9 @@ void supervisor_upgrade(struct supervisor *supervisor, int number)
         return;
     }
     notify_restore();
+    supervisor_restore_streams(supervisor);
     supervisor->upgrade = upgrade_start(&upgrade, &err);
+    supervisor_redirect_streams(supervisor);
     notify_init();
     if (supervisor->upgrade == NULL) {
         log_error("supervisor", "SIGUSR2: %s; going on as before", err.text);

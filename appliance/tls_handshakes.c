@@ -12,6 +12,7 @@
 #include "check.h"
 #include "clock.h"
 #include "log.h"
+#include "stats.h"
 
 enum {
     COMPLAINT_PAUSE = 60000, // milliseconds between two words of the same
@@ -130,12 +131,21 @@ static bool take_back(struct tls_handshakes *handshakes, struct handshake *hands
     return back;
 }
 
+// Who has said nothing has begun none.
+static void count_failure(struct tls_handshakes *handshakes, const struct handshake *handshake)
+{
+    if (tls_session_has_begun(handshake->accepted.session))
+        stats_count(handshakes->setup.stats, STATS_handshakes_failed, 1);
+}
+
 static void end(struct tls_handshakes *handshakes, struct handshake *handshake)
 {
     if (handshake->state == STATE_AWAY && !take_back(handshakes, handshake))
         return;
-    if (handshake->accepted.session != NULL)
+    if (handshake->accepted.session != NULL) {
+        count_failure(handshakes, handshake);
         tls_session_free(handshake->accepted.session);
+    }
     // Its events would go on where a process that the application has forked keeps the socket open.
     watch(handshakes, handshake, 0);
     close(handshake->accepted.fd);
@@ -166,6 +176,7 @@ static void fail(struct tls_handshakes *handshakes, struct handshake *handshake)
     const struct tls_session *session = handshake->accepted.session;
     int fd = handshake->accepted.fd;
     log_debug("tls", "a handshake fails: %s", tls_session_failure(session));
+    count_failure(handshakes, handshake);
     if (tls_session_is_http(session))
         refuse_http(fd);
     tls_session_free(handshake->accepted.session);
@@ -247,6 +258,9 @@ static void send_away(struct tls_handshakes *handshakes, struct handshake *hands
 static void establish(struct tls_handshakes *handshakes, struct handshake *handshake)
 {
     struct tls_accepted accepted = handshake->accepted;
+    bool resumed = tls_session_is_resumed(accepted.session);
+    stats_count(handshakes->setup.stats, resumed ? STATS_handshakes_resumed : STATS_handshakes_full,
+                1);
     watch(handshakes, handshake, 0);
     forget(handshakes, handshake);
     handshakes->setup.established(handshakes->setup.owner, &accepted);

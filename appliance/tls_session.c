@@ -605,6 +605,16 @@ void tls_session_shutdown(struct tls_session *session)
     flush_pending(session);
 }
 
+bool tls_session_has_begun(const struct tls_session *session)
+{
+    return session->started;
+}
+
+bool tls_session_is_resumed(const struct tls_session *session)
+{
+    return mbedtls_ssl_is_resumed(&session->ssl) != 0;
+}
+
 const struct tls_facts *tls_session_facts(const struct tls_session *session)
 {
     return &session->facts;

@@ -33,6 +33,12 @@ enum tls_progress tls_session_handshake(struct tls_session *session);
 // session. Never TLS_SLOW.
 enum tls_progress tls_session_labour(struct tls_session *session);
 
+// After the handshake: whether it went on with an earlier session (RFC 8446 section 2.2, RFC 5077).
+bool tls_session_is_resumed(const struct tls_session *session);
+
+// Whether anything has come of the other side.
+bool tls_session_has_begun(const struct tls_session *session);
+
 // Why it failed, valid as long as the session.
 const char *tls_session_failure(const struct tls_session *session);
 // Whether the other side does not speak TLS, but seems to speak HTTP.

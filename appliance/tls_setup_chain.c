@@ -4,14 +4,7 @@
 
 #include "tls_library.h"
 #include "tls_stream_priv.h"
-
-static int accept_extension(void *owner, const mbedtls_x509_crt *certificate,
-                            const mbedtls_x509_buf *oid, int critical, const unsigned char *value,
-                            const unsigned char *end)
-{
-    (void)owner, (void)certificate, (void)oid, (void)critical, (void)value, (void)end;
-    return 0;
-}
+#include "tls_trust_priv.h"
 
 static bool is_alone(const struct tls_credential *credential)
 {
@@ -41,9 +34,7 @@ static struct tls_credential *complete(struct tls_credential *credential,
         mbedtls_pk_init(&completed->key);
     }
     for (size_t i = 0; completed != NULL && i < verdict.verified_count; i++) {
-        if (mbedtls_x509_crt_parse_der_with_ext_cb(
-                &completed->chain, (const unsigned char *)verdict.verified[i].data,
-                verdict.verified[i].size, 1, accept_extension, NULL) != 0) {
+        if (tls_certificate_append(&completed->chain, verdict.verified[i]) != 0) {
             tls_credential_drop(completed);
             completed = NULL;
         }

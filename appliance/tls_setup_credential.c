@@ -13,6 +13,7 @@
 
 #include "cleanup.h"
 #include "tls_stream_priv.h"
+#include "tls_trust_priv.h"
 
 enum {
     FILE_SIZE_MAX = 1 << 24, // bytes
@@ -107,20 +108,11 @@ static int damaged(struct tls_fault *fault)
 
 // --- certificates ---
 
-static int accept_extension(void *owner, const mbedtls_x509_crt *certificate,
-                            const mbedtls_x509_buf *oid, int critical, const unsigned char *value,
-                            const unsigned char *end)
-{
-    (void)owner, (void)certificate, (void)oid, (void)critical, (void)value, (void)end;
-    return 0; // who gets the certificate judges it
-}
-
 static int add_certificate(struct tls_credential *credential, mbedtls_pem_context *pem)
 {
     size_t size = 0;
     const unsigned char *der = mbedtls_pem_get_buffer(pem, &size);
-    return mbedtls_x509_crt_parse_der_with_ext_cb(&credential->chain, der, size, 1,
-                                                  accept_extension, NULL);
+    return tls_certificate_append(&credential->chain, (struct str){(const char *)der, size});
 }
 
 static int load_chain(struct tls_credential *credential, const struct bytes *file,

@@ -47,6 +47,12 @@ static int pass_extension(void *owner, const mbedtls_x509_crt *crt, const mbedtl
     return 0;
 }
 
+int tls_certificate_append(mbedtls_x509_crt *chain, struct str der)
+{
+    return mbedtls_x509_crt_parse_der_with_ext_cb(chain, (const unsigned char *)der.data, der.size,
+                                                  1, pass_extension, NULL);
+}
+
 // Whether DER is a SEQUENCE of two SEQUENCEs and a BIT STRING, as certificates and lists are: what
 // the library does not take is then of a kind that it does not have, and broken otherwise.
 static enum tls_parsed judge(struct str der)
@@ -102,8 +108,7 @@ enum tls_parsed tls_trusted_parse(struct str der, bool aux, struct tls_trusted *
     made->process = getpid();
     mbedtls_x509_crt_init(&made->parsed);
     int result =
-        mbedtls_x509_crt_parse_der_with_ext_cb(&made->parsed, (const unsigned char *)der.data,
-                                               der.size - rest.size, 1, pass_extension, NULL);
+        tls_certificate_append(&made->parsed, (struct str){der.data, der.size - rest.size});
     if (result == 0 && tls_known_read(&made->known, &made->parsed) == 0) {
         read_purposes(&made->purposes, rest);
         *out = made;

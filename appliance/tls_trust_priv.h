@@ -76,6 +76,10 @@ enum tls_parsed {
     TLS_PARSED_BROKEN, // no such thing
     TLS_PARSED_MEMORY, // out of memory
 };
+// Parses a certificate behind the others of a chain, whatever critical extensions it has: whoever
+// judges it looks at them. 0, or an error of the library's.
+int tls_certificate_append(mbedtls_x509_crt *chain, struct str der);
+
 // Of DER; *out is the caller's to drop. aux: what follows the certificate is read, too.
 enum tls_parsed tls_trusted_parse(struct str der, bool aux, struct tls_trusted **out);
 enum tls_parsed tls_revocations_parse(struct str der, struct tls_revocations **out);

@@ -104,6 +104,7 @@ static void take_socket(void *owner, const struct http_upgraded *upgraded)
         .close = http_upgrade_close,
         .owner = upgraded->connection,
     };
+    websocket_count(websocket->set, 1);
     if (epoll_ctl(websocket->set->epoll_fd, EPOLL_CTL_ADD, upgraded->fd, &event) < 0 ||
         websocket_keep_ahead(websocket, upgraded->ahead) < 0) {
         websocket_drop(websocket);

@@ -104,6 +104,7 @@ static void close_stream(struct websocket *websocket)
     // Not by its close: that comes later, and a process that is being forked may share it.
     epoll_ctl(websocket->set->epoll_fd, EPOLL_CTL_DEL, stream->fd, NULL);
     stream->fd = -1;
+    websocket_count(websocket->set, -1);
     stream->close(stream->owner);
 }
 

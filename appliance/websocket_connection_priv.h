@@ -60,10 +60,12 @@ struct websockets {
     int epoll_fd;
     int64_t now; // of the latest turn, clock_milliseconds
     bool draining;
-    struct ring all;      // that have a socket, or will get one
-    struct ring readable; // that may be read without an event
-    struct ring unsent;   // that have something to send, or to end
-    struct ring dead;     // to be freed at the end of the turn
+    struct stats_worker *stats; // where they are counted; NULL: nobody looks
+    uint32_t open;              // that have a socket
+    struct ring all;            // that have a socket, or will get one
+    struct ring readable;       // that may be read without an event
+    struct ring unsent;         // that have something to send, or to end
+    struct ring dead;           // to be freed at the end of the turn
     struct websocket_timers idle, pinged, closing;
     char scratch[WEBSOCKET_SCRATCH];
 };
@@ -137,6 +139,9 @@ int websocket_keep_ahead(struct websocket *websocket, struct str bytes);
 int websocket_put(struct websocket *websocket, enum websocket_opcode opcode, struct str payload);
 void websocket_write_on(struct websocket *websocket);
 void websocket_write_soon(struct websocket *websocket);
+
+// websocket_set.c: one more has a socket, or one less.
+void websocket_count(struct websockets *websockets, int more);
 
 // websocket_close.c: begin the closing handshake, in STATE_OPEN; the peer has closed it, or has
 // answered our close.

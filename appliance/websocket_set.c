@@ -8,6 +8,7 @@
 
 #include "clock.h"
 #include "log.h"
+#include "stats.h"
 #include "websocket_connection_priv.h"
 
 // --- timers ---
@@ -172,6 +173,16 @@ void websockets_flush(struct websockets *websockets)
 
 // --- all of them ---
 
+void websocket_count(struct websockets *websockets, int more)
+{
+    websockets->open += (uint32_t)more;
+    if (websockets->stats == NULL)
+        return;
+    stats_set(&websockets->stats->websockets, websockets->open);
+    if (more > 0)
+        stats_count(websockets->stats, STATS_websockets, 1);
+}
+
 struct websockets *websockets_new(const struct websocket_settings *settings, int epoll_fd,
                                   struct err *err)
 {
@@ -184,6 +195,8 @@ struct websockets *websockets_new(const struct websocket_settings *settings, int
     websockets->epoll_fd = epoll_fd;
     websockets->now = 0;
     websockets->draining = false;
+    websockets->stats = NULL;
+    websockets->open = 0;
     ring_init(&websockets->all);
     ring_init(&websockets->readable);
     ring_init(&websockets->unsent);
@@ -192,6 +205,11 @@ struct websockets *websockets_new(const struct websocket_settings *settings, int
     timers_init(&websockets->pinged, settings->ping_timeout);
     timers_init(&websockets->closing, WEBSOCKET_CLOSE_TIME);
     return websockets;
+}
+
+void websockets_count_in(struct websockets *websockets, struct stats_worker *stats)
+{
+    websockets->stats = stats;
 }
 
 void websockets_end(struct websockets *websockets)

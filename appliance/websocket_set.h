@@ -9,11 +9,14 @@
 #include "err.h"
 #include "websocket.h"
 
+struct stats_worker;
 struct websockets; // opaque
 
 // epoll_fd: where sockets are added, with data that websockets_owns. NULL: out of memory.
 struct websockets *websockets_new(const struct websocket_settings *settings, int epoll_fd,
                                   struct err *err);
+// Count them there from now on (stats.h); NULL: nobody looks.
+void websockets_count_in(struct websockets *websockets, struct stats_worker *stats);
 // Close every socket, whatever is under way: before http_free.
 void websockets_end(struct websockets *websockets);
 // Once there is no socket: behind http_free. What owners have not let go of stays valid until they

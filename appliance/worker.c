@@ -20,11 +20,14 @@
 #include "runtime.h"
 #include "signals.h"
 #include "spool.h"
+#include "stats.h"
 #include "websocket.h"
+#include "worker_services.h"
 
 struct worker {
     const struct inherit *inherit;
     struct reactor *reactor;
+    struct worker_services services;
     bool draining;
     bool retires;           // others serve: it may take its time to drain
     uint64_t request_limit; // at which it says that it is worn; 0: never
@@ -77,6 +80,9 @@ static void drain(struct worker *worker, bool patient)
     if (!worker->draining && inherit->runtime->tell(RUNTIME_DRAIN, &err) < 0)
         log_error("worker", "%s", err.text);
     worker->draining = true;
+    // /health/ready tells it, whether anything is counted or not.
+    if (inherit->stats != NULL)
+        stats_set(&inherit->stats->draining, 1);
     reactor_drain(worker->reactor, patient);
     worker_close_listeners(inherit);
 }
@@ -84,12 +90,13 @@ static void drain(struct worker *worker, bool patient)
 // Work that may never end holds this process up; nothing else does any more.
 static void desert(void *owner)
 {
-    const struct worker *worker = owner;
+    struct worker *worker = owner;
     struct err err;
     log_warning("worker", "ends with requests that the application does not get on with");
     if (ipc_send(worker->inherit->ipc, IPC_BYE, NULL, &err) < 0)
         log_debug("worker", "%s", err.text);
-    // Nothing is flushed: who is stuck may hold the lock of a stream.
+    worker_services_flush(&worker->services);
+    // Nothing else is flushed: who is stuck may hold the lock of a stream.
     _exit(0);
 }
 
@@ -110,6 +117,7 @@ static void give_up(struct worker *worker)
     reactor_give_up(worker->reactor, inherit->config->request_timeout);
     log_error("worker", "where each thread of the application is:");
     inherit->runtime->tell(RUNTIME_STUCK, &err);
+    worker_services_flush(&worker->services);
 }
 
 static void take_tls(struct worker *worker, int bundle)
@@ -118,6 +126,11 @@ static void take_tls(struct worker *worker, int bundle)
     if (reactor_set_tls(worker->reactor, bundle, &err) < 0)
         log_error("worker", "keeps its certificates: %s", err.text);
     close(bundle);
+}
+
+static void take_log(struct worker *worker, const struct ipc_message *message)
+{
+    worker_services_use_log(&worker->services, message->text, message->fds[0]);
 }
 
 static void take_message(struct worker *worker, const struct ipc_message *message)
@@ -129,6 +142,9 @@ static void take_message(struct worker *worker, const struct ipc_message *messag
     case IPC_RETIRE:
         worker->retires = true;
         drain(worker, true);
+        break;
+    case IPC_LOG:
+        take_log(worker, message);
         break;
     case IPC_TLS:
         take_tls(worker, message->fds[0]);
@@ -186,6 +202,7 @@ static int run(const struct worker *worker, struct err *err)
     struct runtime_run run = {
         .reactor = worker->reactor,
         .board = worker->inherit->board,
+        .stats = worker->services.stats,
         .threads = (unsigned)config->blocking_threads,
         .idle_timeout = config->blocking_threads_idle_timeout,
         .graceful_timeout = config->graceful_timeout,
@@ -238,18 +255,23 @@ static int serve(struct worker *worker, const char *description, struct err *err
         .handle = inherit->runtime->handle,
         .owner = worker,
     };
+    if (worker_services_open(&worker->services, inherit, &setup, err) < 0)
+        return -1;
     worker->reactor = reactor_new(&setup, err);
     // The application has no business with it.
     if (inherit->tls >= 0)
         close(inherit->tls);
-    if (worker->reactor == NULL)
+    if (worker->reactor == NULL) {
+        worker_services_close(&worker->services);
         return -1;
+    }
     int result = watch_termination(worker, err);
     if (result == 0)
         result = ipc_send(inherit->ipc, IPC_READY, description, err);
     if (result == 0)
         result = run(worker, err);
     reactor_free(worker->reactor);
+    worker_services_close(&worker->services);
     return result;
 }
 
@@ -278,7 +300,7 @@ static int start(const struct inherit *inherit, char *description, size_t size, 
 {
     struct runtime_setup setup =
         worker_runtime_setup(inherit->name, inherit->config, inherit->archive);
-    setup.serves = true;
+    setup.logs = setup.serves = true;
     setup.first = inherit->first;
     return inherit->runtime->start(&setup, description, size, err);
 }

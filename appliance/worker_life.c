@@ -19,6 +19,7 @@
 #include "reactor.h"
 #include "runtime.h"
 #include "signals.h"
+#include "sink_target.h"
 #include "title.h"
 
 // Standard input is the operator's: an application that reads it must not wait there, nor take from
@@ -85,9 +86,18 @@ void worker_close_listeners(const struct inherit *inherit)
     }
 }
 
-// Wait until the supervisor says how we are to end. True: as the last one; also false without it.
-static bool await_end(int ipc)
+void worker_take_log(const struct inherit *inherit, const struct ipc_message *message)
 {
+    bool access = strcmp(message->text, "access") == 0;
+    if (!access)
+        sink_target_follow(inherit->log, message->fds[0]);
+    sink_target_replace(access ? inherit->access_log : inherit->log, message->fds[0]);
+}
+
+// Wait until the supervisor says how we are to end. True: as the last one; also false without it.
+static bool await_end(const struct inherit *inherit)
+{
+    int ipc = inherit->ipc;
     struct pollfd poll_fd = {.fd = ipc, .events = POLLIN};
     struct ipc_message message;
     struct err err;
@@ -96,7 +106,9 @@ static bool await_end(int ipc)
             return false;
         if (message.type == IPC_END)
             return strcmp(message.text, "last") == 0;
-        if (message.type == IPC_NOTHING)
+        if (message.type == IPC_LOG)
+            worker_take_log(inherit, &message);
+        else if (message.type == IPC_NOTHING)
             poll(&poll_fd, 1, -1);
     }
 }
@@ -110,7 +122,7 @@ static void end_with_others(const struct inherit *inherit)
         return;
     if (ipc_send(inherit->ipc, IPC_DONE, NULL, &err) < 0)
         log_debug("worker", "%s", err.text);
-    else if (await_end(inherit->ipc) && runtime->tell(RUNTIME_LAST, &err) < 0)
+    else if (await_end(inherit) && runtime->tell(RUNTIME_LAST, &err) < 0)
         log_error("worker", "%s", err.text);
 }
 

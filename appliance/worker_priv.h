@@ -2,6 +2,7 @@
 #pragma once
 
 #include "err.h"
+#include "ipc.h"
 #include "worker.h"
 
 // --- worker_life.c ---
@@ -14,6 +15,9 @@ int worker_follow(const struct inherit *inherit, struct err *err);
 
 // It cannot start or go on: tell the supervisor why. Returns the status to exit with.
 int worker_fail(const struct inherit *inherit, const struct err *err);
+
+// IPC_LOG, in a process without sinks: the log of that name has the message's file from here on.
+void worker_take_log(const struct inherit *inherit, const struct ipc_message *message);
 
 // No more connections are to be taken.
 void worker_close_listeners(const struct inherit *inherit);

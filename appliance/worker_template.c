@@ -16,6 +16,7 @@
 #include "log.h"
 #include "runtime.h"
 #include "scoreboard.h"
+#include "stats.h"
 
 struct template
 {
@@ -40,12 +41,15 @@ static int become_worker(const struct template *template, const struct inherit *
     return worker_serve(inherit, template->description, &err);
 }
 
-// NUMBER LUCK
+// NUMBER LUCK ENTRY
 static void read_order(const char *text, struct inherit *inherit)
 {
     char *rest;
     inherit->number = (unsigned)strtoul(text, &rest, 10);
-    inherit->luck = (uint32_t)strtoul(rest, NULL, 10);
+    inherit->luck = (uint32_t)strtoul(rest, &rest, 10);
+    long entry = strtol(rest, NULL, 10);
+    if (entry >= 0 && entry < STATS_WORKERS)
+        inherit->stats = &inherit->stats_board->workers[entry];
 }
 
 // In the process between: the worker's own way begins in its child.
@@ -113,6 +117,8 @@ static void fork_workers(struct template *template)
             fork_worker(template, &message);
         else if (message.type == IPC_TLS)
             take_tls(template, message.fds[0]);
+        else if (message.type == IPC_LOG)
+            worker_take_log(template->inherit, &message); // for those to come, too
         else if (message.type == IPC_NOTHING)
             poll(&poll_fd, 1, -1);
     }
@@ -124,6 +130,7 @@ static int load(struct template *template, struct err *err)
     struct runtime_setup setup =
         worker_runtime_setup(inherit->name, inherit->config, inherit->archive);
     setup.first = inherit->first;
+    setup.logs = true;
     if (inherit->runtime->start(&setup, template->description, sizeof template->description, err) <
             0 ||
         inherit->runtime->tell(RUNTIME_PRELOADED, err) < 0)

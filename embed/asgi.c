@@ -118,6 +118,7 @@ static void take_end(PyObject *owner, PyObject *exception)
 {
     struct asgi_http *self = asgi_http_of(owner);
     bool cancelled = asgi_is_cancelled(exception);
+    self->has_ended = true;
     if (exception != NULL && !cancelled)
         asgi_report("exception while answering", self->method, self->target, exception);
     if (self->request == NULL)
@@ -146,7 +147,7 @@ static struct asgi_http *http_new(const struct application *application, struct 
         return NULL;
     const size_t header = offsetof(struct asgi_http, request);
     memset((char *)self + header, 0, sizeof *self - header);
-    self->request = request;
+    self->request = self->current.request = request;
     self->application = application;
     self->announced = -1;
     return self;
@@ -161,6 +162,7 @@ static void http_dealloc(PyObject *object)
         fail(self, 500);
     wait_point_clear(&self->reading);
     wait_point_clear(&self->writing);
+    current_drop(&self->current);
     Py_XDECREF(self->method);
     Py_XDECREF(self->target);
     type->tp_free(object);
@@ -195,30 +197,43 @@ static int begin(struct asgi_http *self, struct request *request)
     _pyref_ PyObject *send = PyCFunction_New(&send_method, (PyObject *)self);
     if (receive == NULL || send == NULL)
         return -1;
-    return asgi_call(self->application, scope, receive, send, (PyObject *)self, take_end);
+    struct asgi_owner owner = {(PyObject *)self, &self->current, take_end};
+    return asgi_call(self->application, scope, receive, send, &owner);
+}
+
+// What has kept it from being called.
+static void report_failure(struct asgi_http *self)
+{
+    _pyref_ PyObject *exception = PyErr_GetRaisedException();
+    struct err err;
+    if (self->method != NULL) {
+        asgi_report("exception while answering", self->method, self->target, exception);
+    } else {
+        PyErr_SetRaisedException(py_steal(&exception));
+        pyerr_report(&err);
+    }
+    self->has_ended = true;
+    if (self->request != NULL)
+        fail(self, 500);
 }
 
 static void handle_http(const struct application *application, struct request *request)
 {
     struct asgi_http *self = http_new(application, request);
-    struct err err;
     if (self == NULL) {
         PyErr_Clear();
         request_fail(request, 500);
         return;
     }
     exchange_begin(request, &events, self);
-    if (begin(self, request) < 0) {
-        _pyref_ PyObject *exception = PyErr_GetRaisedException();
-        if (self->method != NULL) {
-            asgi_report("exception while answering", self->method, self->target, exception);
-        } else {
-            PyErr_SetRaisedException(py_steal(&exception));
-            pyerr_report(&err);
-        }
-        if (self->request != NULL)
-            fail(self, 500);
-    }
+    struct current *before = current_enter(&self->current);
+    self->in_handler = true;
+    if (begin(self, request) < 0)
+        report_failure(self);
+    self->in_handler = false;
+    current_enter(before);
+    if (self->request == NULL)
+        current_end(&self->current, !self->has_ended);
     Py_DECREF(self);
 }
 

@@ -4,9 +4,11 @@
 #include <string.h>
 
 #include "call.h"
+#include "forked.h"
 #include "head_fields.h"
 #include "log.h"
 #include "names.h"
+#include "report.h"
 
 // What a process has one of: its interpreter is one.
 static PyObject *client_disconnected; // an exception type
@@ -36,10 +38,12 @@ static PyObject *begin(const struct application *application, PyObject *scope, P
 }
 
 int asgi_call(const struct application *application, PyObject *scope, PyObject *receive,
-              PyObject *send, PyObject *owner, void (*ended)(PyObject *owner, PyObject *exception))
+              PyObject *send, const struct asgi_owner *owner)
 {
     _pyref_ PyObject *awaitable = begin(application, scope, receive, send);
-    return awaitable != NULL ? call_start(awaitable, owner, ended) : -1;
+    forked_end_child();
+    return awaitable != NULL ? call_start(awaitable, owner->object, owner->current, owner->ended)
+                             : -1;
 }
 
 // Whether it, or what it was raised from, only says that the client has gone.
@@ -61,19 +65,13 @@ static bool is_disconnect(PyObject *exception)
 void asgi_report(const char *what, PyObject *method, PyObject *target, PyObject *exception)
 {
     const char *method_text = PyUnicode_AsUTF8(method), *target_text = PyBytes_AsString(target);
-    struct err err;
     PyErr_Clear();
     if (exception != NULL && is_disconnect(exception)) {
         log_debug("asgi", "%s: %s %s: the client has gone", what, method_text, target_text);
         return;
     }
-    pyerr_begin_report();
-    log_error("asgi", "%s %s %s", what, method_text, target_text);
-    if (exception != NULL) {
-        PyErr_SetRaisedException(Py_NewRef(exception));
-        pyerr_report(&err);
-    }
-    pyerr_end_report();
+    _pyref_ PyObject *heading = PyUnicode_FromFormat("%s %s %s", what, method_text, target_text);
+    report_lines("asgi", heading != NULL ? PyUnicode_AsUTF8(heading) : what, exception);
 }
 
 PyObject *asgi_value(PyObject *message, PyObject *key, int *found)

@@ -4,6 +4,7 @@
 #include <stdbool.h>
 
 #include "application.h"
+#include "current.h"
 #include "exchange.h"
 #include "head.h"
 #include "operation.h"
@@ -35,6 +36,9 @@ struct asgi_http {
     bool is_body_over;    // receive() has told so
     bool is_gone;         // the client
     bool told_disconnect; // the application, by receive()
+    bool in_handler;      // the reactor's, until which the request is valid
+    bool has_ended;       // the application's call
+    struct current current;
 };
 
 static inline struct asgi_http *asgi_http_of(PyObject *object)
@@ -50,9 +54,16 @@ PyObject *asgi_scope_new(const struct application *application, const struct req
 int asgi_scope_init(void); // 0, or -1 with an exception set
 void asgi_scope_fini(void);
 
+// Who is behind a call: call_start's.
+struct asgi_owner {
+    PyObject *object;
+    struct current *current;
+    void (*ended)(PyObject *owner, PyObject *exception);
+};
+
 // asgi_call.c: call the application with a scope and these two. 0, or -1 with an exception set.
 int asgi_call(const struct application *application, PyObject *scope, PyObject *receive,
-              PyObject *send, PyObject *owner, void (*ended)(PyObject *owner, PyObject *exception));
+              PyObject *send, const struct asgi_owner *owner);
 // Write to the log that an exception has ended the work on a request; what only says that the
 // client has gone is not worth it.
 void asgi_report(const char *what, PyObject *method, PyObject *target, PyObject *exception);

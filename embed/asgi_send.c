@@ -11,6 +11,9 @@
 void asgi_http_let_go(struct asgi_http *self, bool cut)
 {
     struct request *request = self->request;
+    // Within the handler it is looked at behind it: most calls have ended by then.
+    if (!self->in_handler)
+        current_end(&self->current, !self->has_ended);
     self->request = NULL;
     self->stage = ASGI_STAGE_DONE;
     exchange_end(request, cut);

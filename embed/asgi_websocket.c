@@ -111,6 +111,7 @@ const struct websocket_events asgi_websocket_events = {
 void asgi_websocket_let_go(struct asgi_websocket *self, bool cut)
 {
     struct request *request = self->request;
+    current_end(&self->current, true);
     self->request = NULL;
     self->stage = ASGI_WEBSOCKET_OVER;
     exchange_end(request, cut);
@@ -162,7 +163,7 @@ static struct asgi_websocket *websocket_new(const struct application *applicatio
         return NULL;
     const size_t header = offsetof(struct asgi_websocket, request);
     memset((char *)self + header, 0, sizeof *self - header);
-    self->request = request;
+    self->request = self->current.request = request;
     self->application = application;
     self->code = 1006;
     return self;
@@ -179,6 +180,7 @@ static void websocket_dealloc(PyObject *object)
         fail(self, 500);
     wait_point_clear(&self->reading);
     wait_point_clear(&self->writing);
+    current_drop(&self->current);
     Py_XDECREF(self->target);
     Py_XDECREF(self->subprotocols);
     type->tp_free(object);
@@ -231,7 +233,8 @@ static int begin(struct asgi_websocket *self, struct str subprotocols)
     _pyref_ PyObject *send = PyCFunction_New(&send_method, (PyObject *)self);
     if (take == NULL || send == NULL)
         return -1;
-    return asgi_call(self->application, scope, take, send, (PyObject *)self, take_end);
+    struct asgi_owner owner = {(PyObject *)self, &self->current, take_end};
+    return asgi_call(self->application, scope, take, send, &owner);
 }
 
 // What has kept it from being called.
@@ -257,6 +260,7 @@ void asgi_websocket_handle(const struct application *application, struct request
         return;
     }
     exchange_begin(request, &request_events, self);
+    struct current *before = current_enter(&self->current);
     if (begin(self, offer->subprotocols) < 0) {
         report_failure(self);
         if (self->websocket != NULL)
@@ -264,6 +268,7 @@ void asgi_websocket_handle(const struct application *application, struct request
         if (self->request != NULL)
             fail(self, 500);
     }
+    current_enter(before);
     Py_DECREF(self);
 }
 

@@ -28,6 +28,7 @@ struct asgi_websocket {
     int64_t announced; // Content-Length of a denial; -1: none
     bool told_connect;
     bool is_gone; // the client, before it was accepted
+    struct current current;
 };
 
 static inline struct asgi_websocket *asgi_websocket_of(PyObject *object)

@@ -82,6 +82,7 @@ static int check_fields(const struct head *head)
 static int accept(struct asgi_websocket *self, struct str subprotocol)
 {
     struct err err;
+    current_end(&self->current, true);
     struct websocket *websocket =
         websocket_accept(self->request, subprotocol, &asgi_websocket_events, self, &err);
     if (websocket == NULL) {

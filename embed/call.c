@@ -5,10 +5,15 @@
 #include <pthread.h>
 #include <stdbool.h>
 
+#include "current.h"
+#include "forked.h"
+#include "streams.h"
+
 struct call {
     PyObject_HEAD PyObject *coroutine; // of the application: an iterator. NULL: it has ended
     PyObject *owner;
-    PyObject *task; // NULL: before it waits for the first time
+    struct current *current; // the owner's
+    PyObject *task;          // NULL: before it waits for the first time
     call_ended ended;
     struct call *next, *previous; // all that are under way
 };
@@ -60,6 +65,7 @@ static void tell_owner(struct call *self, PyObject *exception)
         return;
     unlist(self);
     self->ended(owner, exception);
+    streams_end_lines();
 }
 
 // A task that was cancelled is to end as such; whatever else was raised is the owner's to report,
@@ -79,6 +85,33 @@ static PySendResult end(struct call *self, PyObject **result)
     return PYGEN_ERROR;
 }
 
+// A step of the application's, in its task's own context: work on the request.
+struct step {
+    PyObject *owner;
+    struct current *current, *before;
+    bool was_apart;
+};
+
+static struct step begin_step(struct call *self)
+{
+    struct step step = {.owner = Py_XNewRef(self->owner)};
+    step.current = step.owner != NULL ? self->current : NULL;
+    step.before = current_enter(step.current);
+    if (step.current == NULL)
+        return step;
+    step.was_apart = step.current->is_apart;
+    step.current->is_apart = true;
+    return step;
+}
+
+static void end_step(struct step *step)
+{
+    if (step->current != NULL)
+        step->current->is_apart = step->was_apart;
+    current_enter(step->before);
+    Py_XDECREF(step->owner);
+}
+
 static PySendResult call_send(PyObject *object, PyObject *value, PyObject **result)
 {
     struct call *self = self_of(object);
@@ -87,11 +120,17 @@ static PySendResult call_send(PyObject *object, PyObject *value, PyObject **resu
         *result = NULL;
         return PYGEN_ERROR;
     }
+    struct step step = begin_step(self);
     PySendResult sent = PyIter_Send(self->coroutine, value, result);
-    if (sent == PYGEN_NEXT)
-        return sent;
-    Py_CLEAR(*result);
-    return end(self, result);
+    if (sent == PYGEN_NEXT) {
+        forked_end_waiting_child();
+    } else {
+        forked_end_child();
+        Py_CLEAR(*result);
+        sent = end(self, result);
+    }
+    end_step(&step);
+    return sent;
 }
 
 static PyObject *as_iteration(PySendResult sent, PyObject *result)
@@ -123,14 +162,20 @@ static PyObject *call_throw(PyObject *object, PyObject *arguments)
     _pyref_ PyObject *throw = PyObject_GetAttrString(self->coroutine, "throw");
     if (throw == NULL)
         return NULL;
+    struct step step = begin_step(self);
     PyObject *yielded = PyObject_CallObject(throw, arguments);
-    if (yielded != NULL)
-        return yielded;
-    if (PyErr_ExceptionMatches(PyExc_StopIteration))
-        PyErr_Clear();
-    PyObject *result = NULL;
-    PySendResult sent = end(self, &result);
-    return as_iteration(sent, result);
+    if (yielded != NULL) {
+        forked_end_waiting_child();
+    } else {
+        if (PyErr_ExceptionMatches(PyExc_StopIteration))
+            PyErr_Clear();
+        forked_end_child();
+        PyObject *result = NULL;
+        PySendResult sent = end(self, &result);
+        yielded = as_iteration(sent, result);
+    }
+    end_step(&step);
+    return yielded;
 }
 
 static PyObject *call_close(PyObject *object, PyObject *Py_UNUSED(nothing))
@@ -188,7 +233,8 @@ static PyObject *iterator_of(PyObject *awaitable)
     return methods->am_await(awaitable);
 }
 
-static struct call *call_make(PyObject *awaitable, PyObject *owner, call_ended ended)
+static struct call *call_make(PyObject *awaitable, PyObject *owner, struct current *current,
+                              call_ended ended)
 {
     _pyref_ PyObject *coroutine = iterator_of(awaitable);
     struct call *self = coroutine != NULL ? PyObject_New(struct call, shared.type) : NULL;
@@ -196,6 +242,7 @@ static struct call *call_make(PyObject *awaitable, PyObject *owner, call_ended e
         return NULL;
     self->coroutine = py_steal(&coroutine);
     self->owner = Py_NewRef(owner);
+    self->current = current;
     self->task = NULL;
     self->ended = ended;
     enlist(self);
@@ -213,9 +260,9 @@ static int keep_keywords(PyObject *loop)
     return shared.keywords != NULL ? 0 : -1;
 }
 
-int call_start(PyObject *awaitable, PyObject *owner, call_ended ended)
+int call_start(PyObject *awaitable, PyObject *owner, struct current *current, call_ended ended)
 {
-    struct call *self = call_make(awaitable, owner, ended);
+    struct call *self = call_make(awaitable, owner, current, ended);
     _pyref_ PyObject *coroutine = (PyObject *)self;
     _pyref_ PyObject *loop = self != NULL ? PyObject_CallNoArgs(shared.get_running_loop) : NULL;
     _pyref_ PyObject *arguments = loop != NULL ? PyTuple_Pack(1, coroutine) : NULL;

@@ -6,13 +6,16 @@
 
 #include "py.h"
 
+struct current; // current.h
+
 // The coroutine has ended: exception is borrowed, NULL where it returned. Called once, in the
 // loop's thread, at the end of the step that it ended in; it may be inside call_start.
 typedef void (*call_ended)(PyObject *owner, PyObject *exception);
 
-// Run an awaitable that the application has returned. owner: kept until it has ended. 0, or -1 with
-// an exception set: it was not begun, and ended is not called.
-int call_start(PyObject *awaitable, PyObject *owner, call_ended ended);
+// Run an awaitable that the application has returned. owner: kept until it has ended. current: the
+// request that it works on, in the owner. 0, or -1 with an exception set: it was not begun, and
+// ended is not called.
+int call_start(PyObject *awaitable, PyObject *owner, struct current *current, call_ended ended);
 
 // Whether an exception says that a call was cancelled (asyncio.CancelledError).
 bool call_was_cancelled(PyObject *exception);

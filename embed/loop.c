@@ -11,6 +11,7 @@
 #include "call.h"
 #include "clock.h"
 #include "exchange.h"
+#include "forked.h"
 #include "log.h"
 #include "operation.h"
 #include "loop_watch.h"
@@ -18,6 +19,7 @@
 #include "py.h"
 #include "reactor.h"
 #include "scoreboard.h"
+#include "stats_threads.h"
 #include "thread.h"
 
 enum {
@@ -36,6 +38,9 @@ static struct {
     PyObject *name_stopping, *name_scheduled, *name_poll, *name_thread, *name_debug;
     struct reactor *reactor; // while it runs
     struct scoreboard_task *task;
+    struct stats_worker *stats;
+    bool works; // the loop's thread is in the application, as far as stats are concerned
+    uint64_t there_since, working_since;
     int64_t graceful_timeout;
     bool is_finished;
     bool is_cancelled;
@@ -91,6 +96,23 @@ static bool is_for_pool(const struct request *request)
     return application != NULL && application->interface == APPLICATION_WSGI;
 }
 
+// From the first thing that there is to do for an application until there is nothing left.
+static void tell_work(void)
+{
+    if (shared.works)
+        return;
+    shared.works = true;
+    shared.working_since = stats_work_begin(shared.stats);
+}
+
+static void tell_rest(void)
+{
+    if (!shared.works)
+        return;
+    shared.works = false;
+    stats_work_end(shared.stats, shared.working_since);
+}
+
 // In a thread of the pool, or here and now.
 static void run_request(struct request *request)
 {
@@ -99,6 +121,7 @@ static void run_request(struct request *request)
         return;
     }
     const struct request_head *head = request_head(request);
+    tell_work();
     scoreboard_begin(shared.task, head->method, head->target);
     request_run(request, false);
     scoreboard_end(shared.task);
@@ -157,14 +180,23 @@ static int64_t limit_of(int64_t limit)
     return limit < 0 || limit > left ? left : limit;
 }
 
+static void attach(void)
+{
+    uint64_t began = stats_wait_begin(shared.stats);
+    thread_attach();
+    stats_wait_end(shared.stats, began);
+}
+
 static void wait_events(int64_t limit)
 {
     loop_watch_rest();
-    if (limit != 0)
+    if (limit != 0) {
+        tell_rest();
         thread_detach();
+    }
     reactor_sleep(shared.reactor, limit_of(limit));
     if (limit != 0)
-        thread_attach();
+        attach();
     loop_watch_work();
     reactor_wake(shared.reactor);
 }
@@ -182,6 +214,7 @@ static PyObject *select_events(PyObject *self, PyObject *timeout)
     int64_t until = limit > 0 ? clock_milliseconds() + limit : 0;
     const PyObject *timer = first_timer();
     (void)self;
+    forked_end_child(); // of a callback
     for (;;) {
         // What callbacks have brought may have left other requests behind it.
         do
@@ -196,13 +229,16 @@ static PyObject *select_events(PyObject *self, PyObject *timeout)
         wait_points_settle();
         if (PyErr_CheckSignals() < 0)
             return NULL;
-        if (reactor_other_is_ready(shared.reactor))
+        if (reactor_other_is_ready(shared.reactor)) {
+            tell_work();
             return PyObject_CallMethodNoArgs(shared.selector, shared.name_poll);
+        }
         if (limit == 0 || has_callbacks(timer))
             break;
         if (limit > 0 && (limit = until - clock_milliseconds()) <= 0)
             break;
     }
+    tell_work();
     return Py_NewRef(shared.empty);
 }
 
@@ -366,6 +402,7 @@ static void run_for_ever(void)
     while (!shared.is_finished) {
         _pyref_ PyObject *done = PyObject_CallMethod(shared.loop, "run_forever", NULL);
         struct err err;
+        forked_end_child();
         if (shared.is_finished)
             PyErr_Clear();
         else if (done != NULL)
@@ -389,6 +426,8 @@ int loop_run(const struct runtime_run *run, const struct pool_setup *pool, struc
     shared.reactor = run->reactor;
     shared.graceful_timeout = run->graceful_timeout;
     shared.task = scoreboard_join(run->board);
+    shared.stats = run->stats;
+    shared.there_since = stats_thread_begin(shared.stats);
     if (attach_reactor(err) < 0 || loop_watch_start(err) < 0)
         return -1;
     if (pooled && pool_open(pool, err) < 0)
@@ -396,6 +435,8 @@ int loop_run(const struct runtime_run *run, const struct pool_setup *pool, struc
     run_for_ever();
     loop_watch_stop();
     scoreboard_leave(run->board, shared.task);
+    tell_rest();
+    stats_thread_end(shared.stats, shared.there_since);
     detach_reactor();
     if (pooled)
         close_pool(run->reactor);

@@ -7,7 +7,6 @@
 #include <stdbool.h>
 #include <stdint.h>
 #include <time.h>
-#include <unistd.h>
 
 #include "clock.h"
 #include "log.h"
@@ -50,7 +49,7 @@ static void tell(int64_t since)
 {
     log_warning("loop", "the event loop has been blocked for %lld ms; where its threads are:",
                 (long long)since);
-    traceback_dump_all(STDERR_FILENO);
+    traceback_log_all();
 }
 
 // With the lock.

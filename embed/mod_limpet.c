@@ -7,7 +7,9 @@
 
 #include "archive.h"
 #include "buf.h"
+#include "current.h"
 #include "log.h"
+#include "streams.h"
 
 enum {
     MEMBER_NAME_MAX = 4096,
@@ -182,7 +184,36 @@ static PyObject *log_error_method(PyObject *module, PyObject *arguments)
     return write_log(arguments, write_error);
 }
 
+PyDoc_STRVAR(log_application_doc,
+             "log_application(level, name, text, request_id)\n\n"
+             "Write bytes to the server's log as one record of the application's.\n"
+             "level: 0 error, 1 warning, 2 info, 3 debug. name: a stream's or a logger's. "
+             "request_id: a str or None.");
+
+PyDoc_STRVAR(log_shows_doc, "log_shows(level) -> bool\n\nWhether records of a level are written.");
+
+static PyObject *log_shows(PyObject *module, PyObject *level)
+{
+    (void)module;
+    int number = PyLong_AsInt(level);
+    if (number == -1 && PyErr_Occurred())
+        return NULL;
+    return PyBool_FromLong(log_enabled((enum log_level)number));
+}
+
+PyDoc_STRVAR(request_id_doc,
+             "request_id() -> str or None\n\n"
+             "The id of the request that is worked on, as it stands in the log and in "
+             "X-Request-ID; None outside of one.");
+
 static PyMethodDef methods[] = {
+    {"request_id", current_id_method, METH_NOARGS, request_id_doc},
+    {"tell_context", current_tell_context_method, METH_NOARGS,
+     "tell_context()\n\n"
+     "Have the current context know the request that is worked on: it is copied next."},
+    {"log_application", (PyCFunction)(void (*)(void))streams_log_method, METH_FASTCALL,
+     log_application_doc},
+    {"log_shows", log_shows, METH_O, log_shows_doc},
     {"log_info", log_info_method, METH_VARARGS, log_info_doc},
     {"log_error", log_error_method, METH_VARARGS, log_error_doc},
     {"archive_root", archive_root, METH_NOARGS, archive_root_doc},

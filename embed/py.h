@@ -27,7 +27,7 @@ static inline PyObject *py_steal(PyObject **owner)
 // Returns -1.
 int pyerr_take(struct err *err);
 
-// As pyerr_take, and write the traceback to sys.stderr first.
+// As pyerr_take, and write the traceback first: to the log in a worker, else to sys.stderr.
 int pyerr_report(struct err *err);
 
 // As pyerr_report, from the application's first frame on: the operator looks for what it did, not

@@ -4,6 +4,7 @@
 #include <pthread.h>
 
 #include "err.h"
+#include "streams.h"
 
 // What a process has one of: whose report is being written.
 static pthread_mutex_t reporting;
@@ -56,13 +57,28 @@ int pyerr_take(struct err *err)
     return -1;
 }
 
+// As one record where the application's output are records. Python's own display comes in pieces.
+static void display(PyObject *exception)
+{
+    _pyref_ PyObject *module =
+        streams_are_installed() ? PyImport_ImportModule("limpet.streams") : NULL;
+    _pyref_ PyObject *text =
+        module != NULL ? PyObject_CallMethod(module, "format_exception", "O", exception) : NULL;
+    if (text != NULL && PyBytes_Check(text))
+        streams_write(LOG_LEVEL_ERROR, "traceback", PyBytes_AS_STRING(text),
+                      (size_t)PyBytes_GET_SIZE(text));
+    else
+        PyErr_DisplayException(exception);
+    PyErr_Clear();
+}
+
 int pyerr_report(struct err *err)
 {
     _pyref_ PyObject *exception = PyErr_GetRaisedException();
     if (exception == NULL)
         return err_set(err, ERR_FAILED, "a Python call failed without an exception");
     // Not PyErr_Print: it would end the process for SystemExit.
-    PyErr_DisplayException(exception);
+    display(exception);
     describe(exception, err);
     return -1;
 }

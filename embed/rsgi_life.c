@@ -2,6 +2,7 @@
 // in whatever order these come. What is answered before the handler returns needs no exchange: it
 // is begun when something has to be waited for, or the handler returns without an answer.
 #include "call.h"
+#include "forked.h"
 #include "report.h"
 #include "rsgi_priv.h"
 
@@ -23,6 +24,7 @@ void rsgi_life_begin(struct rsgi_life *life, const struct exchange_events *event
 
 void rsgi_life_release(struct rsgi_life *life)
 {
+    current_end(&life->current, !life->ended);
     rsgi_scope_detach(life->scope, !life->ended);
     if (!life->ended && life->watch.lost != NULL && life->watch.place == NULL)
         exchange_watch(life->request, &life->watch);
@@ -66,7 +68,8 @@ static int call_application(const struct application *application, struct rsgi_l
     PyObject *arguments[] = {NULL, life->scope, owner};
     _pyref_ PyObject *awaitable = PyObject_Vectorcall(application->callable, arguments + 1,
                                                       2 | PY_VECTORCALL_ARGUMENTS_OFFSET, NULL);
-    return awaitable != NULL ? call_start(awaitable, owner, ended) : -1;
+    forked_end_child();
+    return awaitable != NULL ? call_start(awaitable, owner, &life->current, ended) : -1;
 }
 
 void rsgi_life_run(struct rsgi_life *life, const struct application *application, PyObject *owner,
@@ -74,11 +77,14 @@ void rsgi_life_run(struct rsgi_life *life, const struct application *application
                    void (*ended)(PyObject *owner, PyObject *exception))
 {
     life->starting = true;
+    life->current.request = life->request;
+    struct current *before = current_enter(&life->current);
     if (call_application(application, life, owner, ended) < 0) {
         _pyref_ PyObject *exception = PyErr_GetRaisedException();
         ended(owner, exception);
     }
     life->starting = false;
+    current_enter(before);
     if (life->request == NULL)
         return;
     if (life->finished)
@@ -99,6 +105,7 @@ void rsgi_life_fini(struct rsgi_life *life, bool is_answered)
     if (life->request != NULL && !is_answered)
         request_fail(life->request, 500);
     rsgi_life_finish(life, is_answered);
+    current_drop(&life->current);
     Py_DECREF(life->scope);
 }
 

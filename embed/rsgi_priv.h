@@ -5,6 +5,7 @@
 #include <stdbool.h>
 
 #include "application.h"
+#include "current.h"
 #include "exchange.h"
 #include "head.h"
 #include "operation.h"
@@ -59,8 +60,9 @@ struct rsgi_life {
     bool begun;                           // as an exchange
     bool finished;                        // the answer is complete, or cut, and that is to be told
     bool cut;
-    bool ended;                  // the application's call has
-    bool lost;                   // the connection has gone
+    bool ended; // the application's call has
+    bool lost;  // the connection has gone
+    struct current current;
     struct exchange_watch watch; // of the connection, behind the answer; without lost: not wanted
 };
 

@@ -3,17 +3,19 @@
 #include "runtime.h"
 
 #include <string.h>
-#include <unistd.h>
 
 #include "application.h"
 #include "crash.h"
+#include "current.h"
 #include "embed.h"
+#include "forked.h"
 #include "hooks.h"
 #include "interp.h"
 #include "loop.h"
 #include "py.h"
 #include "pool.h"
 #include "reactor.h"
+#include "streams.h"
 #include "thread.h"
 #include "traceback.h"
 
@@ -93,12 +95,21 @@ static int begin_worker(struct err *err)
     return loop_init() < 0 ? pyerr_report(err) : loop_start(err);
 }
 
+// From here on what the application says goes to the log, with the request that it says it for.
+static int begin_log(const struct runtime_setup *setup, struct err *err)
+{
+    if (!setup->logs)
+        return 0;
+    return current_init() < 0 || streams_install() < 0 ? pyerr_report(err) : 0;
+}
+
 static int start(const struct runtime_setup *setup, char *description, size_t size, struct err *err)
 {
     char *arguments[] = {(char *)(uintptr_t)archive_path(setup->archive)};
     crash_set_language_dump(traceback_dump);
     thread_use_name(setup->name);
-    if (interp_start(setup->archive, 1, arguments, err) < 0 || set_environment(setup, err) < 0)
+    if (interp_start(setup->archive, 1, arguments, err) < 0 || begin_log(setup, err) < 0 ||
+        set_environment(setup, err) < 0)
         return -1;
     if (setup->working_folder != NULL && chdir(setup->working_folder) < 0)
         return err_system(err, errno, "--working-dir %s", setup->working_folder);
@@ -114,12 +125,14 @@ static int run(const struct runtime_run *run, struct err *err)
     struct pool_setup setup = {
         .reactor = run->reactor,
         .board = run->board,
+        .stats = run->stats,
         .limit = run->threads,
         .idle_timeout = run->idle_timeout * 1000000,
         .attach = thread_attach,
         .detach = thread_detach,
         .start_thread = thread_start,
     };
+    forked_watch();
     return application_is_async() ? loop_run(run, &setup, err) : pool_run(&setup, err);
 }
 
@@ -169,7 +182,7 @@ static int tell(enum runtime_event event, struct err *err)
 {
     switch (event) {
     case RUNTIME_STUCK:
-        traceback_dump_all(STDERR_FILENO);
+        traceback_log_all();
         return 0;
     case RUNTIME_DRAIN:
         loop_drain();

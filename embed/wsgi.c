@@ -3,10 +3,13 @@
 
 #include <unistd.h>
 
+#include "current.h"
 #include "environ.h"
+#include "forked.h"
 #include "input.h"
-#include "log.h"
+#include "report.h"
 #include "start_response.h"
+#include "streams.h"
 #include "wsgi_body.h"
 
 // What this side of the bridge has of an application.
@@ -61,8 +64,10 @@ static PyObject *call_application(const struct wsgi *wsgi, struct request *reque
     if (environ == NULL)
         return NULL;
     PyObject *arguments[] = {NULL, environ, start_response};
-    return PyObject_Vectorcall(wsgi->callable, arguments + 1, 2 | PY_VECTORCALL_ARGUMENTS_OFFSET,
-                               NULL);
+    PyObject *returned = PyObject_Vectorcall(wsgi->callable, arguments + 1,
+                                             2 | PY_VECTORCALL_ARGUMENTS_OFFSET, NULL);
+    forked_end_child();
+    return returned;
 }
 
 // The length that the application announced is the one that its body has, as far as that is known
@@ -153,19 +158,16 @@ static int answer(const struct wsgi *wsgi, struct request *request, PyObject *st
 
 static void report_failure(struct request *request)
 {
-    const struct request_head *head = request_head(request);
-    pyerr_begin_report();
-    log_error("wsgi", "exception while answering %.*s %.*s", (int)head->method.size,
-              head->method.data, (int)head->target.size, head->target.data);
-    struct err err;
-    pyerr_report(&err);
-    pyerr_end_report();
+    _pyref_ PyObject *exception = PyErr_GetRaisedException();
+    report_exception("wsgi", request_head(request), exception);
     request_fail(request, 500);
 }
 
 void wsgi_handle(const struct application *application, struct request *request)
 {
     const struct wsgi *wsgi = application->interface_data;
+    struct current current = {.request = request, .is_apart = true};
+    struct current *before = current_enter(&current);
     _pyref_ PyObject *own_context = PyContext_Copy(wsgi->context);
     _pyref_ PyObject *start_response = own_context != NULL ? start_response_new(request) : NULL;
     PyObject *awaited = NULL;
@@ -178,4 +180,7 @@ void wsgi_handle(const struct application *application, struct request *request)
     if (start_response != NULL)
         start_response_end(start_response);
     input_forget(awaited);
+    streams_end_lines();
+    current_enter(before);
+    current_drop(&current);
 }

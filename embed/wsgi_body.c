@@ -9,9 +9,12 @@
 #include <unistd.h>
 
 #include "cleanup.h"
+#include "current.h"
 #include "environ.h"
-#include "log.h"
+#include "forked.h"
 #include "names.h"
+#include "report.h"
+#include "streams.h"
 
 enum { LINE_MAX_SHOWN = 200 }; // bytes of a request line in the log
 
@@ -23,8 +26,15 @@ struct wsgi_body {
     PyObject *iterator; // NULL: not asked for yet
     PyObject *piece;    // the latest bytes
     bool ended;
+    struct request *request;   // valid where pieces are asked for
     char line[LINE_MAX_SHOWN]; // "GET /path": the request may have gone when close() fails
 };
+
+// A list's or tuple's pieces are let go of at any time, in any thread: no work on a request.
+static bool is_plain(const struct wsgi_body *body)
+{
+    return PyList_CheckExact(body->iterable) || PyTuple_CheckExact(body->iterable);
+}
 
 // As much of text as fits, with a NUL behind it. Returns its size. (snprintf would cost more than
 // the rest of this file for a small answer.)
@@ -37,7 +47,7 @@ static size_t copy_text(char *out, size_t size, struct str text)
 }
 
 struct wsgi_body *wsgi_body_new(PyObject *iterable, PyObject *written, PyObject *context,
-                                const struct request *request)
+                                struct request *request)
 {
     const struct request_head *head = request_head(request);
     struct wsgi_body *body = PyMem_Calloc(1, sizeof *body);
@@ -48,6 +58,7 @@ struct wsgi_body *wsgi_body_new(PyObject *iterable, PyObject *written, PyObject 
     body->context = Py_NewRef(context);
     body->iterable = Py_NewRef(iterable);
     body->written = Py_XNewRef(written);
+    body->request = request;
     size_t used = copy_text(body->line, sizeof body->line - 1, head->method);
     body->line[used++] = ' ';
     copy_text(body->line + used, sizeof body->line - used, head->target);
@@ -80,6 +91,7 @@ static int advance(struct wsgi_body *body)
     Py_CLEAR(body->piece);
     while (!body->ended) {
         _pyref_ PyObject *piece = take_next(body);
+        forked_end_child();
         if (piece == NULL) {
             body->ended = true;
             return PyErr_Occurred() ? -1 : 0;
@@ -112,7 +124,7 @@ static int join(struct wsgi_body *body)
 
 int wsgi_body_begin(struct wsgi_body *body)
 {
-    if (PyList_CheckExact(body->iterable) || PyTuple_CheckExact(body->iterable))
+    if (is_plain(body))
         return join(body);
     if (Py_TYPE(body->iterable) == (PyTypeObject *)environ_file_wrapper())
         return 0; // its file may be sent without being read
@@ -121,17 +133,18 @@ int wsgi_body_begin(struct wsgi_body *body)
 
 static void report(const struct wsgi_body *body, const char *when)
 {
-    struct err err;
-    pyerr_begin_report();
-    log_error("wsgi", "exception %s %s", when, body->line);
-    pyerr_report(&err);
-    pyerr_end_report();
+    char heading[LINE_MAX_SHOWN + 64];
+    _pyref_ PyObject *exception = PyErr_GetRaisedException();
+    snprintf(heading, sizeof heading, "exception %s %s", when, body->line);
+    report_lines("wsgi", heading, exception);
 }
 
 // struct body_source
 static int source_next(void *owner, struct str *piece)
 {
     struct wsgi_body *body = owner;
+    struct current current = {.request = body->request, .is_apart = true};
+    struct current *before = current_enter(&current);
     int more = PyContext_Enter(body->context) == 0 ? advance(body) : -1;
     if (more < 0)
         report(body, "in the middle of the answer to");
@@ -139,6 +152,9 @@ static int source_next(void *owner, struct str *piece)
         *piece =
             (struct str){PyBytes_AS_STRING(body->piece), (size_t)PyBytes_GET_SIZE(body->piece)};
     PyContext_Exit(body->context);
+    streams_end_lines();
+    current_enter(before);
+    current_drop(&current);
     return more;
 }
 
@@ -149,6 +165,7 @@ static int call_close(PyObject *iterable)
     if (found <= 0)
         return found;
     _pyref_ PyObject *result = PyObject_CallNoArgs(close);
+    forked_end_child();
     return result != NULL ? 0 : -1;
 }
 
@@ -172,6 +189,8 @@ void wsgi_body_free(struct wsgi_body *body)
 static void source_release(void *owner)
 {
     struct wsgi_body *body = owner;
+    struct current current = {.request = is_plain(body) ? NULL : body->request, .is_apart = true};
+    struct current *before = current_enter(&current);
     _pyref_ PyObject *context = Py_NewRef(body->context);
     bool entered = PyContext_Enter(context) == 0;
     wsgi_body_free(body);
@@ -179,6 +198,9 @@ static void source_release(void *owner)
         PyContext_Exit(context);
     else
         PyErr_Clear(); // it is entered: the answer failed in the request's own thread
+    streams_end_lines();
+    current_enter(before);
+    current_drop(&current);
 }
 
 // The position of a file object, or -1 where it tells none; no exception is left.
@@ -224,8 +246,7 @@ void wsgi_body_describe(struct wsgi_body *body, struct response *response,
     response->owner = body;
     response->release = source_release;
     // Without a close() that must come behind the answer.
-    response->release_early =
-        PyList_CheckExact(body->iterable) || PyTuple_CheckExact(body->iterable);
+    response->release_early = is_plain(body);
     bool wrapped = Py_TYPE(body->iterable) == (PyTypeObject *)environ_file_wrapper();
     if (!body->ended || (wrapped && body->piece == NULL)) {
         response->source = source;

@@ -12,9 +12,9 @@ struct wsgi_body;
 
 // iterable: what the application returned. written: list of what write() was given before it
 // returned. context: that all of it runs in, entered until the body is given to request_respond.
-// request: for the log. NULL with an exception set.
+// request: for the log; valid as long as the body is asked for pieces. NULL with an exception set.
 struct wsgi_body *wsgi_body_new(PyObject *iterable, PyObject *written, PyObject *context,
-                                const struct request *request);
+                                struct request *request);
 
 // Run the application up to its first piece, which is when its headers are final: 0, or -1 with an
 // exception set.

@@ -72,12 +72,12 @@ def licence_texts(path):
 def describe(path):
     """The lines of the description, complete or not at all."""
     members = read(path)
-    settings = dict(line.split(" = ", 1) for line in text(members, "limpet/settings") if " = " in line)
+    settings = [line.split(" = ", 1) for line in text(members, "limpet/settings") if " = " in line]
     kind = "appliance" if "limpet/settings" in members else "limpet without an application"
     lines = [f"{shown(path)}: {kind}, {os.stat(path).st_size:,} bytes",
              f"sha256 {digest(path)}"]
-    lines += section("application", [settings.pop("target", "")])
-    lines += section("settings", [f"{key} = {value}" for key, value in settings.items()])
+    lines += section("application", [value for key, value in settings if key == "target"])
+    lines += section("settings", [f"{key} = {value}" for key, value in settings if key != "target"])
     lines += section("packages", packages(members))
     lines += section("native extensions left out", native_lines(members))
     lines += section("parts", table([line.split(" ", 2) for line in text(members, "limpet/parts")]))

@@ -1,6 +1,7 @@
 """limpet pack: this executable with an application in its archive (FORMAT.md) is the appliance.
 
-    SRC --output OUT [--app MODULE[:ATTR]] [--factory] [--with FOLDER]... [--requirements FILE] [--settings TEXT]
+    SRC --output OUT [--app MODULE[:ATTR]] [--factory] [--with FOLDER]... [--requirements FILE] [--collect-static]
+        [--settings TEXT]
 
 The command line was checked by then: it is limpet's own, not the operator's. --settings are the options to
 be packed in, as "key = value" lines.
@@ -13,7 +14,7 @@ import subprocess
 import sys
 import tempfile
 
-from limpet import analysis, collect, discovery, writer
+from limpet import analysis, collect, discovery, static_files, writer
 from limpet.writer import FormatError, shown
 
 SETTINGS, LEFT_OUT, PARTS = "limpet/settings", "limpet/left-out", "limpet/parts"
@@ -33,6 +34,9 @@ def main(arguments):
     options = parse_arguments(arguments)
     try:
         pack(options)
+    except static_files.StaticError as error:
+        print(f"limpet pack: --collect-static: {error}", file=sys.stderr)
+        return 1
     except (PackError, FormatError) as error:
         print(f"limpet pack: {error}", file=sys.stderr)
         return 1
@@ -52,6 +56,7 @@ def parse_arguments(arguments):
     parser.add_argument("--factory", action="store_true")
     parser.add_argument("--with", action="append", default=[], dest="folders")
     parser.add_argument("--requirements")
+    parser.add_argument("--collect-static", action="store_true")
     parser.add_argument("--settings", default="")
     return parser.parse_args(arguments)
 
@@ -83,7 +88,12 @@ def pack(options):
     leave_out_natives(tree, modules, natives, report)
     look_for_roots(tree, report)
     compile_all(tree, report)
-    tree.add(SETTINGS, settings_text(target, options.settings).encode(), SETTINGS)
+    settings = options.settings.splitlines()
+    if options.collect_static:
+        application = target, interface_of(options), options.factory
+        settings += static_files.add(tree, executable, application, settings, report)
+        count = sum(name.startswith(("app/", "site/")) and "/__pycache__/" not in name for name in tree.members)
+    tree.add(SETTINGS, settings_text(target, settings).encode(), SETTINGS)
     writer.write(options.output, executable, tree.members.values())
     for line in report:
         print(line)
@@ -97,7 +107,7 @@ def parts_text(lines):
 
 def settings_text(target, settings):
     """The packed settings: what to serve, and the lines given."""
-    lines = [f"target = {target}", *settings.splitlines()]
+    lines = [f"target = {target}", *settings]
     return "".join(line + "\n" for line in lines if line)
 
 

@@ -33,7 +33,7 @@ fuzz_build() { # FOLDER
     for source in tests/fuzz/fuzz_*.c; do
         name=$(basename "$source" .c)
         clang "${flags[@]}" -fsanitize=fuzzer "$source" "$1/libappliance.a" "$tls"/library/lib{mbedtls,mbedx509,mbedcrypto}.a \
-            -lz -o "$1/$name"
+            -lz -lzstd -o "$1/$name"
     done
 }
 

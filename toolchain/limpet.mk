@@ -27,10 +27,10 @@ OBJECTS := $(OUT)/obj/appliance/main.o $(APPLIANCE_OBJECTS) $(call object,$(EMBE
 MOUNT_FLAGS := $(foreach symbol,$(shell grep -v '^\#' appliance/mount.symbols),-Wl,--wrap=$(symbol))
 
 # What appliance/ stands on.
-SERVER_LIBRARIES := -lmicrohttpd -lmbedtls -lmbedx509 -lmbedcrypto -lz
+SERVER_LIBRARIES := -lmicrohttpd -lmbedtls -lmbedx509 -lmbedcrypto -lz -lzstd
 LIBRARY_PATHS := $(addprefix -L,$(addsuffix /lib,$(PARTS)))
 PYTHON_LIBRARIES := $(PYTHON)/lib/libpython3.14.a $(filter-out %/libpython3.14.a,$(wildcard $(PYTHON)/lib/*.a))
-LIBRARIES := $(SERVER_LIBRARIES) -lscrypt-kdf -lsqlite3 -lbz2 -llzma -lzstd -lffi -lm -lpthread \
+LIBRARIES := $(SERVER_LIBRARIES) -lscrypt-kdf -lsqlite3 -lbz2 -llzma -lffi -lm -lpthread \
              $(if $(filter 0,$(TARGET_STATIC)),-ldl -lutil)
 # musl gives threads the stack size that stands in the program header; CPython needs more than its default.
 # gcc leaves the index of unwind tables, by which a crash finds its frames, out of static binaries.
@@ -64,6 +64,10 @@ OWN_PYTHON_FILES := $(wildcard embed/py/*.py packaging/*.py)
 $(OUT)/gen/frozen.c: toolchain/freeze.py $(OWN_PYTHON_FILES) $(OUT)/gen/inputs | $(OUT)/gen/version.h
 	@$(BUILD_PYTHON) toolchain/freeze.py --stdlib $(PYTHON)/lib/python3.14 --output $(OUT)/gen \
 	    $(foreach module,$(OWN_PYTHON),--module $(module))
+
+# The status page, and the policy that lets a browser run it and nothing else.
+$(OUT)/gen/page/status.html: toolchain/status_page.py $(wildcard appliance/page/*)
+	@python3 -B $< appliance/page $(@D)
 
 # What the parts and flags are: whatever is made from them is made anew when they change, in whichever direction of time.
 INPUTS := $(CC) $(COMPILE_FLAGS) $(LINK_FLAGS) $(PYTHON) $(PARTS) $(BUILD_PYTHON)
@@ -103,9 +107,9 @@ $(OUT)/limpet.stripped: $(OUT)/limpet.elf
 $(OUT)/limpet.debug: $(OUT)/limpet.elf
 	@objcopy --only-keep-debug $< $@
 
-$(OUT)/limpet: $(OUT)/limpet.stripped $(OUT)/gen/parts $(wildcard $(OUT)/gen/library packaging/*.py)
+$(OUT)/limpet: $(OUT)/limpet.stripped $(OUT)/gen/parts $(OUT)/gen/page/status.html $(wildcard $(OUT)/gen/library packaging/*.py)
 	@$(BUILD_PYTHON) packaging/base.py --output $@ --elf $< --parts $(OUT)/gen/parts --wheel $(PIP_WHEEL) \
-	    --sources $(OUT)/gen/lib $(foreach licence,$(wildcard $(LICENCES)/*),--licence $(notdir $(licence))=$(licence))
+	    --sources $(OUT)/gen/lib $(OUT)/gen/page $(foreach licence,$(wildcard $(LICENCES)/*),--licence $(notdir $(licence))=$(licence))
 
 # --- unit tests: every module in one library, so that a test takes what it needs and may fake the rest ------------------
 
@@ -158,6 +162,7 @@ $(OUT)/unit/certdata: $(OUT)/gen/inputs
 unit: $(addprefix $(OUT)/unit/,$(UNIT) $(addprefix replay_,$(FUZZERS)) $(ASKED) certdata)
 
 # What ThreadSanitizer watches.
-threads: $(addprefix $(OUT)/unit/,test_pool test_pool_load test_pool_loop test_reactor_threads test_tls_handshakes)
+threads: $(addprefix $(OUT)/unit/,test_pool test_pool_load test_pool_loop test_reactor_threads test_sink test_sink_ring \
+	test_tls_handshakes)
 
 -include $(wildcard $(OUT)/obj/*/*.d $(OUT)/obj/*/*/*.d $(OUT)/unit/*.d)

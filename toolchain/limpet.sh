@@ -6,7 +6,7 @@ limpet_parts="zlib bzip2 xz zstd libffi sqlite scrypt libmicrohttpd mbedtls"
 
 # What of these the current target has: threads are watched without Python and what only Python needs.
 parts_here() {
-    if [ "$target" = threads ]; then echo "zlib libmicrohttpd mbedtls"; else echo "$limpet_parts"; fi
+    if [ "$target" = threads ]; then echo "zlib zstd libmicrohttpd mbedtls"; else echo "$limpet_parts"; fi
 }
 
 # The licence texts, as the sources have them: kept by what sources.lock says.

@@ -43,10 +43,11 @@ run_unit() { # MAKE-TARGET [COMMAND that runs them...]
     done
 }
 
+# Two files at a time, whatever the machine has: tests mostly wait, and those of load are for two processors.
 run_e2e() { # BINARY [pytest argument...]
     local binary=$1
     shift
-    BINARY_UNDER_TEST=$binary /usr/bin/python3 -m pytest -q -p no:cacheprovider tests/e2e tests/packaging "$@" ||
+    BINARY_UNDER_TEST=$binary /usr/bin/python3 -m pytest -q -p no:cacheprovider -n 2 --dist loadfile tests/e2e tests/packaging "$@" ||
         test_failures=$((test_failures + 1))
 }
 
@@ -61,7 +62,8 @@ test_fast() {
 test_sanitized() {
     load_target sanitize
     build_limpet
-    export ASAN_OPTIONS=detect_leaks=1:detect_stack_use_after_return=1
+    # Not the sanitizer's own stacks for signals: it would unmap those that Python's faulthandler has made.
+    export ASAN_OPTIONS=detect_leaks=1:detect_stack_use_after_return=1:use_sigaltstack=0
     export LSAN_OPTIONS=suppressions=$PWD/tests/leaks.supp:print_suppressions=0
     export UBSAN_OPTIONS=print_stacktrace=1:halt_on_error=1
     run_unit unit

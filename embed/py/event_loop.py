@@ -5,6 +5,7 @@ import asyncio.runners
 import os
 import selectors
 
+import _limpet
 from limpet import lifespan
 
 
@@ -26,10 +27,23 @@ class Selector(selectors.EpollSelector):
         return selectors.EpollSelector.select(self, 0)
 
 
+class EventLoop(asyncio.SelectorEventLoop):
+    """asyncio's own. A task's context is a copy of its maker's, which is to know the request that is worked on."""
+
+    # In the class, not in the loop as loop.c's: one attribute more and a loop's were no longer found at their places.
+    def create_task(self, coro, **options):
+        """As asyncio's."""
+        _limpet.tell_context()
+        task = super().create_task(coro, **options)
+        if getattr(task, "_source_traceback", None):
+            del task._source_traceback[-1]
+        return task
+
+
 def make():
     """A new event loop, the current one of this thread. Returns (loop, selector)."""
     selector = Selector()
-    loop = asyncio.SelectorEventLoop(selector)
+    loop = EventLoop(selector)
     # An isolated interpreter passes this over, but --env-files may have set it for the application.
     loop.set_debug(loop.get_debug() or bool(os.environ.get("PYTHONASYNCIODEBUG")))
     asyncio.set_event_loop(loop)

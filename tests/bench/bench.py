@@ -24,7 +24,9 @@ import rows_async_inside
 import rows_client
 import rows_inside
 import rows_load
+import rows_logs
 import rows_processes
+import rows_static
 import rows_tls
 import servers
 import table
@@ -42,6 +44,11 @@ ROWS = {
     "system-calls": rows_inside.system_calls,
     "instructions": rows_inside.instructions,
     "start-up": rows_inside.start_up,
+    "access-log": rows_logs.access_log,
+    "static-disk": rows_static.disk,
+    "static-archive": rows_static.archive,
+    "static-304": rows_static.not_modified,
+    "compress": rows_static.compress,
     "supervisor": rows_processes.supervisor,
     "preload": rows_processes.preload,
     "tls": rows_tls.kept,

@@ -26,18 +26,20 @@ def trusting():
     return context
 
 
-def check(server, path, size):
-    """One request, whose answer must be as long as that: what is measured afterwards is the right thing."""
+def check(server, path, size, headers=None, status=200):
+    """One request, whose answer must be as long as that, as it is sent: what is measured afterwards is the right thing.
+    Returns the answer's header fields."""
     if server.tls:
         connection = http.client.HTTPSConnection("127.0.0.1", server.port, timeout=10, context=trusting())
     else:
         connection = http.client.HTTPConnection("127.0.0.1", server.port, timeout=10)
     with contextlib.closing(connection):
-        connection.request(*(("POST", path, POST_BODY) if path == "/echo" else ("GET", path)))
+        connection.request(*(("POST", path, POST_BODY) if path == "/echo" else ("GET", path)), headers=headers or {})
         response = connection.getresponse()
         body = response.read()
-    if response.status != 200 or (size is not None and len(body) != size):
+    if response.status != status or (size is not None and len(body) != size):
         raise machine.Failure(f"{server.kind} answers {path} with {response.status} and {len(body)} bytes, not {size}")
+    return response.headers
 
 
 def percentile(out, which):
@@ -57,11 +59,13 @@ def note_errors(server, path, connections, out):
         server.session.note(f"{server.kind}, {path}, {connections} connections: {', '.join(kinds)}")
 
 
-def wrk(server, path, connections, cpus="1", seconds=None):
-    """One run of wrk with one thread: requests a second, latencies in ms, CPU microseconds a request."""
+def wrk(server, path, connections, cpus="1", seconds=None, headers=None):
+    """One run of wrk with one thread: requests a second, latencies in ms, CPU microseconds a request. headers: more of each
+    request's."""
     seconds = seconds or server.session.seconds
     pinned = ["taskset", "-c", cpus] if cpus else []
     script = ["--script", HERE / "echo.lua"] if path == "/echo" else []
+    script += [word for name, value in (headers or {}).items() for word in ("--header", f"{name}: {value}")]
     pids = machine.process_tree(server.process.pid)
     all_before, server_before, began = machine.machine_seconds(), machine.cpu_seconds(pids), time.monotonic()
     process = subprocess.Popen([*pinned, "wrk", "-t1", f"-c{connections}", f"-d{seconds}s", "--latency", *script,

@@ -6,6 +6,8 @@ without an access log.
 
 import os
 import pathlib
+import random
+import shutil
 import signal
 import socket
 import subprocess
@@ -25,6 +27,7 @@ TARGETS = {"asgi": "asgi:app", "rsgi": "rsgi:app"}  # app:app where nothing else
 FLASK = ("python3-flask", "python3-werkzeug", "python3-jinja2", "python3-markupsafe", "python3-itsdangerous",
          "python3-click", "python3-blinker")
 START_TIMEOUT, WRAPPED_TIMEOUT = 30, 180  # seconds; under valgrind everything takes fifty times as long
+SITE = "site"  # the application whose files are made when they are needed
 FILE_BYTES = 100 * 1024
 LARGE_BYTES = 1 << 20
 P256 = ["ec", "-pkeyopt", "ec_paramgen_curve:prime256v1"]
@@ -44,6 +47,7 @@ http {{
     location / {{ return 200 "Hello, World!"; }}
     location /file {{ root {folder}; }}
     location /large {{ root {folder}; }}
+    location /static {{ root {folder}/site; }}
   }}
 }}
 """
@@ -109,12 +113,29 @@ class Session:
                             "-addext", "keyUsage=critical,keyCertSign,cRLSign"], check=True, stderr=subprocess.DEVNULL)
         return certificate
 
+    def site(self):
+        """Folder of an application with files in static/, 100 KB each: noise.bin, which is stored in an archive, and
+        text.txt, which is deflated."""
+        folder = self.folder / SITE
+        if not folder.exists():
+            static = folder / "static"
+            static.mkdir(parents=True)
+            shutil.copy(APPLICATIONS["hello"] / "app.py", folder)
+            (static / "noise.bin").write_bytes(random.Random(1).randbytes(FILE_BYTES))
+            lines = b"".join(b"%07d of the text that is sent\n" % number for number in range(FILE_BYTES // 16))
+            (static / "text.txt").write_bytes(lines[:FILE_BYTES])
+        return folder
+
+    def source(self, application):
+        """Its folder."""
+        return self.site() if application == SITE else APPLICATIONS[application]
+
     def packed(self, application):
         """The application as one binary; packed when it is first asked for."""
-        output = self.folder / application
+        output = self.folder / f"packed-{application}"
         if not output.exists():
             packages = ["--with", self.flask_packages()] if application == "flask" else []
-            subprocess.run([self.binary, "pack", APPLICATIONS[application], "--app",
+            subprocess.run([self.binary, "pack", self.source(application), "--app",
                             TARGETS.get(application, "app:app"), "--output", output, *packages], check=True, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
         return output
 
@@ -188,7 +209,7 @@ class Server:
         command = [*pinned, *self.wrapper, *map(str, COMMANDS[self.kind](self))]
         with self.log.open("wb") as log:
             self.process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=log, env=self.environment(),
-                                            start_new_session=True, cwd=APPLICATIONS[self.application])
+                                            start_new_session=True, cwd=self.session.source(self.application))
 
     def client(self, peer):
         """A connected socket as a client of this server uses it."""

@@ -15,6 +15,11 @@ SERVING = re.compile(
     r"serving (?P<app>\S+) \((?P<interface>\w+)\)(?P<mounts>(?:, \S+ \(\w+\) at \S+)*) on (?P<addresses>\S+(?:, \S+)*) with (?P<workers>\d+) worker")
 
 
+# What applications write stands behind the server's own prefix, and before the request's id.
+OF_APPLICATION = re.compile(r"\S+Z (?:error|warning|info|debug) \S+\[\d+\] (?:stdout|stderr|traceback): (.*?)"
+                            r"(?: request=\S+)?(\n?)", re.DOTALL)
+
+
 def is_sanitized():
     """Whether the binary under test is the sanitizers' build, which is slow and large."""
     return "sanitize" in os.environ.get("BINARY_UNDER_TEST", "")
@@ -26,6 +31,12 @@ def eventually(condition, timeout=START_TIMEOUT):
     while not condition():
         assert time.monotonic() < end, "the condition did not come to hold"
         time.sleep(0.005)
+
+
+def as_written(line):
+    """A line of the log, or what the application wrote, where it is one of those; without the request's id."""
+    of_application = OF_APPLICATION.fullmatch(line)
+    return of_application[1] + of_application[2] if of_application else re.sub(r" request=\S+$", "", line)
 
 
 class Successor:
@@ -59,13 +70,13 @@ class Successor:
 
 
 class Server:
-    """A running server. addresses: of all its listeners; url: the first, "http://127.0.0.1:PORT"; log: all it wrote to
-    standard error so far."""
+    """A running server. addresses: of all its listeners; url: the first, "http://127.0.0.1:PORT"; records: all it wrote
+    to standard error so far; log: the same without ids of requests, and with what the application wrote as it wrote it."""
 
     def __init__(self, arguments, *, environment=None, folder=None, prefix=(), expect_start=True, alerts=None):
         """Start it. prefix: a command before it (chroot, ip netns exec). alerts: a compiled pattern of more that must
         not be in the log."""
-        self.log = ""
+        self.log = self.records = ""
         self._alerts = [ALERTS, alerts] if alerts else [ALERTS]
         self._ended = False  # it has closed its output: every process of it is gone
         self._changed = threading.Condition()
@@ -81,8 +92,10 @@ class Server:
 
     def _read(self):
         for line in iter(self.process.stdout.readline, b""):
+            text = line.decode(errors="replace")
             with self._changed:
-                self.log += line.decode(errors="replace")
+                self.records += text
+                self.log += as_written(text)
                 self._changed.notify_all()
         with self._changed:
             self._ended = True

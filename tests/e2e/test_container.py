@@ -58,7 +58,7 @@ def test_orphans_are_buried(container):
         container.wait_for(rf"(?s)(?:orphan ends.*){{{count}}}")
     eventually(lambda: len(children(first)) == 1)
     end(container)
-    assert "supervisor[1] supervisor: stopped" in container.log
+    container.wait_for(r"supervisor\[1\] supervisor: stopped")
 
 
 def test_upgrade_is_refused(container):

@@ -82,8 +82,10 @@ def test_frames_of_both_languages(server, limpet, path):
     if limpet.with_name("limpet.debug").exists():
         found = names(limpet, report[2])
         assert "strlen" in found[0]
-        # Optimisation puts clones of a function beside it, and small ones into others.
-        assert {"_PyEval_EvalFrameDefault", "pool_run"} <= {name.partition(".")[0] for name in found}, found
+        # Optimisation puts clones of a function beside it, and small ones into others; on a busy machine another thread
+        # than the first has the baton.
+        plain = {name.partition(".")[0] for name in found}
+        assert "_PyEval_EvalFrameDefault" in plain and plain & {"pool_run", "pool_join"}, found
     stack = server.wait_for(STACK)[1]
     assert re.search(r'app\.py", line \d+ in read_badly\n.*app\.py", line \d+ in app\n', stack), stack
     server.wait_for(rf"worker 1 \(pid {pid}\) killed by SIGSEGV")

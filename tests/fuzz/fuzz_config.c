@@ -53,8 +53,8 @@ static void check_config(const struct config *config, enum config_scope scope)
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
-    static const enum config_scope scopes[] = {SCOPE_SERVE,   SCOPE_CHECK,  SCOPE_PACK,
-                                               SCOPE_INSPECT, SCOPE_STATUS, SCOPE_CTL};
+    static const enum config_scope scopes[] = {SCOPE_SERVE,  SCOPE_CHECK, SCOPE_PACK, SCOPE_INSPECT,
+                                               SCOPE_STATUS, SCOPE_CTL,   SCOPE_LOGS};
     if (size == 0)
         return 0;
     enum config_scope scope = scopes[data[0] % 6];

@@ -19,20 +19,23 @@ import source
 # The appliance's layers, lowest first; a module (x.c, x.h and x_*.c, x_*.h) includes nothing of a
 # higher one. A contract is a header between layers: what is behind it lies higher than itself.
 LAYERS = {
-    "base": {"err", "check", "cleanup", "clock", "buf", "head", "str", "log", "banned", "near", "text_file",
+    "base": {"err", "check", "cleanup", "clock", "buf", "head", "json", "str", "log", "banned", "mask", "near", "network",
+             "text_file", "utf8",
              "version"},
-    "contract": {"request.h", "reactor.h", "runtime.h", "pool.h", "tls_facts.h", "exchange.h", "websocket.h"},
-    "system": {"archive", "cgroup", "config", "control", "crash", "errand", "identity", "ipc", "jail",
-               "listener", "mount", "notify", "pid_file", "scoreboard", "signals", "spool", "status",
-               "title", "unix_socket", "watch"},
-    "protocol": {"accesslog", "files", "http", "pool", "reactor", "request", "stats", "tls", "websocket"},
+    "contract": {"request.h", "reactor.h", "runtime.h", "pool.h", "tls_facts.h", "exchange.h", "local.h", "websocket.h",
+                 "http_compress.h"},
+    "system": {"accesslog_format", "archive", "cgroup", "compress", "config", "control", "crash", "errand", "files_route", "identity", "ipc", "jail",
+               "listener", "mount", "notify", "pid_file", "scoreboard", "signals", "sink", "spool", "status",
+               "stats", "title", "unix_socket", "watch"},
+    "protocol": {"accesslog", "files", "health", "http", "local_text", "metrics", "pool", "reactor", "request",
+                 "status_page", "tls", "websocket"},
     "process": {"child", "inherit", "reload", "supervisor", "upgrade", "worker"},
     "main": {"command", "commands", "main", "options"},
 }
 
 # What embed/ may see of the appliance.
 OPEN_TO_EMBED = {"request.h", "runtime.h", "archive.h", "reactor.h", "mount.h", "pool.h",
-                 "crash.h", "tls_facts.h", "exchange.h", "websocket.h", "scoreboard.h",
+                 "crash.h", "tls_facts.h", "exchange.h", "websocket.h", "scoreboard.h", "stats.h", "stats_threads.h",
                  "config_mount.h",
                  # Digests, for embed/mod_hash.c and hash_*.c.
                  "tls_hash.h",

@@ -45,7 +45,8 @@ static void read_input(struct input input)
 {
     static const char *const commands[] = {
         [SCOPE_SERVE] = "serve",     [SCOPE_CHECK] = "check",   [SCOPE_PACK] = "pack",
-        [SCOPE_INSPECT] = "inspect", [SCOPE_STATUS] = "status", [SCOPE_CTL] = "ctl"};
+        [SCOPE_INSPECT] = "inspect", [SCOPE_STATUS] = "status", [SCOPE_CTL] = "ctl",
+        [SCOPE_LOGS] = "logs"};
     if (input.scope == SCOPE_NONE)
         input.scope = SCOPE_SERVE;
     struct config_request request = {

@@ -83,6 +83,12 @@ static void test_view(void)
     const struct archive_member *deflated = archive_find(archive, STR("app/static/css/x.css"));
     CHECK(archive_view(archive, deflated, false, &view, &err) < 0);
     CHECK_STR(err.text, "app/static/css/x.css: is deflated: read it instead");
+    CHECK(archive_view_deflated(archive, deflated, &view, &err) == 0);
+    CHECK(view.size == deflated->stored_size &&
+          (const unsigned char *)view.data ==
+              zip.data + deflated->header_offset + 30 + deflated->name.size);
+    CHECK(archive_view_deflated(archive, stored, &view, &err) < 0);
+    CHECK_STR(err.text, "app/a.py: is not deflated");
     archive_close(archive);
     zip_fini(&zip);
 }

@@ -3,15 +3,18 @@
 #include "commands.h"
 
 #include <fcntl.h>
+#include <inttypes.h>
 #include <stdlib.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
 #include "cleanup.h"
+#include "clock.h"
 #include "control.h"
 #include "supervisor.h"
 #include "unit.h"
 #include "worker.h"
+#include "worker_services.h"
 
 // The archive: its settings, and the path it is found at.
 static const char *packed_settings; // NULL: nothing is packed
@@ -52,6 +55,13 @@ int worker_main(const struct inherit *inherit)
     return 0;
 }
 
+int worker_services_check(const struct config *config, const struct archive *archive,
+                          struct err *err)
+{
+    (void)config, (void)archive, (void)err;
+    return 0;
+}
+
 int worker_template_main(const struct inherit *inherit)
 {
     return worker_main(inherit);
@@ -66,13 +76,21 @@ int supervisor_run(const struct supervisor_setup *setup, struct err *err)
     return 0;
 }
 
+// What servers say to one question after the other where the socket is called "logs"; NULL: they
+// have gone.
+static const char *const *said;
+
 int control_ask(const char *path, struct str line, struct buf *out, struct err *err)
 {
     buf_printf(&calls, "ask %s [%.*s]", path, (int)line.size - 1, line.data);
     CHECK(line.size > 0 && line.data[line.size - 1] == '\n');
     if (strcmp(path, "none") == 0)
         return err_set(err, ERR_FAILED, "no server answers on none");
-    return buf_printf(out, "so it is\n");
+    if (strcmp(path, "logs") != 0)
+        return buf_printf(out, "so it is\n");
+    buf_printf(&calls, " ");
+    return *said != NULL ? buf_printf(out, "%s", *said++)
+                         : err_set(err, ERR_FAILED, "no server answers on logs");
 }
 
 static void note_arguments(const char *what, int argc, char **argv)
@@ -370,6 +388,82 @@ static void test_status(void)
     CHECK_CONTAINS(output, "\n  --control-socket PATH ");
 }
 
+#define SAID(...)         \
+    (const char *const[]) \
+    {                     \
+        __VA_ARGS__, NULL \
+    }
+
+static void test_logs(void)
+{
+    said = SAID("70 90 more whole\n3 three\n1 one\n1 another\n2 two\n", "80 95 more whole\n",
+                "90 99 more whole\n4 four 4\n-5 odd\n6\n");
+    CALL("limpet", "logs", "--control-socket", "logs");
+    CHECK_CALLED(0, "ask logs [logs 0 0 any once] ask logs [logs 70 0 any once] "
+                    "ask logs [logs 80 0 any once] ");
+    CHECK_STR(output, "one\nanother\ntwo\nthree\nodd\nfour 4\n\n");
+    CHECK_STR(errors, "");
+    said = SAID("70 70 end whole\n");
+    CALL("limpet", "logs", "--control-socket", "logs", "--status", "5xx");
+    CHECK_CALLED(0, "ask logs [logs 0 0 5xx once] ");
+    CHECK_STR(output, "");
+}
+
+static void test_logs_since(void)
+{
+    int64_t before = clock_read(CLOCK_REALTIME) / 1000000, since;
+    said = SAID("70 70 end whole\n");
+    CALL("limpet", "logs", "--control-socket", "logs", "--since", "5m");
+    CHECK(sscanf(buf_text(&calls), "ask logs [logs 0 %" SCNd64 " any once] ", &since) == 1);
+    CHECK(since >= before - 300000 && since <= clock_read(CLOCK_REALTIME) / 1000000 - 300000);
+}
+
+// Until there is nobody left to ask.
+static void test_logs_are_followed(void)
+{
+    said = SAID("7 9 more whole\n1 one\n", "9 9 end whole\n2 two\n", "9 9 end whole\n",
+                "12 12 end overwritten\n5 five\n", "3 3 end renewed\n6 six\n");
+    CALL("limpet", "logs", "--control-socket", "logs", "-f");
+    CHECK_FAILED(ERR_FAILED, "the log ends here: no server answers on logs");
+    CHECK_STR(output, "one\ntwo\nfive\nsix\n");
+    CHECK_STR(errors, "limpet: lines were overwritten before they could be read: the server needs "
+                      "more --log-memory to keep them for longer\n"
+                      "limpet: another server has taken over; what it has logged begins here\n");
+    CHECK_STR(buf_text(&calls), "ask logs [logs 0 0 any follow] ask logs [logs 7 0 any follow] "
+                                "ask logs [logs 9 0 any follow] ask logs [logs 9 0 any follow] "
+                                "ask logs [logs 12 0 any follow] ask logs [logs 3 0 any follow] ");
+}
+
+static void test_logs_mistakes(void)
+{
+    static const char *const answers[] = {
+        "",
+        "\n",
+        "so it is\n",
+        "1 2 end\n",
+        "1 2 end whole",
+        "x 2 end whole\n",
+        "1 2 endwithoutend whole\n",
+        "1 2 end whole 1 text\n",
+    };
+    for (size_t i = 0; i < UNIT_COUNT(answers); i++) {
+        said = SAID(answers[i]);
+        CALL("limpet", "logs", "--control-socket", "logs");
+        CHECK_FAILED(ERR_FAILED, "what the server on logs says of its logs is no answer");
+        CHECK_STR(output, "");
+    }
+    CALL("limpet", "logs", "--control-socket", "none", "--follow");
+    CHECK_FAILED(ERR_FAILED, "no server answers on none");
+    CALL("limpet", "logs");
+    CHECK_FAILED(ERR_USAGE, "logs needs a server that was started with --control-socket PATH, and "
+                            "the same --control-socket PATH here");
+    CALL("limpet", "logs", "--control-socket", "s", "--status", "6xx");
+    CHECK_FAILED(ERR_USAGE, "--status 6xx: must be a status (404) or a class of them (5xx)");
+    CALL("limpet", "ctl", "logs", "--control-socket", "s");
+    CHECK_FAILED(ERR_USAGE, "ctl: logs is a command of its own (write: limpet logs)");
+    CHECK_STR(buf_text(&calls), "");
+}
+
 static void test_ctl(void)
 {
     CALL("limpet", "ctl", "reload", "--control-socket", "s");
@@ -469,12 +563,22 @@ static void test_a_packed_binary(void)
 }
 
 static const struct unit_case cases[] = {
-    UNIT_CASE(test_python_calls), UNIT_CASE(test_unknown_commands),
-    UNIT_CASE(test_help),         UNIT_CASE(test_version),
-    UNIT_CASE(test_serve),        UNIT_CASE(test_settings_files_are_read_in_a_child),
-    UNIT_CASE(test_check),        UNIT_CASE(test_inspect),
-    UNIT_CASE(test_status),       UNIT_CASE(test_ctl),
-    UNIT_CASE(test_pack),         UNIT_CASE(test_a_packed_binary),
+    UNIT_CASE(test_python_calls),
+    UNIT_CASE(test_unknown_commands),
+    UNIT_CASE(test_help),
+    UNIT_CASE(test_version),
+    UNIT_CASE(test_serve),
+    UNIT_CASE(test_settings_files_are_read_in_a_child),
+    UNIT_CASE(test_check),
+    UNIT_CASE(test_inspect),
+    UNIT_CASE(test_status),
+    UNIT_CASE(test_ctl),
+    UNIT_CASE(test_logs),
+    UNIT_CASE(test_logs_since),
+    UNIT_CASE(test_logs_are_followed),
+    UNIT_CASE(test_logs_mistakes),
+    UNIT_CASE(test_pack),
+    UNIT_CASE(test_a_packed_binary),
 };
 
 int main(void)

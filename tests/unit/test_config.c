@@ -24,6 +24,26 @@ static void test_defaults(void)
     CHECK_STR(buf_text(&config.warnings), "");
 }
 
+static void test_where_metrics_are(void)
+{
+    READ();
+    CHECK(config.metrics == NULL);
+    CHECK_STR(config.health_live, "/health/live");
+    CHECK_STR(config.health_ready, "/health/ready");
+    READ(ARGUMENTS("--metrics", "shop:app"));
+    CHECK_READ();
+    CHECK_STR(config.metrics, "127.0.0.1:9090");
+    CHECK_STR(config.target, "shop:app");
+    READ(ARGUMENTS("shop:app", "--metrics"));
+    CHECK_STR(config.metrics, "127.0.0.1:9090");
+    READ(ARGUMENTS("--metrics", "[::1]:9100", "shop:app"));
+    CHECK_STR(config.metrics, "[::1]:9100");
+    READ(ARGUMENTS("--metrics", "/figures", "shop:app", "--health-live", "off"));
+    CHECK_STR(config.metrics, "/figures");
+    CHECK_STR(config.target, "shop:app");
+    CHECK_STR(config.health_live, "off");
+}
+
 static void test_command_line_forms(void)
 {
     READ(ARGUMENTS("shop:app", "--port", "9000", "--host=::1", "--graceful-timeout=1h30m",
@@ -535,6 +555,7 @@ static void test_print_config(void)
 }
 
 static const struct unit_case cases[] = {
+    UNIT_CASE(test_where_metrics_are),
     UNIT_CASE(test_defaults),
     UNIT_CASE(test_command_line_forms),
     UNIT_CASE(test_help_ends_the_reading),

@@ -23,6 +23,70 @@ static void test_requests(void)
     CHECK(parses("scale 0004\n", CONTROL_SCALE, false, 4));
 }
 
+static bool parses_logs(const char *line, struct control_logs expected)
+{
+    struct control_request request;
+    const struct control_logs *logs = &request.logs;
+    return control_parse(&request, str_of(line), &err) == 0 && request.action == CONTROL_LOGS &&
+           logs->cursor == expected.cursor && logs->since == expected.since &&
+           logs->least == expected.least && logs->most == expected.most &&
+           logs->follow == expected.follow;
+}
+
+static void test_requests_for_logs(void)
+{
+    CHECK(parses_logs("logs 0 0 any once\n", (struct control_logs){0}));
+    CHECK(parses_logs("logs 17 1700000000000 404 follow\n",
+                      (struct control_logs){17, 1700000000000, 404, 404, true}));
+    CHECK(parses_logs("logs 18446744073709551615 9223372036854775807 5xx once\n",
+                      (struct control_logs){UINT64_MAX, INT64_MAX, 500, 599, false}));
+    CHECK(parses_logs("logs 1 2 100 follow\n", (struct control_logs){1, 2, 100, 100, true}));
+    CHECK(parses_logs("logs 1 2 1xx follow\n", (struct control_logs){1, 2, 100, 199, true}));
+    CHECK(parses_logs("logs 1 2 599 follow\n", (struct control_logs){1, 2, 599, 599, true}));
+}
+
+static void test_bad_requests_for_logs(void)
+{
+    static const char *const bad[] = {
+        "",
+        "0",
+        "0 0",
+        "0 0 any",
+        "0 0 once",
+        "0 0 any twice",
+        "0 0 any once more",
+        "0 0  once",
+        "0  any once",
+        "x 0 any once",
+        "-1 0 any once",
+        "0 1x any once",
+        "18446744073709551616 0 any once",
+        "184467440737095516150 0 any once",
+        "0 9223372036854775808 any once",
+        "0 0 all once",
+        "0 0 99 once",
+        "0 0 099 once",
+        "0 0 600 once",
+        "0 0 6xx once",
+        "0 0 0xx once",
+        "0 0 xxx once",
+        "0 0 4xy once",
+        "0 0 40x once",
+        "0 0 404 Follow",
+    };
+    struct control_request request;
+    char line[128], expected[256];
+    for (size_t i = 0; i < UNIT_COUNT(bad); i++) {
+        snprintf(line, sizeof line, "logs%s%s\n", *bad[i] != '\0' ? " " : "", bad[i]);
+        snprintf(expected, sizeof expected,
+                 "logs needs a cursor, a time, a status (any, 404, 5xx) and once or follow, not "
+                 "\"%s\"",
+                 bad[i]);
+        CHECK(control_parse(&request, str_of(line), &err) == -1 && err.kind == ERR_USAGE);
+        CHECK_STR(err.text, expected);
+    }
+}
+
 static const struct {
     const char *line, *error;
 } mistakes[] = {
@@ -68,6 +132,8 @@ static void test_bad_requests(void)
 
 static const struct unit_case cases[] = {
     UNIT_CASE(test_requests),
+    UNIT_CASE(test_requests_for_logs),
+    UNIT_CASE(test_bad_requests_for_logs),
     UNIT_CASE(test_bad_requests),
 };
 

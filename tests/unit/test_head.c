@@ -300,7 +300,78 @@ static void test_memory_is_used_again(void)
     head_fini(&head);
 }
 
+// Lines are found again, taken out and changed, the first and the last as well.
+static void test_lines_again(void)
+{
+    struct head_line line;
+    size_t at = 0;
+    begin();
+    CHECK(!head_next_line(&head, &at, &line));
+    CHECK(add("First", "1") == HEAD_FINE && add("X-Empty", "") == HEAD_FINE);
+    CHECK(add("Last", "a: b") == HEAD_FINE);
+    at = 0;
+    CHECK(head_next_line(&head, &at, &line) && str_equal(line.name, STR("First")));
+    CHECK(str_equal(line.value, STR("1")) && line.begin == 2);
+    CHECK(head_next_line(&head, &at, &line) && str_equal(line.name, STR("X-Empty")));
+    CHECK(line.value.size == 0);
+    CHECK(head_next_line(&head, &at, &line) && str_equal(line.value, STR("a: b")));
+    CHECK(!head_next_line(&head, &at, &line));
+    CHECK(head_insert(&head, line.value_begin, STR("W/")) == 0);
+    CHECK(head_insert(&head, line.value_begin + 6, STR(", c")) == 0);
+    check_lines("OKFirst: 1\r\nX-Empty: \r\nLast: W/a: b, c\r\n");
+    at = 0;
+    CHECK(head_next_line(&head, &at, &line));
+    head_remove_line(&head, &line);
+    check_lines("OKX-Empty: \r\nLast: W/a: b, c\r\n");
+    at = 0;
+    CHECK(head_next_line(&head, &at, &line) && head_next_line(&head, &at, &line));
+    head_remove_line(&head, &line);
+    check_lines("OKX-Empty: \r\n");
+    head_fini(&head);
+}
+
+static void test_lines_without_a_reason(void)
+{
+    struct head_line line;
+    size_t at = 0;
+    head_init(&head);
+    CHECK(head_begin(&head, STR("")) == 0 && add("A", "b") == HEAD_FINE);
+    CHECK(head_next_line(&head, &at, &line) && str_equal(line.value, STR("b")));
+    CHECK(!head_next_line(&head, &at, &line));
+    head_fini(&head);
+}
+
+static void test_find(void)
+{
+    struct str value;
+    begin();
+    CHECK(!head_find(&head, STR("a"), &value));
+    CHECK(add("A-b", "one: two") == HEAD_FINE && add("x", "") == HEAD_FINE);
+    CHECK(add("a-B", "other") == HEAD_FINE && add("Content-Length", "5") == HEAD_FINE);
+    CHECK(head_find(&head, STR("a-b"), &value) && str_equal(value, STR("one: two")));
+    CHECK(head_find(&head, STR("X"), &value) && value.size == 0);
+    CHECK(!head_find(&head, STR("a"), &value) && !head_find(&head, STR("one"), &value));
+    CHECK(!head_find(&head, STR("content-length"), &value));
+    head_fini(&head);
+}
+
+static void test_another_reason(void)
+{
+    begin();
+    CHECK(add("a", "b") == HEAD_FINE);
+    CHECK(head_set_reason(&head, STR("Partial Content")) == 0 && head.reason_size == 15);
+    check_lines("Partial Contenta: b\r\n");
+    CHECK(head_set_reason(&head, STR("No")) == 0);
+    check_lines("Noa: b\r\n");
+    CHECK(head_set_reason(&head, STR("")) == 0 && head.reason_size == 0);
+    CHECK(head_set_reason(&head, STR("a\r\nb: c")) == -1);
+    check_lines("a: b\r\n");
+    head_fini(&head);
+}
+
 static const struct unit_case cases[] = {
+    UNIT_CASE(test_find),
+    UNIT_CASE(test_another_reason),
     UNIT_CASE(test_lines),
     UNIT_CASE(test_reason_bytes),
     UNIT_CASE(test_reason_sizes),
@@ -311,6 +382,8 @@ static const struct unit_case cases[] = {
     UNIT_CASE(test_content_length),
     UNIT_CASE(test_content_length_twice),
     UNIT_CASE(test_date),
+    UNIT_CASE(test_lines_again),
+    UNIT_CASE(test_lines_without_a_reason),
     UNIT_CASE(test_largest),
     UNIT_CASE(test_many_fields),
     UNIT_CASE(test_memory_is_used_again),

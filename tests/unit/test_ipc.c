@@ -53,7 +53,7 @@ static void test_encode_refuses(void)
     check_not_encoded(IPC_DRAIN, "now", "message DRAIN: carries no text, but has one of 3 bytes");
     check_not_encoded(IPC_NOTHING, NULL, "unknown message type 0");
     check_not_encoded(IPC_CLOSED, NULL, "unknown message type 1");
-    check_not_encoded(IPC_TYPE_COUNT, NULL, "unknown message type 14");
+    check_not_encoded(IPC_TYPE_COUNT, NULL, "unknown message type 15");
 }
 
 static void check_not_decoded(uint32_t type, uint32_t text_size, const char *text, size_t size,

@@ -2,6 +2,7 @@
 
 GET  /               13 bytes
 GET  /json           a dictionary of ten keys, serialised anew for every request
+GET  /listing        10 KB of JSON, which were made once
 POST /echo           the request's body, as it came
 GET  /generator      100 KB in 10 pieces from a generator
 GET  /generator-1k   100 KB in 100 pieces from a generator
@@ -41,6 +42,15 @@ def document(environ, start_response):
         "path": environ["PATH_INFO"], "parent": None, "size": {"width": 40, "height": 25}, "note": "clings to the edge",
     }
     return answer(start_response, json.dumps(entry).encode(), "application/json")
+
+
+LISTING = json.dumps([{"id": number, "name": f"Limpet {number * 7919 % 1000}", "price": number * 37 % 100 / 4,
+                       "in_stock": number % 3 == 0, "tags": ["sea", "rock"]} for number in range(118)]).encode()
+
+
+def listing(environ, start_response):
+    """What an API answers to a search."""
+    return answer(start_response, LISTING, "application/json")
 
 
 def echo(environ, start_response):
@@ -86,9 +96,9 @@ def block(environ, start_response):
     return answer(start_response, b"Hello, World!")
 
 
-PAGES = {"/": greeting, "/json": document, "/echo": echo, "/generator": generator, "/generator-1k": generator,
-         "/generator-1m": generator, "/file": file, "/large": file, "/megabyte": megabyte, "/compute": compute,
-         "/sleep": sleep, "/block": block}
+PAGES = {"/": greeting, "/json": document, "/listing": listing, "/echo": echo, "/generator": generator,
+         "/generator-1k": generator, "/generator-1m": generator, "/file": file, "/large": file, "/megabyte": megabyte,
+         "/compute": compute, "/sleep": sleep, "/block": block}
 
 
 def app(environ, start_response):
