@@ -221,6 +221,7 @@ void *http_observe_refused(void *owner, struct MHD_Connection *transport, void *
     if (!request->announced)
         fill_head(request);
     request->unread = size;
-    http_observe_refusal(request, status);
+    http_gate_tell(request, refusal_of(status), STR(""));
+    request->refused = status;
     return request;
 }

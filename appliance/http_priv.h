@@ -10,6 +10,7 @@
 #include "http.h"
 #include "http_answer_priv.h"
 #include "http_exchange_priv.h"
+#include "http_gate_priv.h"
 #include "http_linger.h"
 #include "http_observe_priv.h"
 #include "http_upgrade.h"

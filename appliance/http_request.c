@@ -287,35 +287,14 @@ static enum MHD_Result take_header(void *owner, enum MHD_ValueKind kind, const c
     return MHD_YES;
 }
 
-// Raw bytes beyond ASCII and tabs in a target: libmicrohttpd lets them pass, RFC 9112 section 3.2
-// does not.
-static bool target_is_valid(struct str target)
-{
-    for (size_t i = 0; i < target.size; i++) {
-        unsigned char c = (unsigned char)target.data[i];
-        if (c <= 0x20 || c >= 0x7f)
-            return false;
-    }
-    return target.size > 0;
-}
-
-// The status that refuses this header section, or 0. *expects: the client wants to be asked for its
-// body.
-static unsigned judge_head(struct request *request, bool *expects)
+// What its fields say of its body. *expects: the client wants to be asked for it.
+static void read_framing(struct request *request, bool *expects)
 {
     bool asks = false, has_length = false;
-    if (!target_is_valid(request->head.target))
-        return 400;
-    if (request->head.header_count > HEADER_LIMIT)
-        return 431;
     for (size_t i = 0; i < request->head.header_count; i++) {
         const struct header *header = &request->headers[i];
-        if (str_equal_nocase(header->name, STR("content-length"))) {
-            uint64_t size = strtoull(header->value.data, NULL, 10);
-            if (spool_exceeds(&request->body, size))
-                return 413;
-            has_length = has_length || size > 0;
-        }
+        has_length = has_length || (str_equal_nocase(header->name, STR("content-length")) &&
+                                    strtoull(header->value.data, NULL, 10) > 0);
         request->chunked =
             request->chunked || str_equal_nocase(header->name, STR("transfer-encoding"));
         asks = asks || (str_equal_nocase(header->name, STR("expect")) &&
@@ -323,7 +302,6 @@ static unsigned judge_head(struct request *request, bool *expects)
     }
     *expects = asks && (has_length || request->chunked) &&
                str_equal(request->head.version, STR("HTTP/1.1"));
-    return 0;
 }
 
 static bool has_body(const struct request *request)
@@ -369,16 +347,19 @@ static enum MHD_Result announce(struct request *request, const char *method, con
     if (take_line(request, method) < 0)
         return MHD_NO;
     MHD_get_connection_values_n(request->transport, MHD_HEADER_KIND, take_header, request);
-    unsigned status = judge_head(request, &expects);
+    enum refusal which;
+    struct str detail;
+    bool passes = http_gate_passes(request, &which, &detail);
     if (request->head.header_count > HEADER_LIMIT)
         request->head.header_count = HEADER_LIMIT;
     // A body that is too large is none that would be received.
-    if (connection->listener->kind == LISTENER_REDIRECT && (status == 0 || status == 413))
+    if (connection->listener->kind == LISTENER_REDIRECT && (passes || which == REFUSAL_body))
         return http_redirect_begin(request);
-    if (status != 0) {
-        http_observe_refusal(request, status);
-        return http_respond_plain(request, status);
+    if (!passes) {
+        http_gate_tell(request, which, detail);
+        return http_respond_plain(request, refusal_status(which));
     }
+    read_framing(request, &expects);
     if (http_local_find(request) && has_body(request) && http_local_answer(request, &result))
         return result;
     if (connection->listener->kind == LISTENER_METRICS && request->local == NULL)
@@ -407,9 +388,8 @@ static enum MHD_Result take_body(struct request *request, const char *data, size
         return MHD_YES;
     }
     // An answer in the middle of a body is not possible.
-    log_warning("http", "request body: %s; connection closed: client=%s", err.text,
-                request->connection->peer_address);
-    http_observe_refusal(request, 413);
+    bool is_long = spool_exceeds(&request->body, *data_size);
+    http_gate_tell(request, is_long ? REFUSAL_body : REFUSAL_storage, str_of(err.text));
     return MHD_NO;
 }
 

@@ -13,6 +13,7 @@ struct accesslog;          // accesslog.h
 struct files;              // files.h
 struct local;              // local.h
 struct reactor;            // opaque
+struct refusals;           // refusals.h
 struct scoreboard_map;     // scoreboard.h
 struct stats_board;        // stats.h
 struct stats_worker;       // stats.h
@@ -39,9 +40,22 @@ struct listener {
     struct endpoint endpoint;
 };
 
+// What a client may take. Times in milliseconds, 0: any.
+struct http_limits {
+    size_t request_line; // bytes, its end not counted
+    size_t header_size;  // bytes of all field lines
+    size_t headers;
+    int64_t header_timeout;     // from a request's first byte to the end of its header section; a
+                                // new connection's first byte has as long
+    int64_t body_timeout;       // between two pieces of a body
+    int64_t keep_alive_timeout; // from an answer's end to the next request's first byte
+    int64_t send_timeout;       // in which a client takes nothing of what is there for it
+};
+
 struct reactor_setup {
     const struct listener *listeners; // must outlive the reactor
     size_t listener_count;
+    struct http_limits limits;
     const struct spool_limits *body_limits;     // of requests; must outlive the reactor
     const struct websocket_settings *websocket; // must outlive the reactor; NULL: none is opened
     unsigned connection_limit; // open at once; more wait in the listen queue. At least 1
@@ -52,6 +66,7 @@ struct reactor_setup {
         *board;                      // what is said of connections and requests. NULL: nobody looks
     struct stats_worker *stats;      // where is counted what happens; NULL: nobody looks
     struct stats_board *stats_board; // of all, where somebody wants charts (stats_turn); else NULL
+    struct refusals *refusals;       // is told of clients that are refused; NULL: nobody is
     struct accesslog *accesslog;     // is told of each request at its end; NULL: there is none
     bool request_ids;                // answers have X-Request-ID
     const struct local *locals;      // requests that are answered without the application; in order

@@ -27,7 +27,7 @@ LAYERS = {
     "system": {"accesslog_format", "archive", "cgroup", "compress", "config", "control", "crash", "errand", "files_route", "identity", "ipc", "jail",
                "listener", "mount", "notify", "pid_file", "scoreboard", "signals", "sink", "spool", "status",
                "stats", "title", "unix_socket", "watch"},
-    "protocol": {"accesslog", "files", "health", "http", "local_text", "metrics", "pool", "reactor", "request",
+    "protocol": {"accesslog", "files", "health", "http", "local_text", "metrics", "pool", "reactor", "refusals", "request",
                  "status_page", "tls", "websocket"},
     "process": {"child", "inherit", "reload", "supervisor", "upgrade", "worker"},
     "main": {"command", "commands", "main", "options"},

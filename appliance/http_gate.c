@@ -1,0 +1,69 @@
+// http_gate.c - what a request has to pass before anybody works on it, in order; and what is told of
+// one that does not.
+#include "http_gate_priv.h"
+
+#include <stdlib.h>
+
+#include "clock.h"
+#include "http_priv.h"
+#include "refusals.h"
+
+// Each: the kind of refusal, or PASSES. detail: set to what is wrong, where there is more to say.
+enum { PASSES = REFUSAL_COUNT };
+typedef int gate(struct request *request, struct str *detail);
+
+// Raw bytes beyond ASCII and tabs in a target: libmicrohttpd lets them pass, RFC 9112 section 3.2
+// does not.
+static int judge_target(struct request *request, struct str *detail)
+{
+    struct str target = request->head.target;
+    for (size_t i = 0; i < target.size; i++) {
+        unsigned char c = (unsigned char)target.data[i];
+        if (c <= 0x20 || c >= 0x7f) {
+            *detail = STR("byte in the request target");
+            return REFUSAL_malformed;
+        }
+    }
+    return target.size > 0 ? PASSES : REFUSAL_malformed;
+}
+
+static int judge_count(struct request *request, struct str *detail)
+{
+    (void)detail;
+    return request->head.header_count > HEADER_LIMIT ? REFUSAL_headers : PASSES;
+}
+
+static int judge_length(struct request *request, struct str *detail)
+{
+    (void)detail;
+    for (size_t i = 0; i < request->head.header_count; i++) {
+        const struct header *header = &request->headers[i];
+        if (str_equal_nocase(header->name, STR("content-length")) &&
+            spool_exceeds(&request->body, strtoull(header->value.data, NULL, 10)))
+            return REFUSAL_body;
+    }
+    return PASSES;
+}
+
+static gate *const gates[] = {judge_count, judge_target, judge_length};
+
+bool http_gate_passes(struct request *request, enum refusal *which, struct str *detail)
+{
+    *detail = STR("");
+    for (size_t i = 0; i < sizeof gates / sizeof gates[0]; i++) {
+        int judgement = gates[i](request, detail);
+        if (judgement != PASSES) {
+            *which = (enum refusal)judgement;
+            return false;
+        }
+    }
+    return true;
+}
+
+void http_gate_tell(struct request *request, enum refusal which, struct str detail)
+{
+    unsigned status = refusal_status(which);
+    request->refused = status != 0 ? status : request->refused;
+    refusals_tell(request->http->setup->refusals, which,
+                  str_of(request->connection->peer_address), detail, clock_milliseconds());
+}

@@ -1,0 +1,37 @@
+// worker_guards.c - makes and ends them, in order.
+#include "worker_guards.h"
+
+#include <errno.h>
+
+#include "config.h"
+#include "refusals.h"
+
+static struct http_limits limits_of(const struct config *config)
+{
+    return (struct http_limits){
+        .request_line = (size_t)config->max_request_line,
+        .header_size = (size_t)config->max_header_size,
+        .headers = (size_t)config->max_headers,
+        .header_timeout = config->header_timeout,
+        .body_timeout = config->body_timeout,
+        .keep_alive_timeout = config->keep_alive_timeout,
+        .send_timeout = config->send_timeout,
+    };
+}
+
+int worker_guards_open(struct worker_guards *guards, const struct config *config,
+                       struct stats_worker *stats, struct reactor_setup *setup, struct err *err)
+{
+    *guards = (struct worker_guards){.refusals = refusals_new(stats)};
+    if (guards->refusals == NULL)
+        return err_system(err, ENOMEM, "cannot watch clients");
+    setup->limits = limits_of(config);
+    setup->refusals = guards->refusals;
+    return 0;
+}
+
+void worker_guards_close(struct worker_guards *guards)
+{
+    refusals_free(guards->refusals);
+    *guards = (struct worker_guards){.refusals = NULL};
+}
