@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "archive_priv.h"
+#include "utf8.h"
 
 enum {
     NAME_MAX_BYTES = 1024,
@@ -95,25 +96,6 @@ static int read_end(struct archive *archive, struct err *err)
     return 0;
 }
 
-// Bytes of the UTF-8 sequence (RFC 3629) that p starts with; 0 when it is none.
-static size_t utf8_sequence(const unsigned char *p, size_t size)
-{
-    static const uint32_t least[] = {0, 0, 0x80, 0x800, 0x10000};
-    size_t length = p[0] < 0x80 ? 1 : p[0] >= 0xf0 ? 4 : p[0] >= 0xe0 ? 3 : 2;
-    if (length == 1)
-        return 1;
-    if (p[0] < 0xc2 || p[0] > 0xf4 || length > size)
-        return 0;
-    uint32_t code = p[0] & (0x7fu >> length);
-    for (size_t i = 1; i < length; i++) {
-        if ((p[i] & 0xc0) != 0x80)
-            return 0;
-        code = code << 6 | (p[i] & 0x3fu);
-    }
-    bool surrogate = code >= 0xd800 && code <= 0xdfff;
-    return code < least[length] || code > 0x10ffff || surrogate ? 0 : length;
-}
-
 static bool good_part(const char *part, size_t size)
 {
     bool dots = (size == 1 && part[0] == '.') || (size == 2 && part[0] == '.' && part[1] == '.');
@@ -126,7 +108,7 @@ static bool good_name(struct str name)
     if (name.size == 0 || name.size > NAME_MAX_BYTES)
         return false;
     for (size_t i = 0, length; i < name.size; i += length) {
-        length = utf8_sequence((const unsigned char *)name.data + i, name.size - i);
+        length = utf8_size((struct str){name.data + i, name.size - i});
         if (length == 0 || name.data[i] == '\0' || name.data[i] == '\\')
             return false;
         if (name.data[i] != '/')

@@ -11,15 +11,6 @@ static const struct str aliases[CODING_COUNT] = {[CODING_GZIP] = {"x-gzip", 6}};
 
 enum { WEIGHT_MAX = 1000, WEIGHT_UNKNOWN = -1 };
 
-static struct str trim(struct str text)
-{
-    while (text.size > 0 && (*text.data == ' ' || *text.data == '\t'))
-        text.data++, text.size--;
-    while (text.size > 0 && (text.data[text.size - 1] == ' ' || text.data[text.size - 1] == '\t'))
-        text.size--;
-    return text;
-}
-
 // What stands before the mark, trimmed; the rest behind it, empty without one.
 static struct str cut(struct str text, char mark, struct str *rest)
 {
@@ -28,7 +19,7 @@ static struct str cut(struct str text, char mark, struct str *rest)
     *rest = (struct str){text.data + before.size, 0};
     if (at != NULL)
         *rest = (struct str){at + 1, text.size - before.size - 1};
-    return trim(before);
+    return str_trim(before);
 }
 
 // --- Accept-Encoding ---
@@ -53,7 +44,7 @@ static int parse_weight(struct str text)
 static int parse_parameter(struct str text)
 {
     struct str value, name = cut(text, '=', &value);
-    return str_equal_nocase(name, STR("q")) ? parse_weight(trim(value)) : 0;
+    return str_equal_nocase(name, STR("q")) ? parse_weight(str_trim(value)) : 0;
 }
 
 // Weights by coding, CODING_COUNT for "*". What is listed twice has the weight that stands first.

@@ -9,21 +9,12 @@ const struct files_coding_row files_codings[FILES_CODING_COUNT] = {
 
 enum { UNSAID = -1, FULL = 1000 };
 
-static struct str trim(struct str text)
-{
-    while (text.size > 0 && (text.data[0] == ' ' || text.data[0] == '\t'))
-        text.data++, text.size--;
-    while (text.size > 0 && strchr(" \t", text.data[text.size - 1]) != NULL)
-        text.size--;
-    return text;
-}
-
 // The part before a separator, which is taken off with it.
 static struct str take_part(struct str *text, char separator)
 {
     const char *end = memchr(text->data, separator, text->size);
     size_t size = end != NULL ? (size_t)(end - text->data) : text->size;
-    struct str part = trim((struct str){text->data, size});
+    struct str part = str_trim((struct str){text->data, size});
     size += end != NULL;
     *text = (struct str){text->data + size, text->size - size};
     return part;

@@ -60,15 +60,6 @@ void files_fields_take(struct files_fields *fields, const struct request_head *h
 
 // --- Entity tags ---
 
-static struct str trim(struct str text)
-{
-    while (text.size > 0 && (text.data[0] == ' ' || text.data[0] == '\t'))
-        text.data++, text.size--;
-    while (text.size > 0 && strchr(" \t", text.data[text.size - 1]) != NULL)
-        text.size--;
-    return text;
-}
-
 struct tag {
     bool weak;
     struct str opaque; // with its quotes
@@ -104,7 +95,7 @@ static bool tags_match(const struct tag *tag, struct str own, bool strongly)
 static bool list_matches(struct str list, struct str own, bool strongly)
 {
     struct tag tag;
-    list = trim(list);
+    list = str_trim(list);
     if (str_equal(list, STR("*")))
         return true;
     while (list.size > 0) {
@@ -136,7 +127,7 @@ static bool field_matches(const struct request_head *head, struct str name, stru
 // A date that is none makes no condition.
 static bool date_of(struct str value, int64_t now, int64_t *out)
 {
-    return value.data != NULL && files_date_parse(trim(value), now, out);
+    return value.data != NULL && files_date_parse(str_trim(value), now, out);
 }
 
 static bool has_precondition(const struct files_fields *fields)
@@ -186,7 +177,7 @@ enum files_condition files_condition_judge(const struct files_fields *fields,
 bool files_condition_ranges(const struct files_fields *fields,
                             const struct files_validators *validators, int64_t now)
 {
-    struct str value = trim(fields->if_range);
+    struct str value = str_trim(fields->if_range);
     struct tag tag;
     int64_t date;
     if (value.data == NULL)

@@ -5,6 +5,7 @@
 #include <stdio.h>
 
 #include "log_priv.h"
+#include "utf8.h"
 
 enum {
     ESCAPE_MAX = 6,  // bytes of a character as written: \u001b
@@ -13,34 +14,6 @@ enum {
     OMITTED = sizeof " ... " - 1,
 };
 
-// The size of the UTF-8 sequence at text (RFC 3629: no overlong forms, no surrogates); 0: none.
-static size_t sequence(struct str text)
-{
-    static const struct {
-        unsigned char first, last; // of the first byte
-        unsigned char low, high;   // of the second
-        size_t size;
-    } forms[] = {
-        {0x00, 0x7f, 0, 0, 1},       {0xc2, 0xdf, 0x80, 0xbf, 2}, {0xe0, 0xe0, 0xa0, 0xbf, 3},
-        {0xe1, 0xec, 0x80, 0xbf, 3}, {0xed, 0xed, 0x80, 0x9f, 3}, {0xee, 0xef, 0x80, 0xbf, 3},
-        {0xf0, 0xf0, 0x90, 0xbf, 4}, {0xf1, 0xf3, 0x80, 0xbf, 4}, {0xf4, 0xf4, 0x80, 0x8f, 4},
-    };
-    const unsigned char *bytes = (const unsigned char *)text.data;
-    for (size_t i = 0; i < sizeof forms / sizeof forms[0]; i++) {
-        if (bytes[0] < forms[i].first || bytes[0] > forms[i].last)
-            continue;
-        size_t size = forms[i].size;
-        if (text.size < size || (size > 1 && (bytes[1] < forms[i].low || bytes[1] > forms[i].high)))
-            return 0;
-        for (size_t at = 2; at < size; at++) {
-            if ((bytes[at] & 0xc0) != 0x80)
-                return 0;
-        }
-        return size;
-    }
-    return 0;
-}
-
 // One character, or one byte that is none, as it stands in a string of JSON. Returns how much of
 // the text it was; *size: of what was written.
 static size_t escape(struct str text, char out[static ESCAPE_MAX + 1], size_t *size)
@@ -48,7 +21,7 @@ static size_t escape(struct str text, char out[static ESCAPE_MAX + 1], size_t *s
     static const char shorts[] = {['\b'] = 'b', ['\t'] = 't', ['\n'] = 'n', ['\f'] = 'f',
                                   ['\r'] = 'r', ['"'] = '"',  ['\\'] = '\\'};
     unsigned char byte = (unsigned char)*text.data;
-    size_t taken = sequence(text);
+    size_t taken = utf8_size(text);
     if (taken == 0) {
         *size = (size_t)snprintf(out, ESCAPE_MAX + 1, "\\ufffd");
         return 1;

@@ -35,6 +35,16 @@ static inline bool str_starts(struct str text, struct str prefix)
     return text.size >= prefix.size && memcmp(text.data, prefix.data, prefix.size) == 0;
 }
 
+// Without the blanks and tabs around it (OWS, RFC 9110 section 5.6.3).
+static inline struct str str_trim(struct str text)
+{
+    while (text.size > 0 && (text.data[0] == ' ' || text.data[0] == '\t'))
+        text.data++, text.size--;
+    while (text.size > 0 && (text.data[text.size - 1] == ' ' || text.data[text.size - 1] == '\t'))
+        text.size--;
+    return text;
+}
+
 // Whether a comma-separated list (RFC 9110 section 5.6.1) has a token, in any case, with parameters
 // or without.
 static inline bool str_list_has(struct str list, struct str token)
@@ -45,11 +55,7 @@ static inline bool str_list_has(struct str list, struct str token)
         const char *last = comma != NULL ? comma : end;
         const char *semicolon = (const char *)memchr(at, ';', (size_t)(last - at));
         struct str element = {at, (size_t)((semicolon != NULL ? semicolon : last) - at)};
-        while (element.size > 0 && (*element.data == ' ' || *element.data == '\t'))
-            element.data++, element.size--;
-        while (element.size > 0 && strchr(" \t", element.data[element.size - 1]) != NULL)
-            element.size--;
-        if (str_equal_nocase(element, token))
+        if (str_equal_nocase(str_trim(element), token))
             return true;
         at = last + 1;
     }

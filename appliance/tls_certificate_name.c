@@ -5,6 +5,7 @@
 
 #include "tls_certificate_priv.h"
 #include "tls_object.h"
+#include "utf8.h"
 
 enum {
     TAG_SEQUENCE = MBEDTLS_ASN1_SEQUENCE | MBEDTLS_ASN1_CONSTRUCTED,
@@ -43,33 +44,15 @@ static size_t put_utf8(char *out, uint32_t code)
     return size;
 }
 
-// Size of the character at the beginning; 0: it is none.
-static size_t utf8_size(const unsigned char *at, const unsigned char *end)
-{
-    static const uint32_t least[] = {0, 0, 0x80, 0x800, 0x10000};
-    size_t size = at[0] < 0x80 ? 1 : at[0] < 0xc0 ? 0 : at[0] < 0xe0 ? 2 : at[0] < 0xf0 ? 3 : 4;
-    if (size <= 1)
-        return size;
-    uint32_t code = at[0] & (0x7fU >> size);
-    if (at[0] >= 0xf8 || (size_t)(end - at) < size)
-        return 0;
-    for (size_t i = 1; i < size; i++) {
-        if ((at[i] & 0xc0) != 0x80)
-            return 0;
-        code = code << 6 | (at[i] & 0x3fU);
-    }
-    return is_character(code) && code >= least[size] ? size : 0;
-}
-
 static int copy_utf8(struct str *out, struct tls_der contents)
 {
-    for (const unsigned char *at = contents.at; at < contents.end;) {
-        size_t size = utf8_size(at, contents.end);
+    struct str bytes = tls_der_str(&contents);
+    for (size_t at = 0; at < bytes.size;) {
+        size_t size = utf8_size((struct str){bytes.data + at, bytes.size - at});
         if (size == 0)
             return TLS_DER_BROKEN;
         at += size;
     }
-    struct str bytes = tls_der_str(&contents);
     char *copy = tls_arena_take(contents.arena, bytes.size);
     if (copy == NULL)
         return TLS_DER_MEMORY;

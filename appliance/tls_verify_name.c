@@ -4,6 +4,7 @@
 #include <mbedtls/sha1.h>
 
 #include "tls_verify_der.h"
+#include "utf8.h"
 
 enum {
     TAG_UTF8 = 12,
@@ -45,29 +46,10 @@ static bool put_wide(struct buf *out, struct str text, size_t width)
     return true;
 }
 
-// How many bytes the character has that begins here; 0: it is none of UTF-8 (RFC 3629).
-static size_t character_size(const unsigned char *at, size_t size)
-{
-    static const uint32_t least[] = {0, 0, 0x80, 0x800, 0x10000};
-    size_t count = at[0] < 0x80 ? 1 : at[0] < 0xc2 ? 0 : at[0] < 0xe0 ? 2 : at[0] < 0xf0 ? 3 : 4;
-    if (count <= 1)
-        return count;
-    uint32_t c = at[0] & (0x7fu >> count);
-    if (count > size || at[0] > 0xf4)
-        return 0;
-    for (size_t i = 1; i < count; i++) {
-        if ((at[i] & 0xc0) != 0x80)
-            return 0;
-        c = c << 6 | (at[i] & 0x3f);
-    }
-    return c < least[count] || c > 0x10ffff || (c >= 0xd800 && c < 0xe000) ? 0 : count;
-}
-
 static bool put_utf8(struct buf *out, struct str text)
 {
-    const unsigned char *bytes = (const unsigned char *)text.data;
     for (size_t i = 0; i < text.size;) {
-        size_t size = character_size(bytes + i, text.size - i);
+        size_t size = utf8_size((struct str){text.data + i, text.size - i});
         if (size == 0)
             return false;
         i += size;

@@ -187,15 +187,6 @@ static void websocket_dealloc(PyObject *object)
     Py_DECREF(type);
 }
 
-static struct str trim(struct str text)
-{
-    while (text.size > 0 && (text.data[0] == ' ' || text.data[0] == '\t'))
-        text.data++, text.size--;
-    while (text.size > 0 && (text.data[text.size - 1] == ' ' || text.data[text.size - 1] == '\t'))
-        text.size--;
-    return text;
-}
-
 // The elements of a list of tokens (RFC 9110 section 5.6.1), or NULL with an exception set.
 static PyObject *subprotocols_of(struct str list)
 {
@@ -203,7 +194,7 @@ static PyObject *subprotocols_of(struct str list)
     for (size_t at = 0; result != NULL && at < list.size;) {
         const char *comma = memchr(list.data + at, ',', list.size - at);
         size_t end = comma != NULL ? (size_t)(comma - list.data) : list.size;
-        struct str token = trim((struct str){list.data + at, end - at});
+        struct str token = str_trim((struct str){list.data + at, end - at});
         at = end + 1;
         if (token.size == 0)
             continue;

@@ -43,12 +43,28 @@ run_unit() { # MAKE-TARGET [COMMAND that runs them...]
     done
 }
 
-# Two files at a time, whatever the machine has: tests mostly wait, and those of load are for two processors.
+# Most tests that may fail beside others and be judged by a second run.
+alone_max=5
+
+# Two files at a time, whatever the machine has: tests mostly wait, and those of load are for two processors. A few that
+# fail are run again, one after the other with nothing beside them, as CPython's regrtest does with --rerun: what fails
+# then as well has failed. What passed only alone is named, and is worth a look: it counts on a machine that is not busy.
 run_e2e() { # BINARY [pytest argument...]
-    local binary=$1
+    local cache=$out/pytest
+    local -a failed pytest=(env BINARY_UNDER_TEST="$1" /usr/bin/python3 -m pytest -q -o cache_dir="$cache")
     shift
-    BINARY_UNDER_TEST=$binary /usr/bin/python3 -m pytest -q -p no:cacheprovider -n 2 --dist loadfile tests/e2e tests/packaging "$@" ||
-        test_failures=$((test_failures + 1))
+    rm -rf "$cache"
+    ! "${pytest[@]}" -n 2 --dist loadfile tests/e2e tests/packaging "$@" || return 0
+    mapfile -t failed < <(jq -r 'keys[]' "$cache/v/cache/lastfailed" 2>/dev/null)
+    if [ "${#failed[@]}" -gt 0 ] && [ "${#failed[@]}" -le "$alone_max" ]; then
+        echo "again, alone:"
+        if "${pytest[@]}" --last-failed --last-failed-no-failures none tests/e2e tests/packaging "$@"; then
+            echo "failed beside others, passed alone:"
+            printf '  %s\n' "${failed[@]}"
+            return 0
+        fi
+    fi
+    test_failures=$((test_failures + 1))
 }
 
 test_fast() {
