@@ -124,6 +124,7 @@ def test_a_client_that_reads_slowly(start):
     with open_websocket(server, "/echo") as opened:
         opened.send_binary(bytes(1 << 20))
         assert opened.event() == ("binary", bytes(1 << 20))
+    nobody_is_left(server)
     before = peak(server)
     with open_websocket(server, "/flood?flood", receive_buffer=1 << 16) as opened:
         assert said(server, "flood")["sent"] < 64
