@@ -41,6 +41,9 @@ _set_host_flags = _function("X509_VERIFY_PARAM_set_hostflags", _P, ctypes.c_uint
 _text = _function("X509_verify_cert_error_string", _L, result=_S)
 _clear = _function("ERR_clear_error", result=None)
 
+_number = _function("OpenSSL_version_num", result=ctypes.c_ulong)()
+VERSION = _number >> 28 & 0xf, _number >> 20 & 0xff, _number >> 4 & 0xffff
+
 
 def text(code):
     return _text(code).decode()

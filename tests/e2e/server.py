@@ -108,6 +108,13 @@ class Server:
         assert found, f"{pattern!r} did not appear within {timeout} s:\n{self.log}"
         return found
 
+    def wait_for_count(self, pattern, number, timeout=START_TIMEOUT):
+        """Wait until the log has so many matches of pattern (text or compiled). Whether there are more shows later:
+        when the server has stopped, the log is complete."""
+        with self._changed:
+            enough = self._changed.wait_for(lambda: len(re.findall(pattern, self.log)) >= number, timeout)
+        assert enough, f"{pattern!r} did not appear {number} times within {timeout} s:\n{self.log}"
+
     def _wait_until_serving(self):
         with self._changed:
             self._changed.wait_for(lambda: SERVING.search(self.log) or self._ended, START_TIMEOUT)

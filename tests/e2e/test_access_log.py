@@ -236,12 +236,15 @@ def test_lines_are_nginxs(access_log, serve, tmp_path):
             any_bytes(b"POST", b"/", b"Content-Length: 5") + b"12345",
             b"GET /old HTTP/1.0\r\n\r\n",
         ]
-        for data in requests:
+        for count, data in enumerate(requests, 1):
             method = data.partition(b" ")[0].decode()
             for server in (nginx, combined.server, second):
                 with Peer(server) as peer:
                     answer = peer.ask(data, method)
                     assert answer.status == 200, (data, answer)
+            # A line comes behind the answer; the next one shall not overtake it.
+            for path in (combined.path, common):
+                lines_of(path, count)
         for name, path in (("combined", combined.path), ("common", common)):
             theirs = [DATE.sub(b"DATE", line) for line in nginx.lines(name, len(requests))]
             ours = [DATE.sub(b"DATE", line) for line in lines_of(path, len(requests))]
@@ -257,8 +260,9 @@ def test_bytes_of_any_value_in_json(access_log):
     printable = bytes(range(0x21, 0x7f)).translate(None, b"#%")
     texts = [printable, bytes(range(0x80, 0x100)), "h\u00e9 \u20ac \U0001f41a \u0085\u2028".encode(), b"\\xFF", b"\\\\x41\\",
              b"\xed\xa0\x80\xc0\x80\xf4\x90\x80\x80\xe2\x82", b"a\tb" * 20]
-    for text in texts:
+    for count, text in enumerate(texts, 1):
         log.ask(any_bytes(b"GET", b"/" + printable, b"User-Agent: " + text))
+        log.lines(count)
     for text, seen in zip(texts, log.objects(len(texts)), strict=True):
         assert undo(seen["user_agent"]) == text
         assert undo(seen["target"]) == b"/" + printable
@@ -274,7 +278,9 @@ def test_json_of_ones_own(access_log):
 def test_long_headers(access_log):
     log = access_log("json")
     log.ask(request("GET", "/" + "t" * 8000, None, "User-Agent: " + "u" * 8000))
+    log.lines(1)
     log.ask(request("GET", "/", None, "User-Agent: " + "u" * 8192))
+    log.lines(2)
     log.ask(any_bytes(b"GET", b"/", b"User-Agent: " + b"\xff" * 8192, b"Referer: " + b"\"" * 8192))
     for line in log.lines(3):
         assert len(line) < 16384
@@ -287,12 +293,13 @@ def test_long_headers(access_log):
 
 def test_refused_requests(access_log):
     log = access_log("json", "--max-body-size", "1k")
-    assert log.send(b"GET / HTTP/1.1\r\n\r\n").startswith(b"HTTP/1.1 400 ")
-    assert log.send(b"GET / HTTP/1.1\r\nHost: a\r\nHost: b\r\n\r\n").startswith(b"HTTP/1.1 400 ")
-    assert log.send(b"GET /\xff\"\\ HTTP/1.1\r\nHost: x\r\n\r\n").startswith(b"HTTP/1.1 400 ")
-    assert log.send(request("POST", "/echo", None, "Content-Length: 2000")).startswith(b"HTTP/1.1 413 ")
-    assert log.send(request("GET", "/" + "x" * 60000)).startswith(b"HTTP/1.1 414 ")
-    assert log.send(request("GET", "/", None, "X: " + "x" * 70000)).startswith(b"HTTP/1.1 431 ")
+    refused = [(400, b"GET / HTTP/1.1\r\n\r\n"), (400, b"GET / HTTP/1.1\r\nHost: a\r\nHost: b\r\n\r\n"),
+               (400, b"GET /\xff\"\\ HTTP/1.1\r\nHost: x\r\n\r\n"),
+               (413, request("POST", "/echo", None, "Content-Length: 2000")), (414, request("GET", "/" + "x" * 60000)),
+               (431, request("GET", "/", None, "X: " + "x" * 70000))]
+    for count, (status, data) in enumerate(refused, 1):
+        assert log.send(data).startswith(b"HTTP/1.1 %d " % status)
+        log.lines(count)
     seen = log.objects(6)
     assert [line["status"] for line in seen] == [400, 400, 400, 413, 414, 431]
     assert all(line["client"] == "127.0.0.1" for line in seen)
@@ -334,6 +341,7 @@ def test_answers_that_break(access_log):
     with Peer(log.server) as peer:
         peer.send(request("GET", "/breaks"))
         peer.rest()
+    log.lines(1)
     assert log.ask(request("GET", "/fails"))[0].status == 500
     first, second = log.lines(2)
     assert first == "/breaks 200 5 false"
@@ -352,6 +360,7 @@ def test_sizes(access_log):
         close = data.replace(b"\r\n", b"\r\nConnection: close\r\n", 1)
         received = log.send(close)
         sizes.append((len(received.partition(b"\r\n\r\n")[2]), len(received)))
+        log.lines(len(sizes))
     lines = [line.rsplit(" ", 2) for line in log.lines(len(requests))]
     assert [(int(body), int(all_of_it)) for _, body, all_of_it in lines] == sizes
     assert [line[0] for line in lines] == ["GET /chunks 200", "HEAD / 200", "GET /none 204", "GET / 200",

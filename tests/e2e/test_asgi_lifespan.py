@@ -280,7 +280,7 @@ def test_tasks_of_the_lifespan_are_ended(start):
 
 def test_a_shutdown_that_never_ends(start):
     """Ends with the time that a stop has."""
-    server = start("hangs at the end", "--graceful-timeout", "300ms")
+    server = start("hangs at the end", "--graceful-timeout", "2s")
     server.process.send_signal(signal.SIGTERM)
     server.wait_for("hangs")
     server.process.wait(60)

@@ -79,6 +79,7 @@ def test_max_requests_are_counted(start):
     server = start("--workers-max-requests", 20)
     with SteadyClient(server) as client:
         client.wait_for(lambda bodies: len(runs(bodies)) > 3)
+    server.stop()
     assert set(re.findall(r"has answered (\d+) requests, replacing it", server.log)) == {"20"}
     assert min(runs(client.bodies)[:-1]) >= 20
 
@@ -171,7 +172,7 @@ def test_stopped_while_idle(start):
 @pytest.mark.parametrize("target", ["/forever", "/forever?begun"])
 def test_a_request_that_never_ends(start, target):
     """Is cancelled near the end of that time, and can clean up; lifespan shutdown still runs."""
-    server = start("--graceful-timeout", "500ms")
+    server = start("--graceful-timeout", "3s")
     pid, = server.workers()
     with begin(server, target) as peer:
         terminate(server)
@@ -191,7 +192,7 @@ def test_a_request_that_never_ends(start, target):
 
 def test_an_answer_to_being_cancelled(start):
     """It still goes out."""
-    server = start("--graceful-timeout", "500ms")
+    server = start("--graceful-timeout", "3s")
     with begin(server, "/hurry") as peer:
         terminate(server)
         assert peer.answer().body == b"in a hurry"
@@ -201,7 +202,7 @@ def test_an_answer_to_being_cancelled(start):
 
 def test_one_that_will_not_be_cancelled(start):
     """Nobody waits for it longer than was said."""
-    server = start("--graceful-timeout", "500ms")
+    server = start("--graceful-timeout", "3s")
     with begin(server, "/stubborn") as peer:
         terminate(server)
         server.wait_for(r"goes on \d+\n")
@@ -211,7 +212,7 @@ def test_one_that_will_not_be_cancelled(start):
 
 
 def test_many_that_never_end(start):
-    server = start("--graceful-timeout", "500ms")
+    server = start("--graceful-timeout", "3s")
     peers = [begin(server, "/forever") for _ in range(30)]
     terminate(server)
     finish(server)

@@ -8,6 +8,7 @@ import json
 import pathlib
 
 import pytest
+from server import eventually
 from test_frameworks import (  # noqa: F401
     ask, test_an_error_is_in_the_log_and_not_on_the_page, test_cookies, test_form, test_json_and_parameters, test_page,
     test_static_file, test_stream, test_uploads)
@@ -88,11 +89,12 @@ def test_what_the_start_of_the_worker_left(server):
 def test_a_background_task_goes_on_after_the_answer(server):
     """Asked over one connection, which stays with its worker, until it has been done."""
     connection = http.client.HTTPConnection("127.0.0.1", server.port, timeout=60)
-    for _ in range(1000):
+
+    def is_done():
         connection.request("GET", "/background")
-        if "async" in json.loads(connection.getresponse().read()):
-            return
-    raise AssertionError("it was never done")
+        return "async" in json.loads(connection.getresponse().read())
+
+    eventually(is_done)
 
 
 def test_a_plain_function_runs_in_a_thread(server):

@@ -11,6 +11,7 @@ import urllib.error
 import urllib.request
 
 import pytest
+from server import eventually
 from websocket_people import Socket, refusal
 
 CHAT = pathlib.Path(__file__).resolve().parents[2] / "apps/chat"
@@ -64,6 +65,10 @@ def get(server, path, method="GET", **headers):
     except urllib.error.HTTPError as error:
         with error:
             return error.code, error.headers, error.read()
+
+
+def rooms_of(server):
+    return json.loads(get(server, "/rooms")[2])["rooms"]
 
 
 def test_two_people_talk(server):
@@ -213,8 +218,9 @@ def test_a_room_is_full_and_there_are_no_more_rooms(server):
         late.send({"type": "hello", "tab": "f" * 20, "name": "Late"})
         assert late.ending() == (1013, "All 200 rooms are in use.")
     people[-1].close()
+    eventually(lambda: len(rooms_of(server)) < 200)
     with Person(server, "Late", room="another"):
-        rooms = json.loads(get(server, "/rooms")[2])["rooms"]
+        rooms = rooms_of(server)
         assert rooms[0] == {"room": "harbour", "people": 100} and {"room": "another", "people": 1} in rooms
         assert len(rooms) == 200
     for person in people:
@@ -223,7 +229,7 @@ def test_a_room_is_full_and_there_are_no_more_rooms(server):
 
 def test_rooms_have_names(server):
     with Person(server, "Ada", room="H%C3%A4fen%20%20Wacht") as ada:
-        assert json.loads(get(server, "/rooms")[2])["rooms"] == [{"room": "häfen-wacht", "people": 1}]
+        assert rooms_of(server) == [{"room": "häfen-wacht", "people": 1}]
         ada.say("x", "1")
         with Person(server, "Bob", room="h%C3%A4fen-wacht") as bob:
             assert texts(bob.welcome) == ["x"]

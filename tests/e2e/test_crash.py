@@ -64,7 +64,13 @@ def crash(server, path):
     with pytest.raises((http.client.HTTPException, OSError)):
         server.get(path)
     eventually(lambda: server.workers() not in ([], [pid]))
+    all_is_said(server, pid)
     return pid
+
+
+def all_is_said(server, pid):
+    """Wait until its end is told, which comes behind all of its report."""
+    server.wait_for(rf"worker 1 \(pid {pid}\) killed by SIG")
 
 
 def names(limpet, frames):
@@ -104,6 +110,7 @@ def test_one_that_hangs_can_be_asked_where(server):
     client.start()
     server.wait_for("hanging")
     os.kill(pid, signal.SIGABRT)
+    all_is_said(server, pid)
     server.wait_for(REPORT % (pid, rf"SIGABRT sent by process {os.getpid()} \(code 0\)"))
     assert re.search(r'app\.py", line \d+ in app\n', server.wait_for(STACK)[1])
     client.join()

@@ -238,6 +238,9 @@ def test_read_in_threads_of_the_application(server, size):
 def test_read_when_the_client_has_gone(server):
     """However often."""
     workers = server.workers()
+    with Peer(server) as peer:  # its traceback comes behind those of the tests before
+        assert peer.ask(head("/raises", "Content-Length: 0")).status == 500
+    server.wait_for("RuntimeError: before reading\n")
     seen = len(server.log)
     with Peer(server) as peer:
         peer.send(head("/again", EXPECT, "Content-Length: 3"))

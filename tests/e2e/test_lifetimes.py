@@ -47,6 +47,7 @@ def test_max_requests(start):
     server = start("--workers-max-requests", 20)
     with SteadyClient(server) as client:
         client.wait_for(lambda bodies: replaced(bodies) > 3)
+    server.stop()
     assert set(reasons(server, r"has answered (\d+) requests")) == {20}
     # Each answers its 20, and what comes until its successor serves.
     assert min(runs(client.bodies)[:-1]) >= 20
@@ -56,7 +57,7 @@ def test_max_requests_with_jitter(start):
     """Drawn for each worker: two that begin together do not end together."""
     server = start("--workers", 2, "--workers-max-requests", 20, "--workers-max-requests-jitter", 200)
     with SteadyClient(server), SteadyClient(server):
-        server.wait_for(r"(?s)(?:has answered \d+ requests.*){6}")
+        server.wait_for_count(r"has answered \d+ requests", 6)
     limits = reasons(server, r"has answered (\d+) requests")
     assert all(20 <= limit <= 220 for limit in limits) and len(set(limits)) > 1, limits
 
@@ -65,6 +66,7 @@ def test_lifetime(start):
     server = start("--workers-lifetime", "200ms")
     with SteadyClient(server) as client:
         client.wait_for(lambda bodies: replaced(bodies) > 3)
+    server.stop()
     ages = reasons(server, r"has served for (\d+\.\d) s")
     assert len(ages) >= 3 and min(ages) >= 0.2
 
@@ -72,7 +74,7 @@ def test_lifetime(start):
 def test_lifetime_with_jitter(start):
     server = start("--workers", 2, "--workers-lifetime", "100ms", "--workers-lifetime-jitter", "1s")
     with SteadyClient(server):
-        server.wait_for(r"(?s)(?:has served for .*){6}")
+        server.wait_for_count("has served for ", 6)
     ages = reasons(server, r"has served for (\d+\.\d) s")
     assert min(ages) >= 0.1 and len(set(ages)) > 1, ages
 
@@ -113,7 +115,7 @@ def wait_for_sample(server):
 @pytest.mark.static  # under sanitizers a change takes too long
 def test_a_peak_between_two_looks(start):
     """Large at one look, small at the next: never twice in a row. Each change has the whole time between two looks."""
-    server = start("--workers-max-rss", f"{LARGE}M", "--rss-sample-interval", "700ms", "--rss-samples", 2)
+    server = start("--workers-max-rss", f"{LARGE}M", "--rss-sample-interval", "1500ms", "--rss-samples", 2)
     wait_for_sample(server)
     for _ in range(2):
         first = server.get(f"/grow?{LARGE}").read()
@@ -187,11 +189,12 @@ def obituary(server, pid, how, rest):
     # Sanitizers have handlers of their own.
     pytest.param("/segv", r"killed by SIGSEGV(?:, core dumped,)?", marks=pytest.mark.static),
 ])
-def test_obituary_of_one_that_ends_itself(start, path, how):
-    server = start()
+def test_obituary_of_one_that_ends_itself(start, run, tmp_path, path, how):
+    server = start("--control-socket", tmp_path / "ctl")
     pid, = server.workers()
     for _ in range(3):
         assert server.get().status == 200
+    eventually(lambda: '"requests":3' in run("status", "--json", "--control-socket", tmp_path / "ctl").stdout)
     ask_in_vain(server, f"{path}?x=1").join()
     said = obituary(server, pid, how, rf"in GET {path}\?x=1")
     assert int(said[1]) == 3 and 1 < float(said[2]) < 2000

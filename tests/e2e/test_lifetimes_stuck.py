@@ -15,7 +15,7 @@ pytestmark = pytest.mark.unvalidated(reason="what is tested here is around the a
 
 APPLICATIONS = pathlib.Path(__file__).with_name("applications")
 # Long enough for a whole worker on a busy machine, and for one that hangs what a test waits for.
-START_TIMEOUT = "15s" if is_sanitized() else "2s"
+START_TIMEOUT = "15s" if is_sanitized() else "5s"
 
 # path: the functions that the traceback of every thread has, innermost first
 HANGING = {
@@ -30,9 +30,9 @@ DUMP = r"where each thread of the application is:\n((?:(?:Current t|T)hread 0x\w
 
 @pytest.fixture
 def start(serve):
-    """start(*options) -> Server of applications/lifetimes.py with two workers that get half a second for a request."""
+    """start(*options) -> Server of applications/lifetimes.py with two workers that get a second for a request."""
     return lambda *options: serve("lifetimes:app", "--workers", 2, "--working-dir", APPLICATIONS, "--request-timeout",
-                                  "500ms", "--workers-kill-timeout", "1s", *options)
+                                  "1s", "--workers-kill-timeout", "1s", *options)
 
 
 def peer_of_another(server, pid):
@@ -76,7 +76,7 @@ def test_stuck(start, path):
         with peer:
             stuck_answer(peer, path)
         said = server.wait_for(rf"error .* worker \d \(pid {stuck}\) has worked on GET {path} for (\d\.\d) s, replacing it")
-        assert float(said[1]) >= 0.5
+        assert float(said[1]) >= 1.0
         server.wait_for(rf"worker \d \(pid {stuck}\) (?:exited|killed)")
         eventually(lambda: len(server.workers()) == 2)
         count = len(client.bodies)
@@ -121,7 +121,8 @@ def test_several_stuck_requests_are_one_replacement(start):
             peer.send(request("GET", "/sleep"))
         assert [peer.answer().status for peer in (one, two, three)] == [504] * 3
     server.wait_for(rf"worker 1 \(pid {pid}\) exited with status 0")
-    assert server.log.count("replacing it") == 1 and len(server.workers()) == 1
+    assert server.log.count("replacing it") == 1
+    eventually(lambda: len(server.workers()) == 1)
 
 
 def test_a_client_that_does_not_send_is_not_stuck(start):

@@ -183,6 +183,8 @@ def test_backpressure(listen):
         fourth.close()
     with connect(server) as again:
         assert ask(again)
+    server.wait_for("2 connections are open, more have to wait")
+    server.stop()
     assert server.log.count("2 connections are open, more have to wait") == 1
 
 

@@ -227,6 +227,7 @@ def test_workers_to_come_have_the_new_file(start, folder):
     log, access = folder / "server.log", folder / "access.log"
     server = start("--log", log, "--access-log", access, "--preload", log=log, workers=1)
     before = int(server.get("/pid").read())
+    eventually(lambda: requests_in(text_of(access)) == {"/pid": 1})
     turn(server, access, 1)
     os.kill(before, signal.SIGKILL)
     eventually(lambda: f"(pid {before}) killed by SIGKILL" in text_of(log))
@@ -260,6 +261,7 @@ def test_other_users_write_where_root_alone_may(start, folder):
     server = start("--log", log, "--access-log", access, "--user", "nobody", log=log)
     worker = int(server.get("/pid").read())
     assert os.stat(f"/proc/{worker}").st_uid == 65534
+    eventually(lambda: "/pid" in text_of(access))
     old = turn(server, access, 1)
     eventually(lambda: server.get("/new") and "/new" in text_of(access))
     server.stop()
@@ -418,15 +420,19 @@ def test_full_disk_of_the_log(start, small_disk):
     server = start("--log", log, log=log)
     with pytest.raises(OSError):
         filler.write_bytes(b"x" * (3 << 20))
-    with open(log, "a") as file, contextlib.suppress(OSError):
+    with contextlib.suppress(OSError), open(log, "a") as file:
         file.write("-" * 8192)
-    for _ in range(3):
-        hang_up(server)
+    # Each says that it reads again, which is lost, and is known to be done by the new file.
+    olds = []
+    for number in range(3):
+        olds.append(turn(server, log, number))
         server.get("/")
+    assert not any("reading again" in text_of(path) for path in [*olds, log])
     filler.unlink()
     hang_up(server)
     eventually(lambda: re.search(r"supervisor\[\d+\] log: \d+ lines were dropped\n", text_of(log)))
     server.stop()
+    assert re.findall(r" log: (\d+) lines were dropped\n", text_of(log)) == ["3"]
     assert "supervisor: stopped\n" in text_of(log)
 
 

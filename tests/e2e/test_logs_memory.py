@@ -174,6 +174,7 @@ def test_since(logged):
 def test_status(logged, status, expected):
     site = logged()
     site.ask("/missing/1", "/one", "/raise")
+    site.wait_for("/raise")
     site.ask("/missing/2")
     site.wait_for("/missing/2")
     assert targets(site.logs("--status", status)) == expected

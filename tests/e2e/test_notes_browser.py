@@ -17,7 +17,7 @@ from selenium.webdriver.common.by import By
 from selenium.webdriver.common.keys import Keys
 from selenium.webdriver.support.wait import WebDriverWait
 
-WAIT_S = 15
+WAIT_S = 60
 PHONE, DESK = (360, 740), (1280, 800)
 FLAGS = (
     "--headless",

@@ -104,7 +104,8 @@ def test_1000_requests_over_one_connection(server):
             answer = peer.ask(request("POST", f"/{i}", b"body") if i % 3 == 0 else request("GET", f"/{i}"))
             assert answer.body == (f"POST /{i}|body" if i % 3 == 0 else f"GET /{i}|").encode()
             assert not answer.closes
-        assert server.descriptors(worker) == descriptors
+        # Those of connections that were there before may be gone by now.
+        assert server.descriptors(worker) <= descriptors
 
 
 @pytest.mark.parametrize("field", ["Connection: close", "connection: Close", "Connection: foo, close",

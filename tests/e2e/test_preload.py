@@ -76,9 +76,9 @@ def test_loads_once(start, folder):
 
 
 def test_workers_outlive_the_time_to_be_born_in(start):
-    server = start("--workers-start-timeout", "1s")
+    server = start("--workers-start-timeout", "3s")
     before, begun = server.workers(), time.monotonic()
-    eventually(lambda: time.monotonic() - begun > 1.2)
+    eventually(lambda: time.monotonic() - begun > 3.5)
     ask(server)
     assert server.workers() == before and "replacing it" not in server.log
 
@@ -149,7 +149,7 @@ def test_restart_of_what_is_broken_now(start, folder):
     (folder / "broken").touch()
     os.kill(server.process.pid, signal.SIGUSR1)
     server.wait_for(r"worker 0 \(pid \d+\) goes on with what it has loaded")
-    assert "RuntimeError: broken on purpose" in server.log
+    server.wait_for("RuntimeError: broken on purpose")
     assert ask(server)["loaded by"] == loads(folder)[0]
     (folder / "broken").unlink()
     os.kill(server.process.pid, signal.SIGUSR1)

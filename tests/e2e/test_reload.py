@@ -25,6 +25,14 @@ RELOADED = r"serving \S+ \(wsgi\) as changed, after [\d.]+ s"
 GOES_ON = r"worker 1 \(pid (\d+)\) goes on with what it has loaded"
 
 
+def change(path, text):
+    """Give a file that text in one step: where it is written, moments may lie between the steps on a busy machine, and
+    more than one takes effect."""
+    other = path.with_name(f"{path.name}.tmp")
+    other.write_text(text)
+    other.replace(path)
+
+
 class Reloads:
     """A server with --reload, and how often its application was loaded again."""
 
@@ -41,8 +49,7 @@ class Reloads:
         self.workers = set(self.server.workers())
 
     def wait_for_text(self, text):
-        """Wait until that is served. On a busy machine moments lie between the steps of a change, and more than one
-        takes effect."""
+        """Wait until that is served: more than one step of a change may take effect."""
         self.wait()
         while self.text() != text:
             self.wait()
@@ -68,7 +75,7 @@ def test_change_is_served(start, folder):
     assert "with 1 worker\n" in reloads.server.log
     assert reloads.text() == "one"
     for text in ("two", "three"):
-        (folder / "app.py").write_text(SOURCE % text)
+        change(folder / "app.py", SOURCE % text)
         reloads.wait_for_text(text)
     assert re.findall(CHANGED, reloads.server.log) == ["app.py", "app.py"]
     assert "warning" not in reloads.server.log
@@ -78,7 +85,7 @@ def test_two_workers(start, folder):
     reloads = start("app:app", "--working-dir", folder, "--workers", 2)
     assert "with 2 workers\n" in reloads.server.log
     before = set(reloads.server.workers())
-    (folder / "app.py").write_text(SOURCE % "two")
+    change(folder / "app.py", SOURCE % "two")
     reloads.wait()
     after = set(reloads.server.workers())
     assert len(before) == len(after) == 2 and not before & after
@@ -139,7 +146,7 @@ def test_no_request_fails_during_reloads(start, folder):
     try:
         for text in ("one", "two", "three", "four", "five", "six"):
             if text != "one":
-                (folder / "app.py").write_text(SOURCE % text)
+                change(folder / "app.py", SOURCE % text)
             # All of them, and each with some more requests of this application than the first.
             eventually(lambda: all(client.seen == text or client.failures for client in clients))
             target = [client.answers + 10 for client in clients]
@@ -152,6 +159,8 @@ def test_no_request_fails_during_reloads(start, folder):
             client.join()
     assert [client.failures for client in clients] == [[]] * 4
     assert sum(client.answers for client in clients) >= 200
+    reloads.server.wait_for_count(RELOADED, 5)
+    reloads.server.stop()
     assert len(re.findall(RELOADED, reloads.server.log)) == 5
 
 
@@ -174,9 +183,9 @@ def app(environ, start_response):
     connection = http.client.HTTPConnection("127.0.0.1", reloads.server.port, timeout=60)
     connection.request("GET", "/slow")
     reloads.server.wait_for("slow has begun")
-    (folder / "app.py").write_text(source % (gate, "two"))
+    change(folder / "app.py", source % (gate, "two"))
     reloads.server.wait_for(RELOADED)
-    assert reloads.text() == "two"
+    eventually(lambda: reloads.text() == "two")  # the old one takes connections until it has been told
     assert len(reloads.server.workers()) == 2
     open(gate, "w").close()
     response = connection.getresponse()
@@ -196,11 +205,11 @@ def app(environ, start_response):
 def test_broken_application_keeps_the_old_one(start, folder, broken, traceback, line):
     reloads = start("app:app", "--working-dir", folder)
     old = reloads.server.workers()
-    (folder / "app.py").write_text(broken)
+    change(folder / "app.py", broken)
     assert reloads.server.wait_for(GOES_ON)[1] == str(old[0])
     reloads.server.wait_for(f"(?s){traceback}.*{line}.*{GOES_ON}")
     assert [reloads.text() for _ in range(5)] == ["one"] * 5
-    (folder / "app.py").write_text(SOURCE % "mended")
+    change(folder / "app.py", SOURCE % "mended")
     reloads.wait_for_text("mended")
     assert len(re.findall(GOES_ON, reloads.server.log)) == 1
 
@@ -313,7 +322,7 @@ def test_what_does_not_count(start, folder):
                  "env/lib/python3.14/module.py"):
         (folder / name).parent.mkdir(exist_ok=True)
         (folder / name).write_text("x = 1")
-    (folder / "app.py").write_text(SOURCE % "two")
+    change(folder / "app.py", SOURCE % "two")
     reloads.wait()
     assert re.findall(CHANGED, reloads.server.log) == ["app.py"]
 
@@ -334,9 +343,9 @@ def app(environ, start_response):
     settings.write_text("TAIL=one")
     reloads = start("app:app", "--working-dir", folder, "--env-files", settings)
     assert reloads.text() == "<p>one"
-    (folder / "page.html").write_text("<b>")
+    change(folder / "page.html", "<b>")
     reloads.wait_for_text("<b>one")
-    settings.write_text("TAIL=two")
+    change(settings, "TAIL=two")
     reloads.wait_for_text("<b>two")
     assert re.findall(CHANGED, reloads.server.log) == ["page.html", str(settings)]
 

@@ -93,7 +93,7 @@ def test_slow_client_holds_back_the_application(server):
             size = int(peer.until(b"\r\n"), 16)
             peer.take(size + 2)
             left -= size
-        assert seen(server)["sent"] >= BUFFERED
+        eventually(lambda: seen(server)["sent"] >= BUFFERED)
     eventually(lambda: "closed" in seen(server))
     assert seen(server)["closed"][1] is True
     server.stop()

@@ -327,9 +327,8 @@ def test_quiet_log(application, serve, tmp_path):
     path = tmp_path / "s"
     server = serve("app:app", "--log-level", "error", "--uds", path, "--working-dir", application(INSPECTOR), port=None,
                    expect_start=False)
-    eventually(path.exists)
     with socket.socket(socket.AF_UNIX) as peer:
-        peer.connect(str(path))
+        eventually(lambda: peer.connect_ex(str(path)) == 0)
         peer.sendall(b"GET / HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n")
         assert b"".join(iter(lambda: peer.recv(65536), b"")).endswith(b"hello")
     assert server.stop() == 0

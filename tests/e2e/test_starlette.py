@@ -5,6 +5,7 @@ import json
 import urllib.parse
 
 import pytest
+from server import eventually
 from test_async_frameworks import APPLICATIONS, ask, packages_of
 from websocket_people import Socket, refusal
 
@@ -95,10 +96,7 @@ def test_a_websocket_is_denied_with_a_page(server):
 def test_the_end_of_a_websocket_reaches_the_application(server):
     with Socket(f"{server.url}/echo") as echo:
         echo.close(3333)
-    for _ in range(1000):
-        if 3333 in get(server, "/background")[1]:
-            return
-    raise AssertionError("the application was not told")
+    eventually(lambda: 3333 in get(server, "/background")[1])
 
 
 def test_the_lifespan_ends_with_the_worker(server):

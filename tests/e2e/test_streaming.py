@@ -186,7 +186,7 @@ def test_first_piece_decides_before_anything_is_sent(server):
     response, _ = get(server, "/failing-first")
     assert response.status == 500
     server.wait_for("ValueError: at the very start")
-    assert "closed /failing-first" in server.log
+    server.wait_for("closed /failing-first")
     assert "exception while answering GET /failing-first" in server.log
 
 

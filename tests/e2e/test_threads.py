@@ -434,7 +434,7 @@ def test_close_that_blocks(serve_threads, kind):
 
 
 def test_threads_start_on_demand_and_end(serve_threads):
-    server = serve_threads(8, "--blocking-threads-idle-timeout", "1s")
+    server = serve_threads(8, "--blocking-threads-idle-timeout", "3s")
     # It says that it serves before it has its second thread; the log has one, too.
     eventually(lambda: len(tasks(server)) >= 3)
     before = len(tasks(server))

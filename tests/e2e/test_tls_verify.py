@@ -30,6 +30,11 @@ DIFFERENT = {
     "not known: P-224 signs": _NOT_KNOWN, "not known: P-224 is the leaf's": _NOT_KNOWN,
 }
 
+# Before 3.0.22 OpenSSL took a list of changes for a whole one, and looked no further in a folder than to a file that is
+# none. (what it says, what we say) of the cases that this is about.
+IS_OLD = openssl_verify.VERSION < (3, 0, 22)
+OLD_VERDICTS = {"list: delta": (23, 3)} if IS_OLD else {}
+
 
 @pytest.fixture(scope="module")
 def program(limpet):
@@ -74,6 +79,8 @@ def compare(program, case, folder):
         expected = openssl_verify.verify(case.chain, now=NOW, trust=trust, **setting)
         found = None if answer[0] == "unparsed" else tuple(map(int, answer[:3]))
         assert found is None or answer[3] == openssl_verify.text(found[0])
+        if expected and found and OLD_VERDICTS.get(case.name) == (expected[0], found[0]):
+            continue
         # What OpenSSL does not take at all must not be good here, whatever the reason is.
         if found != expected and not (expected is None and found[0] != 0):
             yield found, f"{setting}: OpenSSL says {expected}, we say {found}"
@@ -108,11 +115,14 @@ def test_folders(program, tmp_path):
     twin = certificate_maker.Maker("Root", number=70)
     twin_der = twin.certify(twin, chain_cases.of_ca(twin, twin))
 
-    def both(flags=0):
-        expected = openssl_verify.verify(der, now=NOW, folder=folder, flags=flags)
+    def ours(flags=0):
         words = [program, chain, f"now={NOW}", f"folder={folder}", "--", f"flags={flags}"]
         answer = subprocess.run(words, capture_output=True, text=True, timeout=60, check=True).stdout.split()
-        assert tuple(map(int, answer[:3])) == expected
+        return tuple(map(int, answer[:3]))
+
+    def both(flags=0):
+        expected = openssl_verify.verify(der, now=NOW, folder=folder, flags=flags)
+        assert ours(flags) == expected
         return expected[0]
 
     assert both() == 20
@@ -121,6 +131,9 @@ def test_folders(program, tmp_path):
     (folder / f"{hashes['root']}.1").write_text(certificate_maker.pem(twin_der))
     assert both() == 20
     (folder / f"{hashes['root']}.2").write_text(certificate_maker.pem(root))
+    assert ours()[0] == 0
+    if IS_OLD:
+        (folder / f"{hashes['root']}.0").write_text(certificate_maker.pem(twin_der))
     assert both() == 0
     assert both(LEAF) == 3
     (folder / f"{hashes['list']}.r0").write_text(certificate_maker.pem(list_der, "X509 CRL"))

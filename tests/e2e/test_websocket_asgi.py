@@ -409,6 +409,7 @@ WRONG_HANDSHAKES = {
 @pytest.mark.parametrize("name", WRONG_HANDSHAKES)
 def test_wrong_handshakes(server, name):
     sent, expected = WRONG_HANDSHAKES[name]
+    nobody_is_left(server)  # of the tests before
     with Peer(server) as peer:
         answer = peer.ask(sent)
         assert answer.status in (expected if isinstance(expected, tuple) else (expected,)), answer

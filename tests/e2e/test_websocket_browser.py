@@ -14,7 +14,7 @@ from websocket_service import APPLICATION
 pytestmark = pytest.mark.unvalidated(reason="an asynchronous application")
 
 SOURCE = APPLICATION.read_text()
-WAIT_S = 15
+WAIT_S = 60
 
 # Opens a WebSocket, goes through steps, and calls back with what happened, in order. A step is a function of the
 # socket, taken when it is open and behind each message.

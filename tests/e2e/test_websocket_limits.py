@@ -124,6 +124,7 @@ def test_a_client_that_reads_slowly(start):
     with open_websocket(server, "/echo") as opened:
         opened.send_binary(bytes(1 << 20))
         assert opened.event() == ("binary", bytes(1 << 20))
+    nobody_is_left(server)
     before = peak(server)
     with open_websocket(server, "/flood?flood", receive_buffer=1 << 16) as opened:
         assert said(server, "flood")["sent"] < 64
@@ -191,7 +192,7 @@ def test_a_dead_client_is_noticed(start):
         before, (_, code, _) = opened.events_until_close()  # without an answer to any of them
         assert (before, code) == ([], 1011) and opened.ended()
     assert said(server, "dead", '{.*"ended".*}')["code"] == 1011
-    assert status(server)["connected"] == 0
+    nobody_is_left(server)
 
 
 def test_a_client_that_answers_stays(start):
@@ -258,7 +259,7 @@ def test_a_stop_while_much_is_sent(start):
 
 def test_a_stop_with_a_client_that_does_not_answer(start):
     """It is not waited for longer than --graceful-timeout."""
-    server = start("--graceful-timeout", "100ms")
+    server = start("--graceful-timeout", "2s")
     with open_websocket(server, "/wait?silent") as opened:
         assert said(server, "silent")["state"] == "open"
         server.stop()
@@ -268,7 +269,7 @@ def test_a_stop_with_a_client_that_does_not_answer(start):
 
 def test_a_stop_with_an_application_that_goes_on(start):
     """It is given --graceful-timeout, and ended then."""
-    server = start("--graceful-timeout", "100ms")
+    server = start("--graceful-timeout", "2s")
     with open_websocket(server, "/stay?stays") as opened:
         server.process.send_signal(signal.SIGTERM)
         assert opened.closed_by_server()[:2] == ([], 1001)

@@ -8,7 +8,7 @@ import threading
 import websockets
 import websockets.version
 
-WAIT_S = 20
+WAIT_S = 60
 
 
 @functools.cache
