@@ -17,6 +17,12 @@
 #include "log.h"
 #include "scoreboard.h"
 
+enum {
+    FIELD_MEMORY = 64,         // bytes that libmicrohttpd needs for a field
+    ANSWER_MEMORY = 16 * 1024, // bytes
+    SPARE_MEMORY = 64,         // connections that just had a request
+};
+
 static void log_message(void *owner, const char *format, va_list arguments)
 {
     (void)owner;
@@ -65,6 +71,7 @@ static struct connection *connection_start(struct http *http, struct MHD_Connect
     connection->http = http;
     connection->listener = http->accepting;
     connection->session = MHD_get_connection_transport(transport);
+    connection->transport = transport;
     connection->fd =
         MHD_get_connection_info(transport, MHD_CONNECTION_INFO_CONNECTION_FD)->connect_fd;
     const union MHD_ConnectionInfo *info =
@@ -78,6 +85,7 @@ static struct connection *connection_start(struct http *http, struct MHD_Connect
     http->connection_count++;
     connection->number = ++http->connections_made;
     tell_connections(http);
+    http_time_begin(connection);
     return connection;
 }
 
@@ -92,6 +100,7 @@ static void connection_stop(struct connection *connection)
         http->connections = connection->next;
     http->connection_count--;
     tell_connections(http);
+    http_time_end(connection);
     http_exchange_end_watches(connection);
     // libmicrohttpd takes it out of the epoll set and closes it next.
     if (connection->lingers && http->linger != NULL)
@@ -108,6 +117,36 @@ static void connection_notify(void *owner, struct MHD_Connection *transport, voi
         connection_stop(*context);
 }
 
+static struct http_limits limits_of(const struct reactor_setup *setup)
+{
+    struct http_limits limits = setup->limits;
+    if (limits.request_line == 0)
+        limits.request_line = REQUEST_LINE_MAX;
+    if (limits.header_size == 0)
+        limits.header_size = HEADER_SIZE_MAX;
+    if (limits.headers == 0)
+        limits.headers = HEADERS_MAX;
+    return limits;
+}
+
+static struct MHD_RequestLimits request_limits(const struct http_limits *limits)
+{
+    return (struct MHD_RequestLimits){
+        .request_line = limits->request_line,
+        .field_lines = limits->header_size,
+        .num_fields = limits->headers,
+        .no_arguments = 1,
+    };
+}
+
+// Bytes for a request that is as large as it may be, what libmicrohttpd notes of its fields, and
+// the head of the answer. None of it is resident that is not used.
+static size_t request_memory(const struct http_limits *limits)
+{
+    return limits->request_line + limits->header_size + limits->headers * FIELD_MEMORY +
+           ANSWER_MEMORY;
+}
+
 struct http *http_new(const struct reactor_setup *setup, struct err *err)
 {
     struct http *http = calloc(1, sizeof *http);
@@ -116,6 +155,9 @@ struct http *http_new(const struct reactor_setup *setup, struct err *err)
         return NULL;
     }
     http->setup = setup;
+    http->limits = limits_of(setup);
+    struct MHD_RequestLimits limits = request_limits(&http->limits);
+    http_time_init(http);
     pthread_mutex_init(&http->expectation_lock, NULL);
     pthread_cond_init(&http->expectation_changed, NULL);
     // One thread at a time drives it, so it needs no locks; sockets and their accept are the
@@ -123,17 +165,19 @@ struct http *http_new(const struct reactor_setup *setup, struct err *err)
     http->daemon =
         MHD_start_daemon(MHD_USE_EPOLL | MHD_USE_NO_LISTEN_SOCKET | MHD_USE_NO_THREAD_SAFETY |
                              MHD_ALLOW_SUSPEND_RESUME | MHD_ALLOW_UPGRADE | MHD_USE_ERROR_LOG,
-                         0, NULL, NULL, http_request_step, http,                        //
-                         MHD_OPTION_EXTERNAL_LOGGER, log_message, NULL,                 //
-                         MHD_OPTION_CONNECTION_LIMIT, setup->connection_limit,          //
-                         MHD_OPTION_CONNECTION_TIMEOUT, (unsigned)CONNECTION_IDLE,      //
-                         MHD_OPTION_CONNECTION_MEMORY_LIMIT, (size_t)CONNECTION_MEMORY, //
-                         MHD_OPTION_CLIENT_DISCIPLINE_LVL, 1,                           //
-                         MHD_OPTION_SIGPIPE_HANDLED_BY_APP, 1,                          //
-                         MHD_OPTION_URI_LOG_CALLBACK, http_request_begin, http,         //
-                         MHD_OPTION_NOTIFY_COMPLETED, http_request_end, http,           //
-                         MHD_OPTION_NOTIFY_REFUSED, http_observe_refused, http,         //
-                         MHD_OPTION_NOTIFY_CONNECTION, connection_notify, http,         //
+                         0, NULL, NULL, http_request_step, http,                            //
+                         MHD_OPTION_EXTERNAL_LOGGER, log_message, NULL,                     //
+                         MHD_OPTION_CONNECTION_LIMIT, setup->connection_limit,              //
+                         MHD_OPTION_NOTIFY_PHASE, http_time_phase, http,                    //
+                         MHD_OPTION_CONNECTION_MEMORY_LIMIT, request_memory(&http->limits), //
+                         MHD_OPTION_REQUEST_LIMITS, &limits,                                //
+                         MHD_OPTION_SPARE_MEMORY, (unsigned)SPARE_MEMORY,                   //
+                         MHD_OPTION_CLIENT_DISCIPLINE_LVL, 1,                               //
+                         MHD_OPTION_SIGPIPE_HANDLED_BY_APP, 1,                              //
+                         MHD_OPTION_URI_LOG_CALLBACK, http_request_begin, http,             //
+                         MHD_OPTION_NOTIFY_COMPLETED, http_request_end, http,               //
+                         MHD_OPTION_NOTIFY_REFUSED, http_observe_refused, http,             //
+                         MHD_OPTION_NOTIFY_CONNECTION, connection_notify, http,             //
                          MHD_OPTION_END);
     if (http->daemon != NULL)
         http->linger = http_linger_new(http_epoll_fd(http));

@@ -30,7 +30,7 @@ static int judge_target(struct request *request, struct str *detail)
 static int judge_count(struct request *request, struct str *detail)
 {
     (void)detail;
-    return request->head.header_count > HEADER_LIMIT ? REFUSAL_headers : PASSES;
+    return request->head.header_count > request->http->limits.headers ? REFUSAL_headers : PASSES;
 }
 
 static int judge_length(struct request *request, struct str *detail)
@@ -64,6 +64,6 @@ void http_gate_tell(struct request *request, enum refusal which, struct str deta
 {
     unsigned status = refusal_status(which);
     request->refused = status != 0 ? status : request->refused;
-    refusals_tell(request->http->setup->refusals, which,
-                  str_of(request->connection->peer_address), detail, clock_milliseconds());
+    refusals_tell(request->http->setup->refusals, which, str_of(request->connection->peer_address),
+                  detail, clock_milliseconds());
 }

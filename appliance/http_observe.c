@@ -40,10 +40,6 @@ void http_observe_refusal(struct request *request, unsigned status)
 static unsigned status_without_answer(const struct request *request,
                                       enum MHD_RequestTerminationCode how)
 {
-    // It was on its way, and its client has stopped to send it.
-    bool waited = !request->complete && !request->running;
-    if (how == MHD_REQUEST_TERMINATED_TIMEOUT_REACHED && waited)
-        return 408;
     // The application has failed, or was killed.
     return request->failed || how == MHD_REQUEST_TERMINATED_DAEMON_SHUTDOWN ? 500 : CLIENT_LEFT;
 }
@@ -142,9 +138,7 @@ static void count(const struct request *request, const struct ending *ending)
     stats_request(stats, ending->status, ending->duration, received_bytes(request), ending->sent);
     if (!ending->complete)
         stats_count(stats, STATS_connections_failed, 1);
-    if (ending->status == 408)
-        stats_rejected(stats, ending->status);
-    else if (!ending->complete && request->refused == 0)
+    if (!ending->complete && request->refused == 0)
         stats_count(stats, ending->by_us ? STATS_requests_cut : STATS_requests_left, 1);
 }
 
@@ -207,7 +201,17 @@ static struct str first_line(const char *data, size_t size)
 void *http_observe_refused(void *owner, struct MHD_Connection *transport, void *context,
                            unsigned status, const char *data, size_t size)
 {
+    struct http *http = owner;
     struct request *request = context;
+    if (request == NULL && size == 0) {
+        // There is no request to refuse.
+        const union MHD_ConnectionInfo *info =
+            MHD_get_connection_info(transport, MHD_CONNECTION_INFO_SOCKET_CONTEXT);
+        const struct connection *connection = info->socket_context;
+        refusals_tell(http->setup->refusals, refusal_of(status), str_of(connection->peer_address),
+                      STR("nothing was sent"), clock_milliseconds());
+        return NULL;
+    }
     if (request == NULL) {
         // It has no target: what is known of it is its line.
         request = http_request_begin(owner, "", transport);
@@ -221,7 +225,9 @@ void *http_observe_refused(void *owner, struct MHD_Connection *transport, void *
     if (!request->announced)
         fill_head(request);
     request->unread = size;
-    http_gate_tell(request, refusal_of(status), STR(""));
+    bool has_head = request->announced;
+    http_gate_tell(request, status == 408 && has_head ? REFUSAL_body_timeout : refusal_of(status),
+                   STR(""));
     request->refused = status;
     return request;
 }

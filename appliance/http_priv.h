@@ -13,15 +13,17 @@
 #include "http_gate_priv.h"
 #include "http_linger.h"
 #include "http_observe_priv.h"
+#include "http_time_priv.h"
 #include "http_upgrade.h"
 #include "request.h"
 #include "spool.h"
 
 enum {
-    CONNECTION_MEMORY = 40 * 1024, // bytes for request line, header section and response head
-    CONNECTION_IDLE = 60,          // seconds without progress before a connection is closed
-    HEADER_LIMIT = 100,            // field lines in a request
-    REQUEST_ID_MAX = 128,          // bytes
+    REQUEST_ID_MAX = 128, // bytes
+    // Where the setup has none of its own.
+    REQUEST_LINE_MAX = 8 * 1024, // bytes
+    HEADER_SIZE_MAX = 32 * 1024, // bytes
+    HEADERS_MAX = 100,
 };
 
 struct connection {
@@ -29,6 +31,8 @@ struct connection {
     struct http *http;
     const struct listener *listener;
     struct tls_session *session; // NULL: plain
+    struct MHD_Connection *transport;
+    struct http_clock clock;
     int fd;
     uint16_t peer_port;
     bool served;              // a request, at least
@@ -92,15 +96,17 @@ struct request {
     bool observed;               // its end has been told of
     bool has_no_line;            // that could be read; what came of it is in line
     size_t unread;               // bytes of it when it was refused
-    struct header headers[HEADER_LIMIT];
+    struct header headers[];     // as many as the limits allow
 };
 
 struct http {
     const struct reactor_setup *setup;
+    struct http_limits limits; // the setup's; none of the sizes is 0
     struct MHD_Daemon *daemon;
     struct http_linger *linger;
     struct connection *connections;
     size_t connection_count;
+    struct timer_list times[HTTP_TIMES];
     struct request *free_requests;
     size_t request_count; // that are not free
     size_t free_count;

@@ -14,7 +14,6 @@
 #include "tls_session.h"
 
 enum {
-    LINE_SIZE_MAX = CONNECTION_MEMORY,
     COPY_MAX = 16 * 1024,    // bytes of a body that are rather copied than kept where they are
     GATHER_MAX = 256 * 1024, // bytes of quick pieces that are sent together
     FREE_MAX = 64,           // requests that are kept for the next ones
@@ -37,16 +36,19 @@ static struct request *request_acquire(struct http *http)
         http->request_count++;
         return request;
     }
-    request = calloc(1, sizeof *request);
+    const struct http_limits *limits = &http->limits;
+    request = calloc(1, sizeof *request + limits->headers * sizeof request->headers[0]);
     if (request == NULL)
         return NULL;
     request->http = http;
     http->request_count++;
-    buf_init(&request->line, LINE_SIZE_MAX);
+    // With what an access log says of a refused one.
+    size_t line_max = limits->request_line + limits->header_size;
+    buf_init(&request->line, line_max);
     buf_init(&request->answer.copy, COPY_MAX);
     buf_init(&request->answer.gathered, GATHER_MAX);
     buf_init(&request->answer.sending, GATHER_MAX);
-    buf_init(&request->joined, LINE_SIZE_MAX);
+    buf_init(&request->joined, line_max);
     head_init(&request->answer.head);
     pthread_mutex_init(&request->lock, NULL);
     spool_init(&request->body, http->setup->body_limits);
@@ -279,7 +281,7 @@ static enum MHD_Result take_header(void *owner, enum MHD_ValueKind kind, const c
 {
     struct request *request = owner;
     (void)kind;
-    if (request->head.header_count < HEADER_LIMIT) {
+    if (request->head.header_count < request->http->limits.headers) {
         request->headers[request->head.header_count] =
             (struct header){{name, name_size}, {value != NULL ? value : "", value_size}};
     }
@@ -350,8 +352,8 @@ static enum MHD_Result announce(struct request *request, const char *method, con
     enum refusal which;
     struct str detail;
     bool passes = http_gate_passes(request, &which, &detail);
-    if (request->head.header_count > HEADER_LIMIT)
-        request->head.header_count = HEADER_LIMIT;
+    if (request->head.header_count > http->limits.headers)
+        request->head.header_count = http->limits.headers;
     // A body that is too large is none that would be received.
     if (connection->listener->kind == LISTENER_REDIRECT && (passes || which == REFUSAL_body))
         return http_redirect_begin(request);
@@ -381,6 +383,7 @@ static enum MHD_Result announce(struct request *request, const char *method, con
 static enum MHD_Result take_body(struct request *request, const char *data, size_t *data_size)
 {
     struct err err;
+    http_time_progress(request->connection);
     if (request->exchange.streams)
         return http_exchange_take_body(request, data, data_size);
     if (spool_append(&request->body, data, *data_size, &err) == 0) {
@@ -468,6 +471,16 @@ static void count_served(struct http *http, const struct request *request)
         setup->worn(setup->owner);
 }
 
+// Whether its client got all of one. Behind a refusal of libmicrohttpd's own, which is small and
+// leaves as a whole, the connection ends with an error.
+static bool has_answer(const struct request *request, enum MHD_RequestTerminationCode how)
+{
+    uint64_t head_sent;
+    return how == MHD_REQUEST_TERMINATED_COMPLETED_OK ||
+           (how == MHD_REQUEST_TERMINATED_WITH_ERROR && request->refused != 0 &&
+            MHD_get_reply_sent(request->transport, &head_sent) > 0);
+}
+
 void http_request_end(void *owner, struct MHD_Connection *transport, void **context,
                       enum MHD_RequestTerminationCode how)
 {
@@ -481,7 +494,7 @@ void http_request_end(void *owner, struct MHD_Connection *transport, void **cont
     // Its answer may have been under way, without "Connection: close", when the drain began: its
     // client may send its next request, and a patient drain waits for it.
     bool is_upgraded = request->connection->upgraded != NULL;
-    bool lingers = how == MHD_REQUEST_TERMINATED_COMPLETED_OK && !request->complete && !is_upgraded;
+    bool lingers = has_answer(request, how) && !request->complete && !is_upgraded;
     request->connection->lingers = lingers;
     if (request->http->draining && !request->http->patient && !is_upgraded && !lingers)
         shutdown(request->connection->fd, SHUT_RD);

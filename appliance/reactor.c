@@ -423,6 +423,8 @@ static int64_t own_timeout(const struct reactor *reactor)
     bool shakes = handshake_count(reactor) > 0;
     int64_t sockets =
         reactor->websockets != NULL ? websockets_deadline(reactor->websockets) : INT64_MAX;
+    if (http_due(reactor->http) < sockets)
+        sockets = http_due(reactor->http);
     if (http_linger_deadline(reactor->linger) < sockets)
         sockets = http_linger_deadline(reactor->linger);
     bool looks = reactor->draining || reactor->give_up_after > 0 || shakes;
@@ -502,6 +504,7 @@ void reactor_wait(struct reactor *reactor)
 static void end_turn(struct reactor *reactor)
 {
     flush_websockets(reactor);
+    http_expire(reactor->http);
     http_end(reactor->http);
     resume_accepting(reactor);
     tell_connections(reactor);

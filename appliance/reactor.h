@@ -40,11 +40,11 @@ struct listener {
     struct endpoint endpoint;
 };
 
-// What a client may take. Times in milliseconds, 0: any.
+// What a client may take. Times in milliseconds, 0: any. Sizes: 0: the usual ones.
 struct http_limits {
-    size_t request_line; // bytes, its end not counted
-    size_t header_size;  // bytes of all field lines
-    size_t headers;
+    size_t request_line;        // bytes, its end not counted
+    size_t header_size;         // bytes of all field lines with their ends, trailers included
+    size_t headers;             // the number of fields, trailers included
     int64_t header_timeout;     // from a request's first byte to the end of its header section; a
                                 // new connection's first byte has as long
     int64_t body_timeout;       // between two pieces of a body

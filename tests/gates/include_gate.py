@@ -20,7 +20,7 @@ import source
 # higher one. A contract is a header between layers: what is behind it lies higher than itself.
 LAYERS = {
     "base": {"err", "check", "cleanup", "clock", "buf", "head", "json", "str", "log", "banned", "mask", "near", "network",
-             "text_file", "utf8",
+             "text_file", "timers", "utf8",
              "version"},
     "contract": {"request.h", "reactor.h", "runtime.h", "pool.h", "tls_facts.h", "exchange.h", "local.h", "websocket.h",
                  "http_compress.h"},
