@@ -129,6 +129,7 @@ struct http *http_new(const struct reactor_setup *setup, struct err *err)
                          MHD_OPTION_CONNECTION_TIMEOUT, (unsigned)CONNECTION_IDLE,      //
                          MHD_OPTION_CONNECTION_MEMORY_LIMIT, (size_t)CONNECTION_MEMORY, //
                          MHD_OPTION_CLIENT_DISCIPLINE_LVL, 1,                           //
+                         MHD_OPTION_STRICT_GRAMMAR, 1,                                  //
                          MHD_OPTION_SIGPIPE_HANDLED_BY_APP, 1,                          //
                          MHD_OPTION_URI_LOG_CALLBACK, http_request_begin, http,         //
                          MHD_OPTION_NOTIFY_COMPLETED, http_request_end, http,           //

@@ -472,7 +472,7 @@ void http_request_end(void *owner, struct MHD_Connection *transport, void **cont
                       enum MHD_RequestTerminationCode how)
 {
     struct request *request = *context;
-    (void)owner, (void)transport;
+    (void)owner;
     if (request == NULL)
         return;
     *context = NULL;
@@ -481,7 +481,11 @@ void http_request_end(void *owner, struct MHD_Connection *transport, void **cont
     // Its answer may have been under way, without "Connection: close", when the drain began: its
     // client may send its next request, and a patient drain waits for it.
     bool is_upgraded = request->connection->upgraded != NULL;
-    bool lingers = how == MHD_REQUEST_TERMINATED_COMPLETED_OK && !request->complete && !is_upgraded;
+    // What libmicrohttpd has refused ends as an error, answered all the same.
+    uint64_t head_sent;
+    bool is_told = how == MHD_REQUEST_TERMINATED_COMPLETED_OK ||
+                   (request->refused != 0 && MHD_get_reply_sent(transport, &head_sent) > 0);
+    bool lingers = is_told && !request->complete && !is_upgraded;
     request->connection->lingers = lingers;
     if (request->http->draining && !request->http->patient && !is_upgraded && !lingers)
         shutdown(request->connection->fd, SHUT_RD);
