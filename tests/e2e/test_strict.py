@@ -155,7 +155,7 @@ TOLD = [
     ("framing", b"GET / HTTP/1.1\r\nHost: x\r\nContent-Length: 1\r\nContent-Length: 1\r\n\r\n", "malformed", r"malformed request"),
     ("chunk", b"POST / HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\nx\r\n", "malformed", r"malformed request"),
     ("garbage", b"\x16\x03\x01\x02\x00\r\n", "malformed", r"malformed request"),
-    ("coding", b"GET / HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: br\r\n\r\n", "coding", r"transfer coding not known"),
+    ("coding", b"GET / HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: br\r\n\r\n", "transfer_coding", r"transfer coding not known"),
     ("version", b"GET / HTTP/3.0\r\nHost: x\r\n\r\n", "version", r"HTTP version not known"),
 ]
 
@@ -169,7 +169,7 @@ def test_is_logged_and_counted(serve, application, data, reason, line):
         assert peer.ask(data, "GET").status in (400, 501, 505)
         assert peer.ended()
     server.wait_for(line + r"[^\n]*: client=127\.0\.0\.1")
-    name = f'limpet_requests_rejected_total{{reason="{reason}"}}'
+    name = f'limpet_http_rejected_total{{reason="{reason}"}}'
     eventually(lambda: metrics.read()[name] == 1)
     with Peer(server) as peer:
         assert peer.ask(request("GET", "/records")).json() == []
