@@ -173,6 +173,7 @@ struct http *http_new(const struct reactor_setup *setup, struct err *err)
                          MHD_OPTION_REQUEST_LIMITS, &limits,                                //
                          MHD_OPTION_SPARE_MEMORY, (unsigned)SPARE_MEMORY,                   //
                          MHD_OPTION_CLIENT_DISCIPLINE_LVL, 1,                               //
+                         MHD_OPTION_STRICT_GRAMMAR, 1,                                      //
                          MHD_OPTION_SIGPIPE_HANDLED_BY_APP, 1,                              //
                          MHD_OPTION_URI_LOG_CALLBACK, http_request_begin, http,             //
                          MHD_OPTION_NOTIFY_COMPLETED, http_request_end, http,               //

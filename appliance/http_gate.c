@@ -7,30 +7,40 @@
 #include "clock.h"
 #include "http_priv.h"
 #include "refusals.h"
+#include "strict.h"
 
 // Each: the kind of refusal, or PASSES. detail: set to what is wrong, where there is more to say.
 enum { PASSES = REFUSAL_COUNT };
 typedef int gate(struct request *request, struct str *detail);
 
-// Raw bytes beyond ASCII and tabs in a target: libmicrohttpd lets them pass, RFC 9112 section 3.2
-// does not.
-static int judge_target(struct request *request, struct str *detail)
-{
-    struct str target = request->head.target;
-    for (size_t i = 0; i < target.size; i++) {
-        unsigned char c = (unsigned char)target.data[i];
-        if (c <= 0x20 || c >= 0x7f) {
-            *detail = STR("byte in the request target");
-            return REFUSAL_malformed;
-        }
-    }
-    return target.size > 0 ? PASSES : REFUSAL_malformed;
-}
-
 static int judge_count(struct request *request, struct str *detail)
 {
     (void)detail;
     return request->head.header_count > request->http->limits.headers ? REFUSAL_headers : PASSES;
+}
+
+// A target that names a host takes the place of Host, whatever that says (RFC 9112 section 3.2.2):
+// for the gates behind this one, and for the application.
+static void put_host(struct request *request, struct str authority)
+{
+    for (size_t i = 0; authority.size > 0 && i < request->head.header_count; i++) {
+        if (str_equal_nocase(request->headers[i].name, STR("host")))
+            request->headers[i].value = authority;
+    }
+}
+
+static int judge_grammar(struct request *request, struct str *detail)
+{
+    static const int kinds[] = {
+        [STRICT_GOOD] = PASSES,
+        [STRICT_MALFORMED] = REFUSAL_malformed,
+        [STRICT_CODING] = REFUSAL_coding,
+        [STRICT_METHOD] = REFUSAL_method,
+    };
+    enum strict_verdict verdict = strict_judge(&request->head, detail);
+    if (verdict == STRICT_GOOD && request->head.target.data[0] != '/')
+        put_host(request, strict_authority(request->head.target));
+    return kinds[verdict];
 }
 
 static int judge_length(struct request *request, struct str *detail)
@@ -45,7 +55,7 @@ static int judge_length(struct request *request, struct str *detail)
     return PASSES;
 }
 
-static gate *const gates[] = {judge_count, judge_target, judge_length};
+static gate *const gates[] = {judge_count, judge_grammar, judge_length};
 
 bool http_gate_passes(struct request *request, enum refusal *which, struct str *detail)
 {

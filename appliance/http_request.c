@@ -485,7 +485,7 @@ void http_request_end(void *owner, struct MHD_Connection *transport, void **cont
                       enum MHD_RequestTerminationCode how)
 {
     struct request *request = *context;
-    (void)owner, (void)transport;
+    (void)owner;
     if (request == NULL)
         return;
     *context = NULL;

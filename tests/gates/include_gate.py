@@ -28,7 +28,7 @@ LAYERS = {
                "listener", "mount", "notify", "pid_file", "scoreboard", "signals", "sink", "spool", "status",
                "stats", "title", "unix_socket", "watch"},
     "protocol": {"accesslog", "files", "health", "http", "local_text", "metrics", "pool", "reactor", "refusals", "request",
-                 "status_page", "tls", "websocket"},
+                 "status_page", "strict", "tls", "websocket"},
     "process": {"child", "inherit", "reload", "supervisor", "upgrade", "worker"},
     "main": {"command", "commands", "main", "options"},
 }
