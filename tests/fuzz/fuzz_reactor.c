@@ -208,6 +208,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     static const struct websocket_settings websocket = {.max_size = 1000};
     struct err err;
     uint8_t flags = size > 0 ? data[0] : 0;
+    log_set_level(LOG_LEVEL_ERROR); // full and slow servers are said so
     struct spool_limits body_limits = {.memory = (flags & BODY_IN_FILE) != 0 ? 100 : 4096,
                                        .maximum = (flags & LIMITED) != 0 ? 300 : 1 << 20};
     struct play play = {.chosen = 0};
