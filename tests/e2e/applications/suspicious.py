@@ -58,7 +58,7 @@ def _asgi_doubts(scope):
     yield from _field_doubts((name.decode("latin-1"), value.decode("latin-1")) for name, value in scope["headers"])
     if not VERSIONS.fullmatch(scope["http_version"]):
         yield f"version {scope['http_version']!r}"
-    if scope["type"] == "http" and (not TOKEN.fullmatch(scope["method"]) or scope["method"] != scope["method"].upper()):
+    if scope["type"] == "http" and not TOKEN.fullmatch(scope["method"]):
         yield f"method {scope['method']!r}"
     if type(scope["path"]) is not str or type(scope["raw_path"]) is not bytes or type(scope["query_string"]) is not bytes:
         yield "what is of another type"
