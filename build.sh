@@ -10,7 +10,7 @@ usage() {
   build            build/limpet; with --release build/release/limpet (PGO + LTO), the one that is measured and shipped
   run              build, pack apps/notes and serve it
   test             gates, unit tests, end-to-end tests, and the same under sanitizers
-  test --sanitize  only the sanitized half (Address-, UndefinedBehavior- and ThreadSanitizer, two fuzzers for a minute)
+  test --sanitize  only the sanitized half (Address-, UndefinedBehavior- and ThreadSanitizer, each fuzzer for a minute)
   test --fast      only the other half
   test-cpython     CPython's own tests on the binary; arguments: names of tests
   test-dependencies  the tests of the parts that are patched or configured in a way of their own: libmicrohttpd, mbedTLS

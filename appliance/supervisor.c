@@ -438,6 +438,8 @@ int supervisor_run(const struct supervisor_setup *setup, struct err *err)
         return -1;
     }
     start_workers(&supervisor);
+    // Where not even the first could be forked, there is nobody to wait for.
+    supervisor_sweep_slots(&supervisor);
     loop(&supervisor);
     close(supervisor.signals);
     control_close(supervisor.control);

@@ -76,16 +76,19 @@ test_fast() {
 }
 
 test_sanitized() {
+    local binary
     load_target sanitize
     build_limpet
+    binary=$out/limpet
     # Not the sanitizer's own stacks for signals: it would unmap those that Python's faulthandler has made.
     export ASAN_OPTIONS=detect_leaks=1:detect_stack_use_after_return=1:use_sigaltstack=0
     export LSAN_OPTIONS=suppressions=$PWD/tests/leaks.supp:print_suppressions=0
     export UBSAN_OPTIONS=print_stacktrace=1:halt_on_error=1
     run_unit unit
-    run_e2e "$out/limpet" "$@"
+    fuzz_begin
+    run_e2e "$binary" "$@"
     test_threads
-    fuzz_a_minute tls_stream tls_certificate || test_failures=$((test_failures + 1))
+    fuzz_collect || test_failures=$((test_failures + 1))
 }
 
 # Under ThreadSanitizer, which some kernels' randomisation of addresses gets in the way of.

@@ -29,6 +29,7 @@ gate exit /usr/bin/python3 -B tests/gates/exit_gate.py
 gate words /usr/bin/python3 -B tests/gates/words_gate.py
 gate option /usr/bin/python3 -B tests/gates/option_gate.py ${out:+--binary "$out/limpet"}
 gate link tests/gates/link_gate.sh ${out:+"$out/obj"}
+gate fuzz /usr/bin/python3 -B tests/gates/fuzz_gate.py
 gate format tests/gates/format_gate.sh
 gate shell tests/gates/shell_gate.sh
 
