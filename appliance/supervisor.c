@@ -19,12 +19,14 @@
 #include "log.h"
 #include "notify.h"
 #include "pid_file.h"
+#include "sandbox.h"
 #include "signals.h"
 #include "title.h"
 #include "tls_store.h"
 
 enum {
     FILE_LIMIT_MAX = 65536, // descriptors a process; more only costs those who close them all
+    SANDBOX_MAX = 4096,     // bytes of what is said of the sandbox
     ADDRESSES_MAX = 1024,   // bytes of the addresses in the log; the rest of a long list is cut
 };
 
@@ -377,12 +379,23 @@ static int write_names(struct supervisor *supervisor, struct err *err)
     return config->pid_file != NULL ? pid_file_write(config->pid_file, err) : 0;
 }
 
+// What workers may do on this kernel; who has asked for more is told what is missing.
+static void tell_sandbox(const struct config *config)
+{
+    _buf_ struct buf text = BUF_INIT(SANDBOX_MAX);
+    bool whole = sandbox_describe(config, &text);
+    log_write(whole ? LOG_LEVEL_INFO : LOG_LEVEL_WARNING, "sandbox", "%s", buf_text(&text));
+}
+
 static int open_resources(struct supervisor *supervisor, struct err *err)
 {
     const struct config *config = supervisor->setup->config;
     fill_standard_descriptors();
     raise_file_limit();
-    if (supervisor_open_logs(supervisor, err) < 0 || supervisor_open_stats(supervisor, err) < 0 ||
+    if (supervisor_open_logs(supervisor, err) < 0)
+        return -1;
+    tell_sandbox(config);
+    if ( supervisor_open_stats(supervisor, err) < 0 ||
         supervisor_open_tls(supervisor, err) < 0)
         return -1;
     // Before the application is loaded for the first time: no change is missed.
