@@ -89,11 +89,12 @@ int sandbox_check(const struct config *config, struct err *err)
     if (is_off(config))
         return 0;
     for (size_t i = 0; i < config->writable.count; i++) {
-        if (is_root_folder(AT_FDCWD, config->writable.items[i]))
+        const char *path = config->writable.items[i];
+        if (strcmp(path, "/") != 0 && is_root_folder(AT_FDCWD, path))
             return err_set(err, ERR_FAILED,
-                           "--writable %.*s: that is the whole machine (/); name a folder below "
-                           "it, or say --sandbox off",
-                           SHOWN, config->writable.items[i]);
+                           "--writable %.*s: that is /, and with it the whole machine; start in "
+                           "another folder or name one, or write / if that is what you want",
+                           SHOWN, path);
     }
     if (check_paths("writable", &config->writable, err) < 0)
         return -1;
@@ -162,7 +163,7 @@ bool sandbox_explain(const struct config *config, const char *text, size_t size,
     return true;
 }
 
-// What a process has one of: the settings for the first line of that kind, NULL when it was written.
+// What a process has one of: the settings, until there was such a line.
 static _Atomic(const struct config *) unexplained;
 
 static void explain(const char *text, size_t size)
@@ -269,7 +270,8 @@ static void add_application(const struct reach *reach, const char *executable)
     const struct config *config = reach->config;
     struct config_mount mount;
     struct err ignored;
-    sandbox_rules_add(reach->rules, AT_FDCWD, executable, reach->rights);
+    if (executable != NULL)
+        sandbox_rules_add(reach->rules, AT_FDCWD, executable, reach->rights);
     add_folder(reach, ".");
     if (config->target != NULL)
         add_target(reach, config->target);
@@ -316,6 +318,14 @@ static void add_supervisor(const struct reach *reach, pid_t supervisor)
         sandbox_rules_add(reach->rules, AT_FDCWD, path, DATA);
 }
 
+// Nobody has more than who forked him: /proc/self of those to come has no name yet.
+static void add_processes(const struct reach *reach, const struct sandbox_setup *setup)
+{
+    add_supervisor(reach, setup->supervisor);
+    if (setup->forks)
+        sandbox_rules_add(reach->rules, AT_FDCWD, "/proc", DATA);
+}
+
 static int confine_files(const struct sandbox_setup *setup, int version, struct err *err)
 {
     const struct config *config = setup->config;
@@ -329,7 +339,7 @@ static int confine_files(const struct sandbox_setup *setup, int version, struct 
     add_places(&reach);
     add_application(&reach, setup->executable);
     add_logs(&reach, setup);
-    add_supervisor(&reach, setup->supervisor);
+    add_processes(&reach, setup);
     int result = add_asked(&reach, "readable", &config->readable, reach.rights, err);
     if (result == 0)
         result = add_asked(&reach, "writable", &config->writable, WRITABLE, err);

@@ -1,6 +1,6 @@
-// sandbox.h - --sandbox: what a process that runs an application may still do to the machine. System
-// calls by a filter (sandbox_filter.h), files by Landlock (sandbox_landlock.h), and of root's
-// rights the few that servers need. The supervisor stays outside.
+// sandbox.h - --sandbox: what a process that runs an application may still do to the machine.
+// System calls by a filter (sandbox_filter.h), files by Landlock (sandbox_landlock.h), and of
+// root's rights the few that servers need. The supervisor stays outside.
 #pragma once
 
 #include <stdbool.h>
@@ -16,8 +16,9 @@ enum { SANDBOX_ON, SANDBOX_OFF, SANDBOX_STRICT }; // --sandbox's choices, in the
 
 struct sandbox_setup {
     const struct config *config;
-    const char *executable; // our own file, with the archive in it
+    const char *executable; // our own file, with the archive in it; NULL: none
     pid_t supervisor;       // 0: there is none
+    bool forks;             // into others, which enter theirs (sandbox_enter_forked)
     const int *logs;        // descriptors that are written to and may be opened again
     size_t log_count;
 };

@@ -1,5 +1,5 @@
-// sandbox_capabilities.c - of what root may do, the part that servers do: who files belong to, ports
-// below 1024, becoming somebody else. Not: mounts, modules, networks, devices, the clock, tracing.
+// sandbox_capabilities.c - of what root may do, the part that servers do: who files belong to,
+// ports below 1024, becoming somebody else. Not: mounts, modules, networks, devices, the clock, tracing.
 #include <errno.h>
 #include <linux/capability.h>
 #include <sys/prctl.h>
@@ -10,9 +10,8 @@
 
 enum { CAPABILITIES_MAX = 64 };
 
-static const unsigned char kept[] = {CAP_CHOWN,  CAP_DAC_OVERRIDE, CAP_FOWNER,
-                                     CAP_FSETID, CAP_KILL,         CAP_SETGID,
-                                     CAP_SETUID, CAP_NET_BIND_SERVICE};
+static const unsigned char kept[] = {CAP_CHOWN, CAP_DAC_OVERRIDE, CAP_FOWNER, CAP_FSETID,
+                                     CAP_KILL,  CAP_SETGID,       CAP_SETUID, CAP_NET_BIND_SERVICE};
 
 static bool is_kept(unsigned capability)
 {

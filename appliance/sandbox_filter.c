@@ -1,5 +1,5 @@
-// sandbox_filter.c - a binary search over ranges of call numbers, so that every call costs some seven
-// comparisons. Kernels since 5.11 find out which calls are allowed whatever their arguments, and
+// sandbox_filter.c - a binary search over ranges of call numbers, so that every call costs some
+// seven comparisons. Kernels since 5.11 find out which calls are allowed whatever their arguments, and
 // then run no filter for them: that is all of those a server makes while it serves, but socket.
 #include "sandbox_filter.h"
 
@@ -78,18 +78,12 @@ static const struct sock_filter clone_call[] = {
 };
 
 static const struct sock_filter ioctl_call[] = {
-    LOAD_ARGUMENT(1),
-    IF(BPF_JEQ, TIOCSTI, 2, 0),
-    IF(BPF_JEQ, TIOCLINUX, 1, 0),
-    ALLOWED,
+    LOAD_ARGUMENT(1), IF(BPF_JEQ, TIOCSTI, 2, 0), IF(BPF_JEQ, TIOCLINUX, 1, 0), ALLOWED,
     REFUSED(EPERM),
 };
 
 static const struct sock_filter personality_call[] = {
-    LOAD_ARGUMENT(0),
-    IF(BPF_JEQ, UINT32_MAX, 1, 0),
-    IF(BPF_JEQ, PER_LINUX, 0, 1),
-    ALLOWED,
+    LOAD_ARGUMENT(0), IF(BPF_JEQ, UINT32_MAX, 1, 0), IF(BPF_JEQ, PER_LINUX, 0, 1), ALLOWED,
     REFUSED(EPERM),
 };
 
@@ -113,15 +107,15 @@ struct block {
     size_t count;
 };
 
-#define BLOCK(array) {array, sizeof(array) / sizeof((array)[0])}
+#define BLOCK(array)                              \
+    {                                             \
+        array, sizeof(array) / sizeof((array)[0]) \
+    }
 
 static const struct block blocks[] = {
-    [SANDBOX_ABSENT] = BLOCK(absent),
-    [SANDBOX_ALLOW] = BLOCK(allow),
-    [SANDBOX_DENY] = BLOCK(deny),
-    [SANDBOX_CLONE] = BLOCK(clone_call),
-    [SANDBOX_IOCTL] = BLOCK(ioctl_call),
-    [SANDBOX_PERSONALITY] = BLOCK(personality_call),
+    [SANDBOX_ABSENT] = BLOCK(absent),      [SANDBOX_ALLOW] = BLOCK(allow),
+    [SANDBOX_DENY] = BLOCK(deny),          [SANDBOX_CLONE] = BLOCK(clone_call),
+    [SANDBOX_IOCTL] = BLOCK(ioctl_call),   [SANDBOX_PERSONALITY] = BLOCK(personality_call),
     [SANDBOX_SOCKET] = BLOCK(socket_call),
 };
 
@@ -161,8 +155,7 @@ static void jump_over(struct program *program, size_t at, unsigned number)
 {
     size_t distance = program->count - at - 1;
     if (distance <= UINT8_MAX) {
-        program->out[at] =
-            (struct sock_filter)IF(BPF_JGE, number, (unsigned char)distance, 0);
+        program->out[at] = (struct sock_filter)IF(BPF_JGE, number, (unsigned char)distance, 0);
         return;
     }
     must(program->count < SANDBOX_FILTER_MAX);

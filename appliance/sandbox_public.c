@@ -1,6 +1,6 @@
 // sandbox_public.c - what of /etc is for everybody: root's workers are not to read passwords and
-// keys there only because they are root's. Landlock knows no exceptions within a folder, so a folder
-// has a rule where all in it is public, and else what is so in it.
+// keys there only because they are root's. Landlock knows no exceptions within a folder, so a
+// folder has a rule where all in it is public, and else what is so in it.
 #include <dirent.h>
 #include <fcntl.h>
 #include <string.h>

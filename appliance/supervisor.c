@@ -395,8 +395,7 @@ static int open_resources(struct supervisor *supervisor, struct err *err)
     if (supervisor_open_logs(supervisor, err) < 0)
         return -1;
     tell_sandbox(config);
-    if ( supervisor_open_stats(supervisor, err) < 0 ||
-        supervisor_open_tls(supervisor, err) < 0)
+    if (supervisor_open_stats(supervisor, err) < 0 || supervisor_open_tls(supervisor, err) < 0)
         return -1;
     // Before the application is loaded for the first time: no change is missed.
     if (reload_open(&supervisor->reload, config, err) < 0) {

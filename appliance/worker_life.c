@@ -55,15 +55,17 @@ int worker_follow(const struct inherit *inherit, struct err *err)
     return 0;
 }
 
-static int confine(const struct inherit *inherit,
-                   int (*enter)(const struct sandbox_setup *, struct err *), struct err *err)
+typedef int enter_sandbox(const struct sandbox_setup *setup, struct err *err);
+
+static int confine(const struct inherit *inherit, enter_sandbox *enter, struct err *err)
 {
     const int logs[] = {inherit->log != NULL ? inherit->log->fd : -1,
                         inherit->access_log != NULL ? inherit->access_log->fd : -1};
     struct sandbox_setup setup = {
         .config = inherit->config,
-        .executable = archive_path(inherit->archive),
+        .executable = inherit->archive != NULL ? archive_path(inherit->archive) : NULL,
         .supervisor = inherit->supervisor,
+        .forks = inherit->number == 0,
         .logs = logs,
         .log_count = sizeof logs / sizeof logs[0],
     };
