@@ -1,5 +1,6 @@
 // sandbox_capabilities.c - of what root may do, the part that servers do: who files belong to,
-// ports below 1024, becoming somebody else. Not: mounts, modules, networks, devices, the clock, tracing.
+// ports below 1024, becoming somebody else. Not: mounts, modules, networks, devices, the clock,
+// tracing.
 #include <errno.h>
 #include <linux/capability.h>
 #include <sys/prctl.h>

@@ -1,6 +1,6 @@
 // sandbox_filter.c - a binary search over ranges of call numbers, so that every call costs some
-// seven comparisons. Kernels since 5.11 find out which calls are allowed whatever their arguments, and
-// then run no filter for them: that is all of those a server makes while it serves, but socket.
+// seven comparisons. Kernels since 5.11 find out which calls are allowed whatever their arguments,
+// and then run no filter for them: that is all of those a server makes while it serves, but socket.
 #include "sandbox_filter.h"
 
 #include <errno.h>

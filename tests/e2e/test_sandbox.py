@@ -1,4 +1,4 @@
-"""--sandbox, --writable, --readable: an application that tries what it is not to do, and does what every application may."""
+"""--sandbox, --writable, --readable: an application that tries what it is not to do, and does what all may."""
 
 import json
 import os
@@ -14,6 +14,7 @@ import urllib.parse
 
 import pytest
 from server import eventually
+from serving import serving
 
 pytestmark = pytest.mark.unvalidated(reason="what is tested here is around the application")
 
@@ -85,13 +86,15 @@ WAYS = {"root": [], "nobody": ["--user", "nobody"], "preload": ["--preload"],
         "preload as nobody": ["--preload", "--user", "nobody"]}
 
 
-@pytest.fixture(params=[(mode, way) for mode in ("on", "strict") for way in WAYS], ids=" ".join)
-def confined(request, start, folder):
-    """A server in each way of starting it."""
+@pytest.fixture(scope="module", params=[(mode, way) for mode in ("on", "strict") for way in WAYS], ids=" ".join)
+def confined(request, limpet, folder, tmp_path_factory):
+    """A server in each way of starting it, for tests that leave it as it was."""
     mode, way = request.param
     if "nobody" in way:
         needs_root()
-    return start("--sandbox", mode, "--writable", folder / "data", *WAYS[way])
+    with serving(limpet, False, tmp_path_factory.mktemp) as start_one:
+        yield Confined(start_one("confined:app", "--workers", 1, "--working-dir", folder, "--sandbox", mode,
+                                 "--writable", folder / "data", *WAYS[way]))
 
 
 # --- what is refused ---
@@ -115,8 +118,9 @@ def test_sockets_that_see_other_peoples_packets(confined):
 
 
 def test_files_outside_are_not_written(confined, folder):
-    for path in (folder / "new", folder / "confined.py", "/usr/limpet-new", "/etc/limpet-new", "/etc/hosts", "/opt/limpet-new",
-                 "/var/lib/limpet-new", "/dev/sda", "/proc/self/oom_score_adj", f"{ELSEWHERE}/limpet-new"):
+    for path in (folder / "new", folder / "confined.py", "/usr/limpet-new", "/etc/limpet-new", "/etc/hosts",
+                 "/opt/limpet-new", "/var/lib/limpet-new", "/dev/sda", "/proc/self/oom_score_adj",
+                 f"{ELSEWHERE}/limpet-new"):
         assert confined.file("try", "write", path) in ("EACCES", "EPERM"), path
         if confined.landlock:
             assert not str(path).endswith("new") or not os.path.exists(path)
@@ -124,8 +128,8 @@ def test_files_outside_are_not_written(confined, folder):
 
 
 def test_files_outside_are_not_read(confined):
-    for path in ("/etc/shadow", "/etc/shadow-", "/etc/gshadow", "/root", "/home", "/var/lib", "/var/log", "/boot", "/dev/mem",
-                 "/dev/kmsg", "/proc/1/environ"):
+    for path in ("/etc/shadow", "/etc/shadow-", "/etc/gshadow", "/root", "/home", "/var/lib", "/var/log", "/boot",
+                 "/dev/mem", "/dev/kmsg", "/proc/1/environ"):
         assert confined.file("try", "read", path) in ("EACCES", "EPERM", "ENOENT"), path
 
 
@@ -158,6 +162,9 @@ def test_rights_of_root(start, folder):
     assert confined.ask("try", "device", "/tmp/limpet-device") == "EPERM" or \
         confined.ask("try", "device", "/tmp/limpet-device") == "EACCES"
     other = start("--user", "nobody")
+    # The supervisor has what is for ports, files and workers, and not what is for the machine.
+    status = pathlib.Path(f"/proc/{other.server.process.pid}/status").read_text()
+    assert int(re.search(r"CapEff:\t(\w+)", status)[1], 16) & ~0x845ef == 0
     status = other.ask("about")["status"]
     for name in ("CapPrm", "CapEff", "CapBnd", "CapAmb"):
         assert f"{name}:\t0000000000000000\n" in status
@@ -342,7 +349,7 @@ def test_the_log_names_the_way_out_once(start, folder):
     if not confined.landlock:
         return
     confined.server.wait_for(r"sandbox: if that was refused by the sandbox: workers write only to /tmp, .*; "
-                             r"--writable PATH adds to that, --readable PATH to what they read, and --sandbox off ends it")
+                             r"--writable PATH adds to that, --readable PATH to what they read, and --sandbox off")
     confined.ask("about")
     assert confined.server.log.count("--writable PATH adds") == 1
     assert not (folder / "notes.sqlite3").exists()

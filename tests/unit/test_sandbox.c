@@ -1,6 +1,6 @@
 // test_sandbox.c - what the filter says to every number of a call, by an interpreter of its
-// program; and what a process that has entered a sandbox is refused, each in a process of its own. What this
-// kernel has not is left out, and says so.
+// program; and what a process that has entered a sandbox is refused, each in a process of its own.
+// What this kernel has not is left out, and says so.
 #include "sandbox.h"
 
 #include <errno.h>

@@ -1,5 +1,5 @@
-"""What a confined application tries: /call/NAME is a system call that it is to be refused, /try/NAME something else, and
-/use/NAME what every application may do. The answer is the outcome: "ok", or the name of the error."""
+"""What a confined application tries: /call/NAME is a system call that it is to be refused, /try/NAME something else,
+and /use/NAME what every application may do. The answer is the outcome: "ok", or the name of the error."""
 
 import asyncio
 import ctypes
