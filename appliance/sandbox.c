@@ -114,7 +114,7 @@ void sandbox_writable(const struct config *config, struct buf *out)
         if (places[i].rights == TEMPORARY && access(places[i].path, F_OK) == 0)
             add_name(&names, places[i].path);
     }
-    if (temporary != NULL && temporary[0] == '/')
+    if (temporary != NULL && temporary[0] == '/' && !is_root_folder(AT_FDCWD, temporary))
         add_name(&names, temporary);
     if (config->temp_dir != NULL)
         add_name(&names, config->temp_dir);
@@ -196,7 +196,7 @@ static void add_places(const struct reach *reach)
     }
     for (size_t i = 0; i < sizeof variables / sizeof variables[0]; i++) {
         const char *path = getenv(variables[i].variable);
-        if (path != NULL && path[0] == '/')
+        if (path != NULL && path[0] == '/' && !is_root_folder(AT_FDCWD, path))
             sandbox_rules_add(reach->rules, AT_FDCWD, path, variables[i].rights);
     }
     // Root's workers could read what only root may; others are kept from that by the files' modes.

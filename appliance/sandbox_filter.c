@@ -87,6 +87,13 @@ static const struct sock_filter personality_call[] = {
     REFUSED(EPERM),
 };
 
+// Keys of TLS are in it, and whoever may dump it may read them.
+static const struct sock_filter prctl_call[] = {
+    LOAD_ARGUMENT(0), IF(BPF_JEQ, PR_SET_DUMPABLE, 0, 2),
+    LOAD_ARGUMENT(1), IF(BPF_JEQ, 0, 0, 1),
+    ALLOWED,          REFUSED(EPERM),
+};
+
 static const struct sock_filter socket_call[] = {
     LOAD_ARGUMENT(0),
     IF(BPF_JEQ, AF_UNIX, 8, 0),
@@ -113,10 +120,10 @@ struct block {
     }
 
 static const struct block blocks[] = {
-    [SANDBOX_ABSENT] = BLOCK(absent),      [SANDBOX_ALLOW] = BLOCK(allow),
-    [SANDBOX_DENY] = BLOCK(deny),          [SANDBOX_CLONE] = BLOCK(clone_call),
-    [SANDBOX_IOCTL] = BLOCK(ioctl_call),   [SANDBOX_PERSONALITY] = BLOCK(personality_call),
-    [SANDBOX_SOCKET] = BLOCK(socket_call),
+    [SANDBOX_ABSENT] = BLOCK(absent),    [SANDBOX_ALLOW] = BLOCK(allow),
+    [SANDBOX_DENY] = BLOCK(deny),        [SANDBOX_CLONE] = BLOCK(clone_call),
+    [SANDBOX_IOCTL] = BLOCK(ioctl_call), [SANDBOX_PERSONALITY] = BLOCK(personality_call),
+    [SANDBOX_PRCTL] = BLOCK(prctl_call), [SANDBOX_SOCKET] = BLOCK(socket_call),
 };
 
 // --- the search ---

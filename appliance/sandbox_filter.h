@@ -15,6 +15,7 @@ enum sandbox_verdict {
     SANDBOX_CLONE,       // no new namespaces
     SANDBOX_IOCTL,       // nothing typed into a terminal in its user's name
     SANDBOX_PERSONALITY, // it may be asked for
+    SANDBOX_PRCTL,       // a process that hides its memory goes on hiding it
     SANDBOX_SOCKET,      // the usual families, and no raw packets
 };
 

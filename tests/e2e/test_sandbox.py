@@ -11,6 +11,7 @@ import subprocess
 import tempfile
 import urllib.error
 import urllib.parse
+import urllib.request
 
 import pytest
 from server import eventually
@@ -19,6 +20,7 @@ from serving import serving
 pytestmark = pytest.mark.unvalidated(reason="what is tested here is around the application")
 
 APPLICATION = pathlib.Path(__file__).with_name("applications") / "confined.py"
+NOTES = pathlib.Path(__file__).resolve().parents[2] / "apps/notes"
 ROOT = os.geteuid() == 0
 # Somewhere that is not for temporary files.
 ELSEWHERE = "/srv" if ROOT else pathlib.Path.home()
@@ -307,6 +309,19 @@ def test_paths_have_to_be_there(run, folder):
     assert done.returncode == 1 and "--writable .: that is /, and with it the whole machine" in done.stderr
     done = run("serve", "confined:app", "--sandbox", "maybe")
     assert done.returncode == 2 and "--sandbox" in done.stderr
+
+
+def test_notes_write_beside_the_binary(packed, serve, folder):
+    """As its README says, started in the binary's folder, or in one above."""
+    for name, started_in in ("here", folder / "here"), ("above", folder):
+        place = folder / name
+        place.mkdir()
+        shutil.copy(packed(NOTES, name="notes"), place / "notes")
+        server = serve("--workers", 1, binary=place / "notes", folder=started_in)
+        request = urllib.request.Request(server.url + "/api/notes", json.dumps({"title": "Tide"}).encode(),
+                                         {"Content-Type": "application/json"})
+        assert urllib.request.urlopen(request, timeout=30).status == 201
+        assert (place / "notes.sqlite3").exists()
 
 
 # --- what comes after the start ---

@@ -108,6 +108,7 @@ static uint32_t expected(enum sandbox_verdict verdict)
         [SANDBOX_CLONE] = SECCOMP_RET_ALLOW,
         [SANDBOX_IOCTL] = SECCOMP_RET_ALLOW,
         [SANDBOX_PERSONALITY] = SECCOMP_RET_ALLOW,
+        [SANDBOX_PRCTL] = SECCOMP_RET_ALLOW,
         [SANDBOX_SOCKET] = REFUSED(EAFNOSUPPORT),
     };
     return answers[verdict];
@@ -217,6 +218,9 @@ static void test_arguments_are_looked_at(void)
     CHECK(ASK(true, .nr = SYS_ioctl, .args = {0, 1ULL << 32 | TIOCSTI}) == REFUSED(EPERM));
     CHECK(ASK(true, .nr = SYS_ioctl, .args = {0, TIOCLINUX}) == REFUSED(EPERM));
     CHECK(ASK(true, .nr = SYS_ioctl, .args = {0, FIONREAD}) == SECCOMP_RET_ALLOW);
+    CHECK(ASK(true, .nr = SYS_prctl, .args = {PR_SET_DUMPABLE, 1}) == REFUSED(EPERM));
+    CHECK(ASK(true, .nr = SYS_prctl, .args = {PR_SET_DUMPABLE, 0}) == SECCOMP_RET_ALLOW);
+    CHECK(ASK(true, .nr = SYS_prctl, .args = {PR_SET_NAME, 1}) == SECCOMP_RET_ALLOW);
     CHECK(ASK(true, .nr = SYS_personality, .args = {UINT32_MAX}) == SECCOMP_RET_ALLOW);
     CHECK(ASK(true, .nr = SYS_personality, .args = {0x0040000}) == REFUSED(EPERM));
 }

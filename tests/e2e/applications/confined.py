@@ -38,7 +38,7 @@ CALLS = {
     "io_uring_enter": (426, VALUE), "io_uring_register": (427, VALUE), "syslog": (103, VALUE),
     "move_mount": (429, VALUE), "open_tree": (428, VALUE), "fsopen": (430,), "mount_setattr": (442, VALUE),
     "pidfd_getfd": (438, VALUE), "kcmp": (312, VALUE), "fanotify_init": (300, VALUE), "vhangup": (153,),
-    "ioctl TIOCSTI": (16, VALUE, 0x5412), "clone3": (435, 0, VALUE), "x32": (0x40000000 + 39,),
+    "prctl PR_SET_DUMPABLE": (157, 4, 1), "ioctl TIOCSTI": (16, VALUE, 0x5412), "clone3": (435, 0, VALUE), "x32": (0x40000000 + 39,),
 }
 
 
