@@ -19,12 +19,14 @@
 #include "log.h"
 #include "notify.h"
 #include "pid_file.h"
+#include "sandbox.h"
 #include "signals.h"
 #include "title.h"
 #include "tls_store.h"
 
 enum {
     FILE_LIMIT_MAX = 65536, // descriptors a process; more only costs those who close them all
+    SANDBOX_MAX = 4096,     // bytes of what is said of the sandbox
     ADDRESSES_MAX = 1024,   // bytes of the addresses in the log; the rest of a long list is cut
 };
 
@@ -127,6 +129,14 @@ static bool all_serve(const struct supervisor *supervisor)
     return true;
 }
 
+// What workers may do on this kernel; who has asked for more is told what is missing.
+static void tell_sandbox(const struct config *config)
+{
+    _buf_ struct buf text = BUF_INIT(SANDBOX_MAX);
+    bool whole = sandbox_describe(config, &text);
+    log_write(whole ? LOG_LEVEL_INFO : LOG_LEVEL_WARNING, "sandbox", "%s", buf_text(&text));
+}
+
 // "serving shop:app (wsgi) on http://127.0.0.1:8000, unix:/run/shop.sock with 4 workers", once,
 // when all of them do; and when all of them do so after a change.
 void supervisor_announce(struct supervisor *supervisor)
@@ -151,6 +161,7 @@ void supervisor_announce(struct supervisor *supervisor)
                  (double)(clock_milliseconds() - supervisor->changed_at) / 1000.0);
         return;
     }
+    tell_sandbox(supervisor->setup->config);
     _buf_ struct buf where = BUF_INIT(ADDRESSES_MAX);
     listener_set_describe(&supervisor->listeners, &where);
     unsigned workers = supervisor->wanted;
@@ -358,7 +369,8 @@ static int prepare(struct supervisor *supervisor, struct err *err)
     title_set(supervisor->setup->name, "supervisor", 0);
     supervisor->started_at = clock_milliseconds();
     supervisor->watchdog_at = notify_watchdog_interval() > 0 ? clock_milliseconds() : CHILD_NEVER;
-    if (jail_prepare(&supervisor->jail, config, err) < 0)
+    if (jail_prepare(&supervisor->jail, config, err) < 0 ||
+        jail_limit_supervisor(&supervisor->jail, err) < 0)
         return -1;
     if (config->pid_file != NULL && pid_file_claim(config->pid_file, predecessor, err) < 0)
         return -1;

@@ -39,7 +39,7 @@ def framework(request):
 def server(framework, packed, debian_packages, alone):
     packages = debian_packages(*FRAMEWORKS[framework])
     return alone(packed(APPLICATIONS / f"things_{framework}", "--with", packages, name=framework)).serve(
-        "--workers", 2, "--body-buffer", "64k")
+        "--workers", 2, "--body-buffer", "64k", "--writable", "/data")
 
 
 def ask(server, method, path, body=None, headers=None):

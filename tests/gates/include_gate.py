@@ -25,7 +25,7 @@ LAYERS = {
     "contract": {"request.h", "reactor.h", "runtime.h", "pool.h", "tls_facts.h", "exchange.h", "local.h", "websocket.h",
                  "http_compress.h"},
     "system": {"accesslog_format", "archive", "cgroup", "compress", "config", "control", "crash", "errand", "files_route", "identity", "ipc", "jail",
-               "listener", "mount", "notify", "pid_file", "scoreboard", "signals", "sink", "spool", "status",
+               "listener", "mount", "notify", "pid_file", "scoreboard", "sandbox", "signals", "sink", "spool", "status",
                "stats", "title", "unix_socket", "watch"},
     "protocol": {"accesslog", "files", "health", "http", "local_text", "metrics", "pool", "reactor", "refusals", "request",
                  "status_page", "strict", "tls", "websocket"},
