@@ -132,9 +132,7 @@ static void wake(void *owner)
 static void take_established(void *owner, const struct tls_accepted *accepted)
 {
     const struct reactor *reactor = owner;
-    http_add(reactor->http, accepted->listener, accepted->fd,
-             (const struct sockaddr *)&accepted->address, accepted->address_size,
-             accepted->session);
+    http_add(reactor->http, accepted);
 }
 
 // They take no more than half of the room for connections, so that those which never finish keep
@@ -313,8 +311,7 @@ static void add(struct reactor *reactor, const struct tls_accepted *accepted)
             reactor->setup->control(reactor->setup->owner);
         tls_handshakes_add(reactor->handshakes, reactor->tls, accepted);
     } else {
-        http_add(reactor->http, accepted->listener, accepted->fd,
-                 (const struct sockaddr *)&accepted->address, accepted->address_size, NULL);
+        http_add(reactor->http, accepted);
     }
     check_limit(reactor);
 }
@@ -322,8 +319,10 @@ static void add(struct reactor *reactor, const struct tls_accepted *accepted)
 static void accept_some(struct reactor *reactor, const struct listener *listener)
 {
     for (int i = 0; i < ACCEPTS_A_TURN && !reactor->paused && !reactor->draining; i++) {
-        struct tls_accepted accepted;
+        struct tls_accepted accepted; // its address is written by accept4
         accepted.listener = listener;
+        accepted.hidden = false;
+        accepted.session = NULL;
         accepted.address_size = sizeof accepted.address;
         accepted.fd = accept4(listener->fd, (struct sockaddr *)&accepted.address,
                               &accepted.address_size, SOCK_NONBLOCK | SOCK_CLOEXEC);

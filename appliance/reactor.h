@@ -13,6 +13,7 @@ struct accesslog;          // accesslog.h
 struct files;              // files.h
 struct local;              // local.h
 struct reactor;            // opaque
+struct proxies;            // proxies.h
 struct refusals;           // refusals.h
 struct scoreboard_map;     // scoreboard.h
 struct stats_board;        // stats.h
@@ -66,6 +67,7 @@ struct reactor_setup {
         *board;                      // what is said of connections and requests. NULL: nobody looks
     struct stats_worker *stats;      // where is counted what happens; NULL: nobody looks
     struct stats_board *stats_board; // of all, where somebody wants charts (stats_turn); else NULL
+    const struct proxies *proxies;   // whose word on clients counts; NULL: nobody's
     struct refusals *refusals;       // is told of clients that are refused; NULL: nobody is
     struct accesslog *accesslog;     // is told of each request at its end; NULL: there is none
     bool request_ids;                // answers have X-Request-ID
