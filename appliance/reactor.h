@@ -36,6 +36,7 @@ enum client_verify { CLIENT_VERIFY_OFF, CLIENT_VERIFY_OPTIONAL, CLIENT_VERIFY_RE
 struct listener {
     int fd;
     enum listener_kind kind;
+    bool proxy_protocol;              // its connections begin with that header (proxy_header.h)
     enum client_verify client_verify; // of LISTENER_TLS
     uint16_t redirect_port;           // of LISTENER_REDIRECT: where HTTPS is
     struct endpoint endpoint;
