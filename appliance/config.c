@@ -364,7 +364,7 @@ int config_read(struct config *config, const struct config_request *request, str
         return -1;
     settle_workers(config);
     if (config_check_limits(config, err) < 0 || config_check_mounts(config, err) < 0 ||
-        config_settle_listeners(config, err) < 0)
+        config_settle_listeners(config, err) < 0 || config_check_proxies(config, err) < 0)
         return -1;
     bool serves = (request->scope & (SCOPE_SERVE | SCOPE_CHECK)) != 0;
     return serves ? config_settle_tls(config, err) : 0;

@@ -16,6 +16,7 @@
 #include "jail.h"
 #include "listener_address.h"
 #include "near.h"
+#include "proxies.h"
 #include "sink_target.h"
 #include "title.h"
 

@@ -3,7 +3,6 @@
 // needs.
 #include "http.h"
 
-#include <arpa/inet.h>
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -16,6 +15,7 @@
 #include "http_priv.h"
 #include "log.h"
 #include "scoreboard.h"
+#include "tls_handshakes.h"
 
 enum {
     FIELD_MEMORY = 64,         // bytes that libmicrohttpd needs for a field
@@ -34,27 +34,6 @@ static void log_message(void *owner, const char *format, va_list arguments)
     log_debug("http", "%s", text);
 }
 
-static void describe_peer(struct connection *connection, const struct sockaddr *address)
-{
-    const void *bytes = NULL;
-    if (address->sa_family == AF_INET) {
-        const struct sockaddr_in *v4 = (const struct sockaddr_in *)(const void *)address;
-        bytes = &v4->sin_addr;
-        connection->peer_port = ntohs(v4->sin_port);
-    } else if (address->sa_family == AF_INET6) {
-        const struct sockaddr_in6 *v6 = (const struct sockaddr_in6 *)(const void *)address;
-        bytes = &v6->sin6_addr;
-        connection->peer_port = ntohs(v6->sin6_port);
-    }
-    if (bytes == NULL)
-        return;
-    inet_ntop(address->sa_family, bytes, connection->peer_address, sizeof connection->peer_address);
-    // An IPv4 client of an IPv6 socket: applications and logs know it by its own address.
-    struct str text = str_of(connection->peer_address), mapped = STR("::ffff:");
-    if (str_starts(text, mapped) && strchr(text.data, '.') != NULL)
-        memmove(connection->peer_address, text.data + mapped.size, text.size - mapped.size + 1);
-}
-
 static void tell_connections(const struct http *http)
 {
     const struct scoreboard_map *map = http->setup->board;
@@ -69,15 +48,13 @@ static struct connection *connection_start(struct http *http, struct MHD_Connect
     if (connection == NULL)
         return NULL;
     connection->http = http;
-    connection->listener = http->accepting;
+    connection->listener = http->accepting->listener;
     connection->session = MHD_get_connection_transport(transport);
     connection->transport = transport;
     connection->fd =
         MHD_get_connection_info(transport, MHD_CONNECTION_INFO_CONNECTION_FD)->connect_fd;
-    const union MHD_ConnectionInfo *info =
-        MHD_get_connection_info(transport, MHD_CONNECTION_INFO_CLIENT_ADDRESS);
-    if (info != NULL && info->client_addr != NULL)
-        describe_peer(connection, info->client_addr);
+    http_client_know(connection, (const struct sockaddr *)&http->accepting->address,
+                     http->accepting->hidden);
     connection->next = http->connections;
     if (connection->next != NULL)
         connection->next->previous = connection;
@@ -228,14 +205,16 @@ int64_t http_timeout(struct http *http)
     return MHD_get_timeout64s(http->daemon);
 }
 
-void http_add(struct http *http, const struct listener *listener, int fd,
-              const struct sockaddr *address, socklen_t address_size, struct tls_session *session)
+void http_add(struct http *http, const struct tls_accepted *accepted)
 {
-    http->accepting = listener;
+    const struct sockaddr *address = (const struct sockaddr *)&accepted->address;
+    http->accepting = accepted;
     enum MHD_Result taken =
-        session != NULL ? MHD_add_connection_transport(http->daemon, fd, address, address_size,
-                                                       &http_tls_transport, session)
-                        : MHD_add_connection(http->daemon, fd, address, address_size);
+        accepted->session != NULL
+            ? MHD_add_connection_transport(http->daemon, accepted->fd, address,
+                                           accepted->address_size, &http_tls_transport,
+                                           accepted->session)
+            : MHD_add_connection(http->daemon, accepted->fd, address, accepted->address_size);
     if (taken != MHD_YES)
         log_debug("http", "a connection was not taken");
     http->accepting = NULL;

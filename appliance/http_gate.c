@@ -55,7 +55,13 @@ static int judge_length(struct request *request, struct str *detail)
     return PASSES;
 }
 
-static gate *const gates[] = {judge_count, judge_grammar, judge_length};
+static int judge_client(struct request *request, struct str *detail)
+{
+    (void)detail;
+    return request->disagrees ? REFUSAL_forwarded : PASSES;
+}
+
+static gate *const gates[] = {judge_count, judge_grammar, judge_client, judge_length};
 
 bool http_gate_passes(struct request *request, enum refusal *which, struct str *detail)
 {
@@ -74,6 +80,6 @@ void http_gate_tell(struct request *request, enum refusal which, struct str deta
 {
     unsigned status = refusal_status(which);
     request->refused = status != 0 ? status : request->refused;
-    refusals_tell(request->http->setup->refusals, which, str_of(request->connection->peer_address),
-                  detail, clock_milliseconds());
+    refusals_tell(request->http->setup->refusals, which, request->head.peer_address, detail,
+                  clock_milliseconds());
 }

@@ -128,6 +128,7 @@ static void fill_head(struct request *request)
         .peer_address = str_of(connection->peer_address),
         .peer_port = connection->peer_port,
         .endpoint = &connection->listener->endpoint,
+        .scheme = connection->listener->endpoint.scheme,
         .decoded_length = -1,
     };
 }

@@ -9,6 +9,7 @@
 #include "head.h"
 #include "http.h"
 #include "http_answer_priv.h"
+#include "http_client_priv.h"
 #include "http_exchange_priv.h"
 #include "http_gate_priv.h"
 #include "http_linger.h"
@@ -45,6 +46,7 @@ struct connection {
     struct exchange_watch *watches;
     struct MHD_UpgradeResponseHandle *upgraded; // it is another protocol's (http_upgrade.h)
     bool closes;                                // that has closed it
+    bool is_proxy;                              // a trusted one: it tells of its clients
     char peer_address[INET6_ADDRSTRLEN];
 };
 
@@ -88,15 +90,17 @@ struct request {
     struct http_upgrade upgrade; // under way where it has an owner
     struct buf joined;           // http_upgrade_join
     _Atomic enum expectation expectation;
-    const struct local *local;   // that answers it without the application; NULL: none
-    char id[REQUEST_ID_MAX + 1]; // request_id
-    _Atomic size_t id_size;      // 0: nobody has asked
-    int64_t began;               // monotonic nanoseconds, where somebody looks; else 0
-    unsigned refused;            // by us, with that status; 0: it was not
-    bool observed;               // its end has been told of
-    bool has_no_line;            // that could be read; what came of it is in line
-    size_t unread;               // bytes of it when it was refused
-    struct header headers[];     // as many as the limits allow
+    const struct local *local;             // that answers it without the application; NULL: none
+    char id[REQUEST_ID_MAX + 1];           // request_id
+    _Atomic size_t id_size;                // 0: nobody has asked
+    int64_t began;                         // monotonic nanoseconds, where somebody looks; else 0
+    unsigned refused;                      // by us, with that status; 0: it was not
+    bool observed;                         // its end has been told of
+    bool has_no_line;                      // that could be read; what came of it is in line
+    size_t unread;                         // bytes of it when it was refused
+    bool disagrees;                        // what its proxy tells does (forwarded.h)
+    char client_address[INET6_ADDRSTRLEN]; // that its proxy has told
+    struct header headers[]; // as many as the limits allow
 };
 
 struct http {
@@ -123,7 +127,7 @@ struct http {
     unsigned expecting;               // requests handed over without their body
     pthread_mutex_t expectation_lock; // for waiting only
     pthread_cond_t expectation_changed;
-    const struct listener *accepting; // of the connection that http_add is handing over
+    const struct tls_accepted *accepting; // the connection that http_add is handing over
     bool draining;
     bool patient; // draining, and idle connections are kept for a while
     _Atomic uint64_t id_prefix, id_seed, id_count; // of request_id
@@ -155,8 +159,9 @@ void http_upgrade_end(struct request *request);
 // http_tls.c: its object is a tls_session.
 extern const struct MHD_Transport http_tls_transport;
 
-// http_redirect.c: a request to LISTENER_REDIRECT, inside a callback: when its header section is
+// http_redirect.c: whether a request is for LISTENER_REDIRECT; and such a one, inside a callback: when its header section is
 // there, and when all of it is.
+bool http_redirect_wants(const struct request *request);
 enum MHD_Result http_redirect_begin(struct request *request);
 enum MHD_Result http_redirect_answer(struct request *request);
 

@@ -116,6 +116,13 @@ enum MHD_Result http_redirect_answer(struct request *request)
     return answer_challenge(request, token);
 }
 
+// Who has asked a trusted proxy over HTTPS is there already: sent on, it would come back here.
+bool http_redirect_wants(const struct request *request)
+{
+    return request->connection->listener->kind == LISTENER_REDIRECT &&
+           !http_client_is_secure(request);
+}
+
 static bool has_body(const struct request *request)
 {
     for (size_t i = 0; i < request->head.header_count; i++) {

@@ -343,19 +343,21 @@ static enum MHD_Result announce(struct request *request, const char *method, con
         .peer_address = str_of(connection->peer_address),
         .peer_port = connection->peer_port,
         .endpoint = &connection->listener->endpoint,
+        .scheme = connection->listener->endpoint.scheme,
         .tls = connection->session != NULL ? tls_session_facts(connection->session) : NULL,
         .decoded_length = -1,
     };
     if (take_line(request, method) < 0)
         return MHD_NO;
     MHD_get_connection_values_n(request->transport, MHD_HEADER_KIND, take_header, request);
+    http_client_find(request);
     enum refusal which;
     struct str detail;
     bool passes = http_gate_passes(request, &which, &detail);
     if (request->head.header_count > http->limits.headers)
         request->head.header_count = http->limits.headers;
     // A body that is too large is none that would be received.
-    if (connection->listener->kind == LISTENER_REDIRECT && (passes || which == REFUSAL_body))
+    if (http_redirect_wants(request) && (passes || which == REFUSAL_body))
         return http_redirect_begin(request);
     if (!passes) {
         http_gate_tell(request, which, detail);
@@ -413,7 +415,7 @@ static enum MHD_Result complete(struct request *request)
 {
     enum MHD_Result result;
     request->complete = true;
-    if (request->connection->listener->kind == LISTENER_REDIRECT)
+    if (http_redirect_wants(request))
         return http_redirect_answer(request);
     if (request->local != NULL && http_local_answer(request, &result))
         return result;

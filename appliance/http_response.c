@@ -365,7 +365,7 @@ static struct MHD_Response *make_response(struct request *request, const struct 
 
 const char *http_response_hsts(const struct request *request)
 {
-    return request->head.tls != NULL ? request->http->setup->hsts : NULL;
+    return http_client_is_secure(request) ? request->http->setup->hsts : NULL;
 }
 
 static void set_lines(struct request *request, struct MHD_Response *out)

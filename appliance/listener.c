@@ -93,6 +93,7 @@ static void settle(const struct listener_set *set, const struct listener_address
     struct endpoint *endpoint = &listener->endpoint;
     bool is_unix = endpoint->port == 0;
     listener->kind = listener_address_kind(address, is_unix, set->has_certificate);
+    listener->proxy_protocol = address->proxy_protocol;
     // A socket of systemd's for that very port.
     if (address->systemd && !address->says_kind && !is_unix && endpoint->port == set->redirect_port)
         listener->kind = LISTENER_REDIRECT;

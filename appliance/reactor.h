@@ -13,6 +13,7 @@ struct accesslog;          // accesslog.h
 struct files;              // files.h
 struct local;              // local.h
 struct reactor;            // opaque
+struct proxies;            // proxies.h
 struct refusals;           // refusals.h
 struct scoreboard_map;     // scoreboard.h
 struct stats_board;        // stats.h
@@ -35,6 +36,7 @@ enum client_verify { CLIENT_VERIFY_OFF, CLIENT_VERIFY_OPTIONAL, CLIENT_VERIFY_RE
 struct listener {
     int fd;
     enum listener_kind kind;
+    bool proxy_protocol;              // its connections begin with that header (proxy_header.h)
     enum client_verify client_verify; // of LISTENER_TLS
     uint16_t redirect_port;           // of LISTENER_REDIRECT: where HTTPS is
     struct endpoint endpoint;
@@ -66,6 +68,7 @@ struct reactor_setup {
         *board;                      // what is said of connections and requests. NULL: nobody looks
     struct stats_worker *stats;      // where is counted what happens; NULL: nobody looks
     struct stats_board *stats_board; // of all, where somebody wants charts (stats_turn); else NULL
+    const struct proxies *proxies;   // whose word on clients counts; NULL: nobody's
     struct refusals *refusals;       // is told of clients that are refused; NULL: nobody is
     struct accesslog *accesslog;     // is told of each request at its end; NULL: there is none
     bool request_ids;                // answers have X-Request-ID

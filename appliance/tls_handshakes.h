@@ -26,6 +26,7 @@ struct tls_accepted {
     int fd;
     struct sockaddr_storage address;
     socklen_t address_size;
+    bool hidden; // a trusted proxy has spoken for somebody of whom it does not tell who he is
     struct tls_session *session; // established
 };
 

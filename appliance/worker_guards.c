@@ -4,6 +4,7 @@
 #include <errno.h>
 
 #include "config.h"
+#include "proxies.h"
 #include "refusals.h"
 
 static struct http_limits limits_of(const struct config *config)
@@ -25,6 +26,13 @@ int worker_guards_open(struct worker_guards *guards, const struct config *config
     *guards = (struct worker_guards){.refusals = refusals_new(stats)};
     if (guards->refusals == NULL)
         return err_system(err, ENOMEM, "cannot watch clients");
+    const struct config_list *proxies = &config->trusted_proxies;
+    if (proxies->count > 0 &&
+        proxies_new(&guards->proxies, proxies->items, proxies->count, err) < 0) {
+        worker_guards_close(guards);
+        return -1;
+    }
+    setup->proxies = guards->proxies;
     setup->limits = limits_of(config);
     setup->refusals = guards->refusals;
     return 0;
@@ -33,5 +41,6 @@ int worker_guards_open(struct worker_guards *guards, const struct config *config
 void worker_guards_close(struct worker_guards *guards)
 {
     refusals_free(guards->refusals);
+    proxies_free(guards->proxies);
     *guards = (struct worker_guards){.refusals = NULL};
 }
