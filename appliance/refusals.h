@@ -3,6 +3,8 @@
 // baton.
 #pragma once
 
+#include <stdint.h>
+
 #include "str.h"
 
 struct refusals;     // opaque
