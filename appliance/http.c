@@ -14,6 +14,8 @@
 #include "cleanup.h"
 #include "clock.h"
 #include "http_priv.h"
+#include "limiter_address.h"
+#include "limiter_connections.h"
 #include "log.h"
 #include "scoreboard.h"
 
@@ -57,6 +59,16 @@ static void tell_connections(const struct http *http)
                               memory_order_relaxed);
 }
 
+// Where clients are limited by their addresses.
+static void count_peer(struct connection *connection, const struct sockaddr *address)
+{
+    const struct reactor_setup *setup = connection->http->setup;
+    if (setup->limiter == NULL && setup->limiter_connections == NULL)
+        return;
+    if (limiter_address_of(address, &connection->address))
+        limiter_connections_add(setup->limiter_connections, connection->address);
+}
+
 static struct connection *connection_start(struct http *http, struct MHD_Connection *transport)
 {
     struct connection *connection = calloc(1, sizeof *connection);
@@ -69,8 +81,10 @@ static struct connection *connection_start(struct http *http, struct MHD_Connect
         MHD_get_connection_info(transport, MHD_CONNECTION_INFO_CONNECTION_FD)->connect_fd;
     const union MHD_ConnectionInfo *info =
         MHD_get_connection_info(transport, MHD_CONNECTION_INFO_CLIENT_ADDRESS);
-    if (info != NULL && info->client_addr != NULL)
+    if (info != NULL && info->client_addr != NULL) {
         describe_peer(connection, info->client_addr);
+        count_peer(connection, info->client_addr);
+    }
     connection->next = http->connections;
     if (connection->next != NULL)
         connection->next->previous = connection;
@@ -92,6 +106,8 @@ static void connection_stop(struct connection *connection)
         http->connections = connection->next;
     http->connection_count--;
     tell_connections(http);
+    if (connection->peer_address[0] != '\0')
+        limiter_connections_remove(http->setup->limiter_connections, connection->address);
     http_exchange_end_watches(connection);
     // libmicrohttpd takes it out of the epoll set and closes it next.
     if (connection->lingers && http->linger != NULL)

@@ -45,7 +45,13 @@ static int judge_length(struct request *request, struct str *detail)
     return PASSES;
 }
 
-static gate *const gates[] = {judge_count, judge_target, judge_length};
+static int judge_rate(struct request *request, struct str *detail)
+{
+    (void)detail;
+    return http_rate_passes(request) ? PASSES : REFUSAL_rate;
+}
+
+static gate *const gates[] = {judge_count, judge_target, judge_rate, judge_length};
 
 bool http_gate_passes(struct request *request, enum refusal *which, struct str *detail)
 {
@@ -64,6 +70,6 @@ void http_gate_tell(struct request *request, enum refusal which, struct str deta
 {
     unsigned status = refusal_status(which);
     request->refused = status != 0 ? status : request->refused;
-    refusals_tell(request->http->setup->refusals, which,
-                  str_of(request->connection->peer_address), detail, clock_milliseconds());
+    refusals_tell(request->http->setup->refusals, which, str_of(request->connection->peer_address),
+                  detail, clock_milliseconds());
 }

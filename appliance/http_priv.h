@@ -41,6 +41,7 @@ struct connection {
     struct exchange_watch *watches;
     struct MHD_UpgradeResponseHandle *upgraded; // it is another protocol's (http_upgrade.h)
     bool closes;                                // that has closed it
+    uint64_t address; // of the peer (limiter_address.h), where one is limited by it
     char peer_address[INET6_ADDRSTRLEN];
 };
 
@@ -89,6 +90,7 @@ struct request {
     _Atomic size_t id_size;      // 0: nobody has asked
     int64_t began;               // monotonic nanoseconds, where somebody looks; else 0
     unsigned refused;            // by us, with that status; 0: it was not
+    uint32_t retry_after;        // seconds that it is told to wait for; 0: it is not
     bool observed;               // its end has been told of
     bool has_no_line;            // that could be read; what came of it is in line
     size_t unread;               // bytes of it when it was refused

@@ -17,6 +17,7 @@
 #include "http_linger.h"
 #include "http_upgrade.h"
 #include "log.h"
+#include "reactor_door_priv.h"
 #include "stats.h"
 #include "tls_context.h"
 #include "tls_handshakes.h"
@@ -151,6 +152,7 @@ static int open_tls(struct reactor *reactor, struct err *err)
                                          .epoll_fd = reactor->epoll_fd,
                                          .established = take_established,
                                          .stats = reactor->setup->stats,
+                                         .counts = reactor->setup->limiter_connections,
                                          .wake = wake,
                                          .owner = reactor};
     if (reactor->setup->tls < 0)
@@ -329,7 +331,8 @@ static void accept_some(struct reactor *reactor, const struct listener *listener
                               &accepted.address_size, SOCK_NONBLOCK | SOCK_CLOEXEC);
         if (accepted.fd >= 0) {
             stats_count(reactor->setup->stats, STATS_connections, 1);
-            add(reactor, &accepted);
+            if (reactor_door_admits(reactor->setup, reactor->linger, &accepted))
+                add(reactor, &accepted);
             continue;
         }
         if (errno == EAGAIN)

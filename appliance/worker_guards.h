@@ -9,6 +9,7 @@ struct config;
 
 struct worker_guards {
     struct refusals *refusals;
+    struct limiter_connections *connections; // NULL: any number of an address
 };
 
 // In a worker, before its reactor is made; fills in what the setup has of it. stats: where refusals

@@ -251,8 +251,8 @@ static bool is_shown(const struct config *config)
 int worker_services_open(struct worker_services *services, const struct inherit *inherit,
                          struct reactor_setup *setup, struct err *err)
 {
-    *services = (struct worker_services){
-        .stats = is_shown(inherit->config) ? inherit->stats : NULL};
+    *services =
+        (struct worker_services){.stats = is_shown(inherit->config) ? inherit->stats : NULL};
     open_health(services, inherit);
     open_metrics(services, inherit);
     if (open_logs(services, inherit, err) < 0 || open_status_page(services, inherit, err) < 0 ||
@@ -262,6 +262,7 @@ int worker_services_open(struct worker_services *services, const struct inherit 
         return -1;
     }
     setup->stats = services->stats;
+    setup->limiter = inherit->limiter;
     setup->stats_board = inherit->config->status_page != NULL ? inherit->stats_board : NULL;
     setup->accesslog = services->accesslog;
     setup->request_ids = inherit->config->request_id;

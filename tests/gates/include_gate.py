@@ -19,13 +19,13 @@ import source
 # The appliance's layers, lowest first; a module (x.c, x.h and x_*.c, x_*.h) includes nothing of a
 # higher one. A contract is a header between layers: what is behind it lies higher than itself.
 LAYERS = {
-    "base": {"err", "check", "cleanup", "clock", "buf", "head", "json", "str", "log", "banned", "mask", "near", "network",
+    "base": {"err", "check", "cleanup", "clock", "buf", "head", "json", "str", "log", "banned", "mask", "near", "network", "siphash",
              "text_file", "utf8",
              "version"},
     "contract": {"request.h", "reactor.h", "runtime.h", "pool.h", "tls_facts.h", "exchange.h", "local.h", "websocket.h",
                  "http_compress.h"},
     "system": {"accesslog_format", "archive", "cgroup", "compress", "config", "control", "crash", "errand", "files_route", "identity", "ipc", "jail",
-               "listener", "mount", "notify", "pid_file", "scoreboard", "signals", "sink", "spool", "status",
+               "limiter", "listener", "mount", "notify", "pid_file", "scoreboard", "signals", "sink", "spool", "status",
                "stats", "title", "unix_socket", "watch"},
     "protocol": {"accesslog", "files", "health", "http", "local_text", "metrics", "pool", "reactor", "refusals", "request",
                  "status_page", "tls", "websocket"},

@@ -1,0 +1,52 @@
+// reactor_door.c - connections that are not let in: their address has as many as it may have.
+#include "reactor_door_priv.h"
+
+#include <arpa/inet.h>
+#include <netinet/in.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include "clock.h"
+#include "http_linger.h"
+#include "limiter_connections.h"
+#include "refusals.h"
+
+static const char answer[] = "HTTP/1.1 503 Service Unavailable\r\nConnection: close\r\n"
+                             "Content-Type: text/plain; charset=utf-8\r\n"
+                             "Retry-After: 10\r\nContent-Length: 24\r\n\r\n"
+                             "503 Service Unavailable\n";
+
+// Of those whose answer a reset would lose, no more than half stay for a while: others need it, too.
+static void answer_and_close(int fd, struct http_linger *linger)
+{
+    ssize_t ignored = send(fd, answer, sizeof answer - 1, MSG_NOSIGNAL | MSG_DONTWAIT);
+    (void)ignored;
+    if (http_linger_count(linger) < HTTP_LINGER_MAX / 2)
+        http_linger_add(linger, fd, clock_milliseconds());
+}
+
+static struct str text_of(const struct sockaddr_storage *address, char out[static INET6_ADDRSTRLEN])
+{
+    const void *bytes = &((const struct sockaddr_in *)(const void *)address)->sin_addr;
+    if (address->ss_family == AF_INET6)
+        bytes = &((const struct sockaddr_in6 *)(const void *)address)->sin6_addr;
+    return str_of(inet_ntop(address->ss_family, bytes, out, INET6_ADDRSTRLEN) != NULL ? out : "");
+}
+
+bool reactor_door_admits(const struct reactor_setup *setup, struct http_linger *linger,
+                         const struct tls_accepted *accepted)
+{
+    char client[INET6_ADDRSTRLEN];
+    // Who looks after the server is not to be kept out by who attacks it.
+    if (setup->limiter_connections == NULL || accepted->listener->kind == LISTENER_METRICS ||
+        limiter_connections_admits(setup->limiter_connections,
+                                   (const struct sockaddr *)&accepted->address))
+        return true;
+    refusals_tell(setup->refusals, REFUSAL_address, text_of(&accepted->address, client), STR(""),
+                  clock_milliseconds());
+    // A handshake would cost more than anything else that it could ask for.
+    if (accepted->listener->kind != LISTENER_TLS)
+        answer_and_close(accepted->fd, linger);
+    close(accepted->fd);
+    return false;
+}
