@@ -8,9 +8,9 @@
 //
 // That an address has one place only, however many processes see it first at the same moment: times
 // in a place only grow as long as a place is free or its debt paid, and all look for the place with
-// the least one, the first of those. Who finds another place than the one where the address was just
-// put has read a time there that is no more, and its compare-and-swap fails. Where all places are
-// taken by debtors, an address may get two: that lets a burst more through.
+// the least one, the first of those. Who finds another place than the one where the address was
+// just put has read a time there that is no more, and its compare-and-swap fails. Where all places
+// are taken by debtors, an address may get two: that lets a burst more through.
 #include "limiter.h"
 
 #include <errno.h>

@@ -6,11 +6,11 @@
 // "1/s"), and is let through as long as the debt is no more than the burst's.
 //
 // Memory is bounded (LIMITER_ADDRESSES). A new address takes the place of the one that is least in
-// debt among eight, chosen by a hash with a secret key. So an address at its limit is forgotten only
-// when seven others beside it are as much in debt, and nobody outside can tell which those would be;
-// whoever commands that many addresses is not stopped by any limit per address. Whoever is forgotten
-// has no debt: a full table lets more through, and refuses nobody for what others did. Two addresses
-// are taken for one with a probability of 1 in 130,000 while all places are taken.
+// debt among eight, chosen by a hash with a secret key. So an address at its limit is forgotten
+// only when seven others beside it are as much in debt, and nobody outside can tell which those
+// would be; whoever commands that many addresses is not stopped by any limit per address. Whoever
+// is forgotten has no debt: a full table lets more through, and refuses nobody for what others did.
+// Two addresses are taken for one with a probability of 1 in 130,000 while all places are taken.
 #pragma once
 
 #include <stdint.h>

@@ -32,7 +32,7 @@ void limiter_connections_free(struct limiter_connections *connections);
 bool limiter_connections_admits(const struct limiter_connections *connections,
                                 const struct sockaddr *address);
 
-// One of that address (limiter_address.h) was opened; and it has ended. One that passes from hand to
-// hand is counted by each in turn.
+// One of that address (limiter_address.h) was opened; and it has ended. One that passes from hand
+// to hand is counted by each in turn.
 void limiter_connections_add(struct limiter_connections *connections, uint64_t address);
 void limiter_connections_remove(struct limiter_connections *connections, uint64_t address);

@@ -16,7 +16,8 @@ static const char answer[] = "HTTP/1.1 503 Service Unavailable\r\nConnection: cl
                              "Retry-After: 10\r\nContent-Length: 24\r\n\r\n"
                              "503 Service Unavailable\n";
 
-// Of those whose answer a reset would lose, no more than half stay for a while: others need it, too.
+// A reset would lose the answer. No more than half of those who linger are ours: others need it,
+// too.
 static void answer_and_close(int fd, struct http_linger *linger)
 {
     ssize_t ignored = send(fd, answer, sizeof answer - 1, MSG_NOSIGNAL | MSG_DONTWAIT);

@@ -9,7 +9,7 @@ struct siphash_key {
     uint64_t low, high; // the 16 bytes of the key as two little-endian numbers
 };
 
-// A key that nobody can guess; early in a machine's life it may be a worse one, rather than to wait.
+// A key that nobody can guess; early in a machine's life it may be a worse one, as none waits.
 struct siphash_key siphash_draw_key(void);
 
 uint64_t siphash(const struct siphash_key *key, const void *data, size_t size);

@@ -1,5 +1,5 @@
-// test_siphash.c - the vectors of the reference implementation: the key is 00 01 ... 0f, the input of
-// vector n is n bytes 00 01 02 ...
+// test_siphash.c - the vectors of the reference implementation: the key is 00 01 ... 0f, the input
+// of vector n is n bytes 00 01 02 ...
 #include "siphash.h"
 
 #include "unit.h"
