@@ -14,6 +14,7 @@
 #include "config_mount.h"
 #include "files_route.h"
 #include "jail.h"
+#include "limiter_rate.h"
 #include "listener_address.h"
 #include "near.h"
 #include "proxies.h"

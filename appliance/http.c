@@ -13,6 +13,8 @@
 #include "cleanup.h"
 #include "clock.h"
 #include "http_priv.h"
+#include "limiter_address.h"
+#include "limiter_connections.h"
 #include "log.h"
 #include "scoreboard.h"
 #include "tls_handshakes.h"
@@ -42,6 +44,16 @@ static void tell_connections(const struct http *http)
                               memory_order_relaxed);
 }
 
+// Where clients are limited by their addresses.
+static void count_peer(struct connection *connection, const struct sockaddr *address)
+{
+    const struct reactor_setup *setup = connection->http->setup;
+    if (setup->limiter == NULL && setup->limiter_connections == NULL)
+        return;
+    if (limiter_address_of(address, &connection->address))
+        limiter_connections_add(setup->limiter_connections, connection->address);
+}
+
 static struct connection *connection_start(struct http *http, struct MHD_Connection *transport)
 {
     struct connection *connection = calloc(1, sizeof *connection);
@@ -55,6 +67,7 @@ static struct connection *connection_start(struct http *http, struct MHD_Connect
         MHD_get_connection_info(transport, MHD_CONNECTION_INFO_CONNECTION_FD)->connect_fd;
     http_client_know(connection, (const struct sockaddr *)&http->accepting->address,
                      http->accepting->hidden);
+    count_peer(connection, (const struct sockaddr *)&http->accepting->address);
     connection->next = http->connections;
     if (connection->next != NULL)
         connection->next->previous = connection;
@@ -78,6 +91,8 @@ static void connection_stop(struct connection *connection)
     http->connection_count--;
     tell_connections(http);
     http_time_end(connection);
+    if (connection->peer_address[0] != '\0')
+        limiter_connections_remove(http->setup->limiter_connections, connection->address);
     http_exchange_end_watches(connection);
     // libmicrohttpd takes it out of the epoll set and closes it next.
     if (connection->lingers && http->linger != NULL)

@@ -25,7 +25,8 @@ void http_client_find(struct request *request)
     request->disagrees = false;
     if (!connection->is_proxy)
         return;
-    size_t count = head->header_count < HEADER_LIMIT ? head->header_count : HEADER_LIMIT;
+    size_t most = request->http->limits.headers;
+    size_t count = head->header_count < most ? head->header_count : most;
     forwarded_read(&told, head->headers, count, connection->http->setup->proxies);
     if (told.malformed)
         refusals_tell(connection->http->setup->refusals, REFUSAL_forwarded_ignored,

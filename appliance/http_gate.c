@@ -61,7 +61,13 @@ static int judge_client(struct request *request, struct str *detail)
     return request->disagrees ? REFUSAL_forwarded : PASSES;
 }
 
-static gate *const gates[] = {judge_count, judge_grammar, judge_client, judge_length};
+static int judge_rate(struct request *request, struct str *detail)
+{
+    (void)detail;
+    return http_rate_passes(request) ? PASSES : REFUSAL_rate;
+}
+
+static gate *const gates[] = {judge_count, judge_grammar, judge_client, judge_rate, judge_length};
 
 bool http_gate_passes(struct request *request, enum refusal *which, struct str *detail)
 {

@@ -47,6 +47,7 @@ struct connection {
     struct MHD_UpgradeResponseHandle *upgraded; // it is another protocol's (http_upgrade.h)
     bool closes;                                // that has closed it
     bool is_proxy;                              // a trusted one: it tells of its clients
+    uint64_t address; // of the peer (limiter_address.h), where one is limited by it
     char peer_address[INET6_ADDRSTRLEN];
 };
 
@@ -97,10 +98,11 @@ struct request {
     unsigned refused;                      // by us, with that status; 0: it was not
     bool observed;                         // its end has been told of
     bool has_no_line;                      // that could be read; what came of it is in line
+    uint32_t retry_after;                  // seconds that it is told to wait for; 0: it is not
     size_t unread;                         // bytes of it when it was refused
     bool disagrees;                        // what its proxy tells does (forwarded.h)
     char client_address[INET6_ADDRSTRLEN]; // that its proxy has told
-    struct header headers[]; // as many as the limits allow
+    struct header headers[];               // as many as the limits allow
 };
 
 struct http {

@@ -116,6 +116,7 @@ static void request_release(struct request *request)
     request->id_size = 0;
     request->began = 0;
     request->refused = 0;
+    request->retry_after = 0;
     request->has_no_line = request->observed = false;
     request->unread = 0;
     free(request->exchange.piece);
@@ -361,6 +362,10 @@ static enum MHD_Result announce(struct request *request, const char *method, con
         return http_redirect_begin(request);
     if (!passes) {
         http_gate_tell(request, which, detail);
+        read_framing(request, &expects);
+        // Answered by complete(), which lets the connection go on.
+        if (which == REFUSAL_rate && !has_body(request))
+            return MHD_YES;
         return http_respond_plain(request, refusal_status(which));
     }
     read_framing(request, &expects);
@@ -415,6 +420,8 @@ static enum MHD_Result complete(struct request *request)
 {
     enum MHD_Result result;
     request->complete = true;
+    if (request->refused != 0)
+        return http_respond_plain(request, request->refused);
     if (http_redirect_wants(request))
         return http_redirect_answer(request);
     if (request->local != NULL && http_local_answer(request, &result))
@@ -466,7 +473,7 @@ static void count_served(struct http *http, const struct request *request)
     if (setup->board != NULL && setup->board->board != NULL)
         atomic_store_explicit(&setup->board->board->requests, http->answered, memory_order_relaxed);
     // What the application has no part in does not wear it out.
-    if (request->local != NULL)
+    if (request->local != NULL || request->refused != 0)
         return;
     http->served++;
     if (http->served == setup->request_limit)

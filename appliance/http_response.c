@@ -517,6 +517,8 @@ static struct MHD_Response *plain_response(struct request *request, unsigned sta
         MHD_add_response_header(out, "Strict-Transport-Security", hsts);
     if (out != NULL && request->http->setup->request_ids)
         MHD_add_response_header(out, "X-Request-ID", terminated_id(request));
+    if (out != NULL)
+        http_rate_tell_client(request, out);
     return out;
 }
 

@@ -10,6 +10,7 @@
 struct archive;
 struct config;
 struct jail;
+struct limiter;
 struct listener;
 struct runtime;
 struct scoreboard_map;
@@ -32,6 +33,7 @@ struct inherit {
     struct sink_target *log, *access_log; // where lines go: the process's own copies
     struct stats_board *stats_board;      // of all; NULL: nobody looks
     struct stats_worker *stats;           // our entry there
+    struct limiter *limiter;              // of requests, which all share; NULL: none
     uint32_t luck;                        // a random number
     const struct config *config;
     const struct archive *archive; // NULL: none

@@ -20,6 +20,7 @@
 #include "log.h"
 #include "proxy_intake.h"
 #include "refusals.h"
+#include "reactor_door_priv.h"
 #include "stats.h"
 #include "tls_context.h"
 #include "tls_handshakes.h"
@@ -153,6 +154,7 @@ static int open_tls(struct reactor *reactor, struct err *err)
                                          .epoll_fd = reactor->epoll_fd,
                                          .established = take_established,
                                          .stats = reactor->setup->stats,
+                                         .counts = reactor->setup->limiter_connections,
                                          .wake = wake,
                                          .owner = reactor};
     if (reactor->setup->tls < 0)
@@ -353,6 +355,8 @@ static void take_shortage(struct reactor *reactor)
 // A connection is to begin, whose address is the client's as far as we can know it.
 static void admit(struct reactor *reactor, const struct tls_accepted *accepted)
 {
+    if (!reactor_door_admits(reactor->setup, reactor->linger, accepted))
+        return;
     if (accepted->listener->kind == LISTENER_TLS) {
         // Whoever connects once the supervisor has said that certificates were replaced, gets the
         // new ones, though what tells us may stand behind this connection in our events.

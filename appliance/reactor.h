@@ -9,17 +9,19 @@
 #include "err.h"
 #include "request.h"
 
-struct accesslog;          // accesslog.h
-struct files;              // files.h
-struct local;              // local.h
-struct reactor;            // opaque
-struct proxies;            // proxies.h
-struct refusals;           // refusals.h
-struct scoreboard_map;     // scoreboard.h
-struct stats_board;        // stats.h
-struct stats_worker;       // stats.h
-struct spool_limits;       // spool.h
-struct websocket_settings; // websocket.h
+struct accesslog;           // accesslog.h
+struct files;               // files.h
+struct limiter;             // limiter.h
+struct limiter_connections; // limiter_connections.h
+struct local;               // local.h
+struct reactor;             // opaque
+struct proxies;             // proxies.h
+struct refusals;            // refusals.h
+struct scoreboard_map;      // scoreboard.h
+struct stats_board;         // stats.h
+struct stats_worker;        // stats.h
+struct spool_limits;        // spool.h
+struct websocket_settings;  // websocket.h
 
 // What is spoken on a listening socket.
 enum listener_kind {
@@ -70,9 +72,11 @@ struct reactor_setup {
     struct stats_board *stats_board; // of all, where somebody wants charts (stats_turn); else NULL
     const struct proxies *proxies;   // whose word on clients counts; NULL: nobody's
     struct refusals *refusals;       // is told of clients that are refused; NULL: nobody is
-    struct accesslog *accesslog;     // is told of each request at its end; NULL: there is none
-    bool request_ids;                // answers have X-Request-ID
-    const struct local *locals;      // requests that are answered without the application; in order
+    struct limiter *limiter;         // of requests of an address; NULL: any
+    struct limiter_connections *limiter_connections; // of an address; NULL: any
+    struct accesslog *accesslog; // is told of each request at its end; NULL: there is none
+    bool request_ids;            // answers have X-Request-ID
+    const struct local *locals;  // requests that are answered without the application; in order
     size_t local_count;
     struct files *files; // for files that applications name in fields of their answers; NULL: they
                          // are sent as they are

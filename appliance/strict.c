@@ -27,17 +27,16 @@ enum {
 #define DIGIT (BOTH | HEX)
 
 static const unsigned char classes[256] = {
-    ['\t'] = VALUE,        [' '] = VALUE,        ['!'] = BOTH,  ['"'] = MARK,
-    ['#'] = VALUE | TOKEN, ['$'] = BOTH,         ['%'] = SIGN,  ['&'] = BOTH,
-    ['\''] = BOTH,         ['('] = DELIM,        [')'] = DELIM, ['*'] = BOTH,
-    ['+'] = BOTH,          [','] = MARK,         ['-'] = BOTH,  ['.'] = BOTH,
-    ['/'] = MARK,          ['0' ... '9'] = DIGIT, [':'] = MARK,  [';'] = DELIM,
-    ['<'] = MARK,          ['='] = DELIM,        ['>'] = MARK,  ['?'] = MARK,
-    ['@'] = MARK,          ['A' ... 'F'] = DIGIT, ['G' ... 'Z'] = BOTH,
-    ['['] = MARK,          ['\\'] = MARK,        [']'] = MARK,  ['^'] = SIGN,
-    ['_'] = BOTH,          ['`'] = SIGN,         ['a' ... 'f'] = DIGIT,
-    ['g' ... 'z'] = BOTH,  ['{'] = MARK,         ['|'] = SIGN,  ['}'] = MARK,
-    ['~'] = BOTH,          [0x80 ... 0xff] = VALUE,
+    ['\t'] = VALUE,        [' '] = VALUE,         ['!'] = BOTH,         ['"'] = MARK,
+    ['#'] = VALUE | TOKEN, ['$'] = BOTH,          ['%'] = SIGN,         ['&'] = BOTH,
+    ['\''] = BOTH,         ['('] = DELIM,         [')'] = DELIM,        ['*'] = BOTH,
+    ['+'] = BOTH,          [','] = MARK,          ['-'] = BOTH,         ['.'] = BOTH,
+    ['/'] = MARK,          ['0' ... '9'] = DIGIT, [':'] = MARK,         [';'] = DELIM,
+    ['<'] = MARK,          ['='] = DELIM,         ['>'] = MARK,         ['?'] = MARK,
+    ['@'] = MARK,          ['A' ... 'F'] = DIGIT, ['G' ... 'Z'] = BOTH, ['['] = MARK,
+    ['\\'] = MARK,         [']'] = MARK,          ['^'] = SIGN,         ['_'] = BOTH,
+    ['`'] = SIGN,          ['a' ... 'f'] = DIGIT, ['g' ... 'z'] = BOTH, ['{'] = MARK,
+    ['|'] = SIGN,          ['}'] = MARK,          ['~'] = BOTH,         [0x80 ... 0xff] = VALUE,
 };
 
 static bool is(char c, int class)

@@ -16,6 +16,7 @@
 #include "check.h"
 #include "clock.h"
 #include "config.h"
+#include "limiter.h"
 #include "log.h"
 #include "notify.h"
 #include "pid_file.h"
@@ -395,6 +396,7 @@ static int open_resources(struct supervisor *supervisor, struct err *err)
     fill_standard_descriptors();
     raise_file_limit();
     if (supervisor_open_logs(supervisor, err) < 0 || supervisor_open_stats(supervisor, err) < 0 ||
+        limiter_open(&supervisor->limiter, config->rate_limit, err) < 0 ||
         supervisor_open_tls(supervisor, err) < 0)
         return -1;
     // Before the application is loaded for the first time: no change is missed.
@@ -462,6 +464,7 @@ int supervisor_run(const struct supervisor_setup *setup, struct err *err)
     listener_set_fini(&supervisor.listeners);
     supervisor_free_slots(&supervisor);
     stats_board_free(supervisor.stats);
+    limiter_free(supervisor.limiter);
     if (supervisor.result < 0)
         *err = supervisor.failure;
     else

@@ -55,6 +55,7 @@ struct supervisor {
     struct sink_target log, access_log;
     int streams[2]; // standard output and error as they were; -1: none
     struct stats_board *stats;
+    struct limiter *limiter; // of requests; NULL: none
     struct jail jail;
     struct control *control; // NULL: none
     size_t control_polls;    // behind those of the slots

@@ -64,6 +64,7 @@ static _Noreturn void become_worker(struct supervisor *supervisor, struct slot *
         .access_log = &supervisor->access_log,
         .stats_board = supervisor->stats,
         .stats = slot->stats,
+        .limiter = supervisor->limiter,
         .luck = slot->child.luck,
         .config = setup->config,
         .archive = setup->archive,

@@ -11,6 +11,8 @@
 
 #include "check.h"
 #include "clock.h"
+#include "limiter_address.h"
+#include "limiter_connections.h"
 #include "log.h"
 #include "stats.h"
 
@@ -109,12 +111,20 @@ static bool watch(struct tls_handshakes *handshakes, struct handshake *handshake
     return epoll_ctl(handshakes->setup.epoll_fd, operation, handshake->accepted.fd, &event) == 0;
 }
 
+static uint64_t address_of(const struct handshake *handshake)
+{
+    const struct sockaddr_storage *address = &handshake->accepted.address;
+    uint64_t number;
+    return limiter_address_of((const struct sockaddr *)address, &number) ? number : 0;
+}
+
 // Out of the list; what it holds is the caller's. Its memory stays until the end of the turn.
 static void forget(struct tls_handshakes *handshakes, struct handshake *handshake)
 {
     *(handshake->older != NULL ? &handshake->older->newer : &handshakes->oldest) = handshake->newer;
     *(handshake->newer != NULL ? &handshake->newer->older : &handshakes->newest) = handshake->older;
     handshakes->count--;
+    limiter_connections_remove(handshakes->setup.counts, address_of(handshake));
     tls_context_drop(handshake->context);
     handshake->state = STATE_DEAD;
     handshake->next = handshakes->dead;
@@ -337,6 +347,7 @@ void tls_handshakes_add(struct tls_handshakes *handshakes, struct tls_context *c
     *(handshakes->newest != NULL ? &handshakes->newest->newer : &handshakes->oldest) = handshake;
     handshakes->newest = handshake;
     handshakes->count++;
+    limiter_connections_add(handshakes->setup.counts, address_of(handshake));
     if (!watch(handshakes, handshake, EPOLLIN))
         end(handshakes, handshake);
 }

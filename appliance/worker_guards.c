@@ -4,6 +4,7 @@
 #include <errno.h>
 
 #include "config.h"
+#include "limiter_connections.h"
 #include "proxies.h"
 #include "refusals.h"
 
@@ -20,6 +21,18 @@ static struct http_limits limits_of(const struct config *config)
     };
 }
 
+static int open_connections(struct worker_guards *guards, const struct config *config,
+                            struct err *err)
+{
+    struct limiter_connections_setup setup = {
+        .each = (unsigned)config->max_connections_per_ip,
+        .all = (unsigned)config->backpressure,
+        .exempt = config->trusted_proxies.items,
+        .exempt_count = config->trusted_proxies.count,
+    };
+    return setup.each == 0 ? 0 : limiter_connections_new(&guards->connections, &setup, err);
+}
+
 int worker_guards_open(struct worker_guards *guards, const struct config *config,
                        struct stats_worker *stats, struct reactor_setup *setup, struct err *err)
 {
@@ -33,13 +46,19 @@ int worker_guards_open(struct worker_guards *guards, const struct config *config
         return -1;
     }
     setup->proxies = guards->proxies;
+    if (open_connections(guards, config, err) < 0) {
+        worker_guards_close(guards);
+        return -1;
+    }
     setup->limits = limits_of(config);
+    setup->limiter_connections = guards->connections;
     setup->refusals = guards->refusals;
     return 0;
 }
 
 void worker_guards_close(struct worker_guards *guards)
 {
+    limiter_connections_free(guards->connections);
     refusals_free(guards->refusals);
     proxies_free(guards->proxies);
     *guards = (struct worker_guards){.refusals = NULL};

@@ -9,7 +9,8 @@ struct config;
 
 struct worker_guards {
     struct refusals *refusals;
-    struct proxies *proxies; // NULL: none
+    struct proxies *proxies;                 // NULL: none
+    struct limiter_connections *connections; // NULL: any number of an address
 };
 
 // In a worker, before its reactor is made; fills in what the setup has of it. stats: where refusals

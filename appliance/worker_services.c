@@ -262,6 +262,7 @@ int worker_services_open(struct worker_services *services, const struct inherit 
         return -1;
     }
     setup->stats = services->stats;
+    setup->limiter = inherit->limiter;
     setup->stats_board = inherit->config->status_page != NULL ? inherit->stats_board : NULL;
     setup->accesslog = services->accesslog;
     setup->request_ids = inherit->config->request_id;

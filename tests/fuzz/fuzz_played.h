@@ -132,10 +132,11 @@ static inline void played_pieces(struct played *played, struct request *request,
     must(source != NULL);
     played->bodies++;
     *source = (struct played_source){played, PLAYED_PIECES, kind == 'c'};
-    played_respond(request, (struct response){.content_length = kind == 'l' ? PLAYED_PIECES * 13 : -1,
-                                              .source = &next,
-                                              .release = played_drop,
-                                              .owner = source});
+    played_respond(request,
+                   (struct response){.content_length = kind == 'l' ? PLAYED_PIECES * 13 : -1,
+                                     .source = &next,
+                                     .release = played_drop,
+                                     .owner = source});
 }
 
 static inline void played_file(struct request *request)
@@ -200,8 +201,7 @@ static inline void played_open(struct played_exchange *exchange)
     static const struct websocket_events events = {played_note, played_note};
     struct err err;
     played_head(exchange->request);
-    exchange->websocket =
-        websocket_accept(exchange->request, STR(""), &events, exchange, &err);
+    exchange->websocket = websocket_accept(exchange->request, STR(""), &events, exchange, &err);
     if (exchange->websocket == NULL)
         exchange_end(exchange->request, true);
     exchange->request = NULL;
