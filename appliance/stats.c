@@ -6,11 +6,18 @@
 #include <errno.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <time.h>
 
 #include "stats_threads.h"
 
-// A worker that writes where it has no business makes nobody wait for ever.
-enum { READS_MAX = 1000 };
+// A worker that writes where it has no business makes nobody wait for ever. The supervisor may have
+// lost the processor in the midst of a change, so whoever has met with it a few times lets others
+// run.
+enum {
+    READS_MAX = 2000,
+    READS_AT_ONCE = 20,
+    READS_PAUSE = 100000, // nanoseconds
+};
 
 const int64_t stats_bucket_ends[STATS_BUCKETS - 1] = {
     500000,    1000000,   2500000,   5000000,    10000000,   25000000,   50000000,
@@ -48,6 +55,13 @@ void stats_change_end(struct stats_board *board)
 static uint32_t begin_reading(const struct stats_board *board)
 {
     return atomic_load(&board->changing);
+}
+
+// Before another attempt, the first of which is number 0.
+static void await_change(int attempt)
+{
+    if (attempt >= READS_AT_ONCE)
+        nanosleep(&(struct timespec){.tv_nsec = READS_PAUSE}, NULL);
 }
 
 static bool is_unchanged(const struct stats_board *board, uint32_t before)
@@ -159,6 +173,7 @@ void stats_sum(const struct stats_board *board, unsigned number, struct stats_su
         sum_once(board, number, out);
         if (is_unchanged(board, before))
             return;
+        await_change(i);
     }
 }
 
