@@ -3,8 +3,8 @@
 
 Each attack of attackers.py: wrk asks a worker for so many seconds (10), then as long while the attackers are at work.
 Writes the table into build/attack/table.md as it goes on, and prints it. Ends with status 1 if a worker was replaced,
-took more memory than its limits allow, kept descriptors, or gave a wrong answer to wrk; throughput and times are for the
-reader.
+took more memory than its limits allow, kept descriptors, or gave a wrong answer to wrk; throughput and times are for
+the reader.
 """
 
 import argparse
@@ -74,7 +74,8 @@ def attack(serve, folder, name, seconds):
     except AssertionError:
         problems.append(f"{name}: {attacked.server.descriptors(attacked.worker)} descriptors, before {descriptors}")
     cells = [f"{name}: {scenario.text}", f"{rate_alone:.0f}", f"{rate:.0f}", f"{rate / rate_alone:.0%}",
-             f"{p99_alone:.1f}", f"{p99:.1f}", f"{grown / 1024:.1f}", f"{most / 1024:.0f}", words(counts), words(attacked.refusals())]
+             f"{p99_alone:.1f}", f"{p99:.1f}", f"{grown / 1024:.1f}", f"{most / 1024:.0f}", words(counts),
+             words(attacked.refusals())]
     return f"| {' | '.join(cells)} |", problems
 
 
