@@ -21,6 +21,8 @@ usage() {
   bench            the scorecard: limpet beside nginx, gunicorn, uwsgi and uvicorn (--help: its options)
   soak [SECONDS]   workers come and go in every way under load, each way for so long (60): no request may be lost
                    (--tls: over TLS; --async: an ASGI application, and a day in miniature)
+  attack [SECONDS] [NAME...]  what clients get from a server under attack, each attack or those named for so long (10);
+                   the table goes into build/attack/table.md
   clean            remove build/ (the cache of parts in ~/.cache/limpet stays)
 
 Without a verb: build. What the machine lacks is installed by apt (as root or by sudo).
@@ -46,7 +48,7 @@ case $verb in
     build | check | clean) [ $# -eq 0 ] || die "$verb takes no $1" ;;
 esac
 case $verb in
-    build | run | test | test-cpython | test-dependencies | test-fresh | test-tls | check | fuzz | bench | soak | clean)
+    build | run | test | test-cpython | test-dependencies | test-fresh | test-tls | check | fuzz | bench | soak | attack | clean)
         "verb_${verb/-/_}" "$@"
         ;;
     help | --help | -h) usage ;;

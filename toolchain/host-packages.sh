@@ -1,6 +1,6 @@
 #!/bin/bash
 # host-packages.sh GROUP... - install the Debian packages that a verb needs and the machine lacks.
-# Groups: build, check, test, dependencies, browser, tls, bench, fuzz. Uses sudo when not root; does nothing when all
+# Groups: build, check, test, dependencies, browser, tls, bench, attack, fuzz. Uses sudo when not root; does nothing when all
 # are there.
 # The lists are read by name:
 # shellcheck disable=SC2034
@@ -16,6 +16,7 @@ packages_browser="chromium chromium-driver python3-selenium"
 packages_tls="testssl.sh openssl procps bsdextrautils pebble certbot"
 packages_bench="wrk nginx-light gunicorn uwsgi-core uwsgi-plugin-python3 uvicorn python3-uvloop python3-httptools
     linux-perf strace valgrind binutils util-linux openssl python3"
+packages_attack="wrk util-linux procps python3"
 packages_fuzz="clang libclang-rt-dev zlib1g-dev libzstd-dev"
 
 missing=()

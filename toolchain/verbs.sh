@@ -159,6 +159,13 @@ verb_soak() {
     BINARY_UNDER_TEST=$out/limpet /usr/bin/python3 -m pytest -q -p no:cacheprovider tests/soak --seconds "$seconds" "$@"
 }
 
+# Attacks on a worker that has clients to serve, each for so long; and those named, else all.
+verb_attack() {
+    toolchain/host-packages.sh build test attack
+    build_native
+    /usr/bin/python3 -B tests/attack/attack.py "$out/limpet" "$@"
+}
+
 # The README's two commands in fresh chroots of the Debian releases that we promise.
 verb_test_fresh() {
     local suite

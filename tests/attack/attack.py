@@ -1,9 +1,10 @@
 #!/usr/bin/python3
 """attack.py BINARY [SECONDS] [NAME...] - what clients get from a server that is attacked, and what the attack costs.
 
-Each attack of attackers.py: wrk asks a worker for so many seconds (10), then as long while the attackers are at work. Writes
-the table into build/attack/table.md as it goes on, and prints it. Ends with status 1 if a worker was replaced, took more memory
-than its limits allow, kept descriptors, or gave a wrong answer to wrk; throughput and times are for the reader.
+Each attack of attackers.py: wrk asks a worker for so many seconds (10), then as long while the attackers are at work.
+Writes the table into build/attack/table.md as it goes on, and prints it. Ends with status 1 if a worker was replaced,
+took more memory than its limits allow, kept descriptors, or gave a wrong answer to wrk; throughput and times are for
+the reader.
 """
 
 import argparse
@@ -26,7 +27,7 @@ TABLE = HERE.parents[1] / "build/attack/table.md"
 SERVER, CLIENTS = (["taskset", "-c", cpu] for cpu in ("0", "1"))
 ATTACKERS = ["taskset", "-c", "1" if os.cpu_count() < 3 else "2"]
 CONNECTIONS = 16
-HEAD = """| attack | alone /s | attacked /s | kept | p99 alone ms | p99 attacked ms | grew by MB | may MB | attackers | refused |
+HEAD = """| attack | alone /s | attacked /s | kept | p99 alone, ms | attacked | grew by MB | may | attackers | refused |
 |---|---|---|---|---|---|---|---|---|---|
 """
 MILLISECONDS = {"us": 0.001, "ms": 1, "s": 1000}
@@ -72,9 +73,10 @@ def attack(serve, folder, name, seconds):
         eventually(lambda: attacked.server.descriptors(attacked.worker) <= descriptors + 5)
     except AssertionError:
         problems.append(f"{name}: {attacked.server.descriptors(attacked.worker)} descriptors, before {descriptors}")
-    row = (f"| {name}: {scenario.text} | {rate_alone:.0f} | {rate:.0f} | {rate / rate_alone:.0%} | {p99_alone:.1f} | {p99:.1f} "
-           f"| {grown / 1024:.1f} | {most / 1024:.0f} | {words(counts)} | {words(attacked.refusals())} |")
-    return row, problems
+    cells = [f"{name}: {scenario.text}", f"{rate_alone:.0f}", f"{rate:.0f}", f"{rate / rate_alone:.0%}",
+             f"{p99_alone:.1f}", f"{p99:.1f}", f"{grown / 1024:.1f}", f"{most / 1024:.0f}", words(counts),
+             words(attacked.refusals())]
+    return f"| {' | '.join(cells)} |", problems
 
 
 def main():

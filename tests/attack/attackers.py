@@ -2,8 +2,8 @@
 
     attackers.py NAME PLAIN-PORT TLS-PORT SECONDS [SCALE]
 
-prints "begun" once it is at work, and at its end what it has come to as JSON. SCALE: of connections and rate, 1 is as in
-SCENARIOS. It attacks 127.0.0.1 and comes from many addresses of 127.0.0.0/8.
+prints "begun" once it is at work, and at its end what it has come to as JSON. SCALE: of connections and rate, 1 is as
+in SCENARIOS. It attacks 127.0.0.1 and comes from many addresses of 127.0.0.0/8.
 """
 
 import asyncio
@@ -103,8 +103,8 @@ class Attack:
     async def open_websocket(self, extensions=()):
         """A connection that is one."""
         plain = await self.connect()
-        lines = ["GET /ws HTTP/1.1", "Host: x", "Upgrade: websocket", "Connection: Upgrade", "Sec-WebSocket-Version: 13",
-                 f"Sec-WebSocket-Key: {ws.KEY}", *extensions, "", ""]
+        lines = ["GET /ws HTTP/1.1", "Host: x", "Upgrade: websocket", "Connection: Upgrade",
+                 "Sec-WebSocket-Version: 13", f"Sec-WebSocket-Key: {ws.KEY}", *extensions, "", ""]
         try:
             await self.send(plain, "\r\n".join(lines).encode())
             answer = await asyncio.wait_for(self.loop.sock_recv(plain, 65536), PATIENCE)
@@ -188,10 +188,10 @@ def colliding(count):
 
 
 async def hash_collisions(attack):
-    names = colliding(300)
+    names = colliding(120)
     query = b"&".join(b"%s=1" % name for name in names)
     cookies = b"; ".join(b"%s=1" % name for name in names)
-    fields = b"".join(b"%s: 1\r\n" % name for name in names[:90])
+    fields = b"".join(b"%s: 1\r\n" % name for name in names[:80])
     await attack.ask_often(b"GET /parse?" + query + b" HTTP/1.1\r\nHost: x\r\n" + fields + b"Cookie: " + cookies
                            + b"\r\n\r\n")
 
@@ -306,33 +306,38 @@ SOCKET = HEAD + 3 * 1024
 WEBSOCKET = ("--ws-max-size", "1m")
 
 SCENARIOS = {
-    "slow-headers": Scenario("a byte of a header section every 0.25 s (slowloris)", slow_headers, 800, 800, HEAD, SLOW),
+    "slow-headers": Scenario(
+        "a byte of a header section every 0.25 s (slowloris)", slow_headers, 800, 800, HEAD, SLOW),
     "slow-body": Scenario("a byte of a body every 0.25 s (RUDY)", slow_body, 800, 800, BODY, SLOW),
     "slow-read": Scenario("answers of 4 MB, 16 bytes of them a second", slow_read, 300, 300, HEAD, SLOW),
     "no-read": Scenario("answers of 4 MB, nothing of them is read", no_read, 300, 300, HEAD, SLOW),
     "many-headers": Scenario("3,000 fields in a request", many_headers, 20, 300, HEAD),
     "long-header": Scenario("a field that never ends", long_header, 20, 300, HEAD),
     "connect-close": Scenario("connections that are opened and closed", connect_and_close, 50, 2500, HEAD),
-    "connect-hold": Scenario("5,000 connections that say nothing, 100 of an address may stay", connect_and_hold, 5000, 2500,
-                             HEAD, ("--max-connections-per-ip", "100", *SLOW)),
-    "hold-without-limit": Scenario("5,000 connections that say nothing, all may stay", connect_and_hold, 5000, 2500, HEAD,
-                                   SLOW),
+    "connect-hold": Scenario(
+        "5,000 connections that say nothing, 100 of an address may stay", connect_and_hold, 5000, 2500, HEAD,
+        ("--max-connections-per-ip", "100", *SLOW)),
+    "hold-without-limit": Scenario(
+        "5,000 connections that say nothing, all may stay", connect_and_hold, 5000, 2500, HEAD, SLOW),
     "byte-chunks": Scenario("bodies in chunks of one byte", byte_chunks, 20, 300, BODY),
-    "hash-collisions": Scenario("names that fall together in simple hashes: fields, parameters, cookies", hash_collisions,
-                                10, 100, HEAD),
+    "hash-collisions": Scenario(
+        "names that fall together in simple hashes: fields, parameters, cookies", hash_collisions, 10, 100, HEAD),
     "percent-signs": Scenario("10,000 percent signs, and 2,600 that are coded", percent_signs, 10, 300, HEAD),
     "coded-body": Scenario("10 MB of zeros as 10 KB of gzip", coded_body, 10, 300, BODY),
     "many-ranges": Scenario("thousands of ranges of a file", many_ranges, 10, 100, HEAD),
-    "accepted-codings": Scenario("2,000 codings in Accept-Encoding", accepted_codings, 10, 300, HEAD,
-                                 ("--compress", "--compress-min-size", "1")),
-    "huge-frames": Scenario("WebSocket frames that announce 2^62 bytes", huge_frames, 20, 300, SOCKET, WEBSOCKET,
-                            "attacked:sockets"),
-    "fragments": Scenario("WebSocket messages of fragments of a byte", fragments_without_end, 10, 150, SOCKET, WEBSOCKET,
-                          "attacked:sockets"),
-    "pings": Scenario("WebSocket pings whose answers nobody reads", pings, 20, 300, SOCKET, WEBSOCKET,
-                      "attacked:sockets"),
-    "deflated-bomb": Scenario("WebSocket messages that inflate a thousandfold", deflated_bomb, 10, 50, SOCKET, WEBSOCKET,
-                              "attacked:sockets", make_bomb),
+    "accepted-codings": Scenario(
+        "2,000 codings in Accept-Encoding", accepted_codings, 10, 300, HEAD,
+        ("--compress", "--compress-min-size", "1")),
+    "huge-frames": Scenario(
+        "WebSocket frames that announce 2^62 bytes", huge_frames, 20, 300, SOCKET, WEBSOCKET, "attacked:sockets"),
+    "fragments": Scenario(
+        "WebSocket messages of fragments of a byte", fragments_without_end, 10, 150, SOCKET, WEBSOCKET,
+        "attacked:sockets"),
+    "pings": Scenario(
+        "WebSocket pings whose answers nobody reads", pings, 20, 300, SOCKET, WEBSOCKET, "attacked:sockets"),
+    "deflated-bomb": Scenario(
+        "WebSocket messages that inflate a thousandfold", deflated_bomb, 10, 50, SOCKET, WEBSOCKET, "attacked:sockets",
+        make_bomb),
     "handshakes": Scenario("TLS handshakes that end behind the server's signature", handshakes, 20, 200, HEAD + 64),
     "half-handshakes": Scenario("half of a ClientHello, and nothing more", half_handshakes, 1500, 1000, HEAD + 64),
 }
@@ -364,7 +369,7 @@ def main(name, plain, tls, seconds, scale="1"):
     scenario = SCENARIOS[name]
     if scenario.prepare is not None:
         scenario.prepare()
-    os.nice(5)  # whoever is served is to have the processor first: it is the server that is judged
+    os.nice(19)  # whoever is served is to have the processor first: it is the server that is judged
     asyncio.run(run(scenario, int(plain), int(tls), float(seconds), float(scale)))
 
 
