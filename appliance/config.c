@@ -160,7 +160,7 @@ static int set_variable(struct config_layer *layer, const struct config_option *
     if (!option->blank_separated)
         return *text == '\0' ? 0 : config_layer_set(layer, option, text, err);
     _free_ char *values = strdup(text);
-    must(values != NULL);
+    must_have(values != NULL);
     char *rest = values, *value;
     while ((value = strsep(&rest, " \t")) != NULL) {
         if (*value != '\0' && config_layer_set(layer, option, value, err) < 0)
@@ -295,7 +295,7 @@ static int read_file(struct config *config, const struct config_request *request
     _buf_ struct buf lines = BUF_INIT(CONFIG_TEXT_MAX);
     struct config_layer layer = layer_of(config, request, source, path);
     config->file_name = strdup(path);
-    must(config->file_name != NULL);
+    must_have(config->file_name != NULL);
     const char *table = source == CONFIG_PROJECT ? "tool.limpet" : "";
     if (request->read_file(request->owner, path, table, &lines, err) < 0)
         return -1;

@@ -281,7 +281,7 @@ int listener_address_parse(struct listener_address *address, const char *text, s
 {
     *address = (struct listener_address){.mode = LISTENER_FILE_MODE, .listed = true};
     address->text = strdup(text);
-    must(address->text != NULL);
+    must_have(address->text != NULL);
     char *rest = address->text;
     strsep(&rest, ","); // what follows are settings
     int result;
