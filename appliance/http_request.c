@@ -494,7 +494,7 @@ void http_request_end(void *owner, struct MHD_Connection *transport, void **cont
                       enum MHD_RequestTerminationCode how)
 {
     struct request *request = *context;
-    (void)owner;
+    (void)owner, (void)transport;
     if (request == NULL)
         return;
     *context = NULL;
