@@ -308,6 +308,8 @@ static void take_shortage(struct reactor *reactor)
 
 static void add(struct reactor *reactor, const struct tls_accepted *accepted)
 {
+    if (!reactor_door_admits(reactor->setup, reactor->linger, accepted))
+        return;
     if (accepted->listener->kind == LISTENER_TLS) {
         // Whoever connects once the supervisor has said that certificates were replaced, gets the
         // new ones, though what tells us may stand behind this connection in our events.
@@ -331,8 +333,7 @@ static void accept_some(struct reactor *reactor, const struct listener *listener
                               &accepted.address_size, SOCK_NONBLOCK | SOCK_CLOEXEC);
         if (accepted.fd >= 0) {
             stats_count(reactor->setup->stats, STATS_connections, 1);
-            if (reactor_door_admits(reactor->setup, reactor->linger, &accepted))
-                add(reactor, &accepted);
+            add(reactor, &accepted);
             continue;
         }
         if (errno == EAGAIN)
