@@ -113,6 +113,17 @@ def test_who_waits_as_told_is_answered(start):
         assert answer.status == 200
 
 
+def test_clients_that_a_proxy_names(start):
+    """Each has a rate of its own, and whom an untrusted peer names has none."""
+    server, metrics = start("--rate-limit", "1/h:2", "--trusted-proxies", ONE)
+    for client in ("192.0.2.1", "192.0.2.2", "2001:db8::1"):
+        assert statuses(server, ONE, 3, request("GET", "/", None, f"X-Forwarded-For: {client}")) == [200, 200, 429]
+    # Of one subscriber.
+    assert statuses(server, ONE, 1, request("GET", "/", None, "X-Forwarded-For: 2001:db8::2")) == [429]
+    assert statuses(server, OTHER, 3, request("GET", "/", None, "X-Forwarded-For: 192.0.2.3")) == [200, 200, 429]
+    eventually(lambda: rejected(metrics) == 5)
+
+
 def test_the_connection_stays(start):
     """Also for requests that are sent ahead of their answers, and for HEAD, which has no body to lose."""
     server, metrics = start("--rate-limit", FROZEN)
@@ -405,3 +416,16 @@ def test_tls_connections(start, tmp_path):
             return False
 
     eventually(open_two)
+
+
+def test_clients_of_a_proxy_protocol(start):
+    """Each may have as many connections as one that comes by itself."""
+    server, metrics = start("--listen", "127.0.0.1:0,proxy-protocol", "--trusted-proxies", ONE, "--max-connections-per-ip", 1)
+    with contextlib.ExitStack() as stack:
+        def connect(client):
+            peer = stack.enter_context(peer_from(server, ONE))
+            peer.send(f"PROXY TCP4 {client} 192.0.2.99 1024 80\r\n".encode() + GET)
+            return peer.answer().status
+
+        assert [connect(client) for client in ("192.0.2.1", "192.0.2.2", "192.0.2.1")] == [200, 200, 503]
+    eventually(lambda: refused(metrics) == 1)
