@@ -5,6 +5,8 @@
 #include <stdlib.h>
 
 #include "clock.h"
+#include "hosts.h"
+#include "http_location.h"
 #include "http_priv.h"
 #include "refusals.h"
 
@@ -51,7 +53,22 @@ static int judge_client(struct request *request, struct str *detail)
     return request->disagrees ? REFUSAL_forwarded : PASSES;
 }
 
-static gate *const gates[] = {judge_count, judge_target, judge_client, judge_length};
+// Metrics are asked for by address, and so is health.
+static int judge_host(struct request *request, struct str *detail)
+{
+    const struct hosts *hosts = request->http->setup->hosts;
+    struct str host = STR("no host");
+    if (hosts == NULL || request->connection->listener->kind == LISTENER_METRICS)
+        return PASSES;
+    if (http_location_host(&request->head, &host) && hosts_have(hosts, host))
+        return PASSES;
+    if (http_local_has_any_host(request))
+        return PASSES;
+    *detail = host;
+    return REFUSAL_host;
+}
+
+static gate *const gates[] = {judge_count, judge_target, judge_client, judge_host, judge_length};
 
 bool http_gate_passes(struct request *request, enum refusal *which, struct str *detail)
 {

@@ -377,6 +377,8 @@ static void set_lines(struct request *request, struct MHD_Response *out)
     // The application's own is the better one. One that finds no room is left out.
     if (hsts != NULL && !head->has_hsts)
         head_add(head, STR("Strict-Transport-Security"), str_of(hsts));
+    if (request->http->setup->security_headers)
+        http_security_add(head);
     MHD_set_response_lines(out, buf_text(&head->lines), head->lines.size, head->reason_size,
                            head->has_date);
 }
@@ -517,6 +519,8 @@ static struct MHD_Response *plain_response(struct request *request, unsigned sta
         MHD_add_response_header(out, "Strict-Transport-Security", hsts);
     if (out != NULL && request->http->setup->request_ids)
         MHD_add_response_header(out, "X-Request-ID", terminated_id(request));
+    if (request->http->setup->security_headers)
+        http_security_add_to(out);
     return out;
 }
 

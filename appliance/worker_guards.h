@@ -10,6 +10,7 @@ struct config;
 struct worker_guards {
     struct refusals *refusals;
     struct proxies *proxies; // NULL: none
+    struct hosts *hosts;     // NULL: all
 };
 
 // In a worker, before its reactor is made; fills in what the setup has of it. stats: where refusals

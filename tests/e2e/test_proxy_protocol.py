@@ -255,7 +255,12 @@ def test_beside_other_listeners(start):
     with Peer(plain) as peer:
         assert peer.ask(request("GET", "/")).json()["client"] == "127.0.0.1"
     with Peer(plain) as peer:
-        assert peer.ask(HEADERS["v1-tcp4"][0] + request("GET", "/"), "GET").status == 400
+        peer.send(HEADERS["v1-tcp4"][0] + request("GET", "/"))
+        try:
+            answer = peer.rest()
+        except ConnectionResetError:
+            answer = b""
+        assert answer == b"" or answer.startswith(b"HTTP/1.1 400 ")
 
 
 HAPROXY = """
