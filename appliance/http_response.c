@@ -365,7 +365,8 @@ static struct MHD_Response *make_response(struct request *request, const struct 
 
 const char *http_response_hsts(const struct request *request)
 {
-    return http_client_is_secure(request) ? request->http->setup->hsts : NULL;
+    const char *hsts = request->http->setup->hsts;
+    return hsts != NULL && http_client_is_secure(request) ? hsts : NULL;
 }
 
 static void set_lines(struct request *request, struct MHD_Response *out)
