@@ -13,6 +13,7 @@
 #include "config_listen.h"
 #include "config_mount.h"
 #include "files_route.h"
+#include "hosts.h"
 #include "jail.h"
 #include "limiter_rate.h"
 #include "listener_address.h"

@@ -35,8 +35,8 @@ void http_expire(struct http *http);
 int64_t http_due(const struct http *http);
 
 // Give it a connection that was accepted (non-blocking, close-on-exec): the descriptor is http's
-// now, and the session, NULL where it is plain; the rest is copied. To be called below the connection limit only: it is
-// closed at once otherwise.
+// now, and the session, NULL where it is plain; the rest is copied. To be called below the
+// connection limit only: it is closed at once otherwise.
 void http_add(struct http *http, const struct tls_accepted *accepted);
 
 // A turn: begin with the events of its connections, step until that is false, end. A step handles

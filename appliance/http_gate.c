@@ -5,6 +5,8 @@
 #include <stdlib.h>
 
 #include "clock.h"
+#include "hosts.h"
+#include "http_location.h"
 #include "http_priv.h"
 #include "refusals.h"
 #include "strict.h"
@@ -67,7 +69,23 @@ static int judge_rate(struct request *request, struct str *detail)
     return http_rate_passes(request) ? PASSES : REFUSAL_rate;
 }
 
-static gate *const gates[] = {judge_count, judge_grammar, judge_client, judge_rate, judge_length};
+// Metrics are asked for by address, and so is health.
+static int judge_host(struct request *request, struct str *detail)
+{
+    const struct hosts *hosts = request->http->setup->hosts;
+    struct str host = STR("no host");
+    if (hosts == NULL || request->connection->listener->kind == LISTENER_METRICS)
+        return PASSES;
+    if (http_location_host(&request->head, &host) && hosts_have(hosts, host))
+        return PASSES;
+    if (http_local_has_any_host(request))
+        return PASSES;
+    *detail = host;
+    return REFUSAL_host;
+}
+
+static gate *const gates[] = {judge_count, judge_grammar, judge_client,
+                              judge_host,  judge_rate,    judge_length};
 
 bool http_gate_passes(struct request *request, enum refusal *which, struct str *detail)
 {

@@ -15,6 +15,7 @@
 #include "http_linger.h"
 #include "http_observe_priv.h"
 #include "http_time_priv.h"
+#include "http_security_priv.h"
 #include "http_upgrade.h"
 #include "request.h"
 #include "spool.h"
@@ -161,8 +162,8 @@ void http_upgrade_end(struct request *request);
 // http_tls.c: its object is a tls_session.
 extern const struct MHD_Transport http_tls_transport;
 
-// http_redirect.c: whether a request is for LISTENER_REDIRECT; and such a one, inside a callback: when its header section is
-// there, and when all of it is.
+// http_redirect.c: whether a request is for LISTENER_REDIRECT; and such a one, inside a callback:
+// when its header section is there, and when all of it is.
 bool http_redirect_wants(const struct request *request);
 enum MHD_Result http_redirect_begin(struct request *request);
 enum MHD_Result http_redirect_answer(struct request *request);

@@ -88,6 +88,8 @@ static enum MHD_Result answer_challenge(struct request *request, struct str toke
     if (out == NULL)
         return MHD_NO;
     MHD_add_response_header(out, "Content-Type", "application/octet-stream");
+    if (request->http->setup->security_headers)
+        http_security_add_to(out);
     return http_respond(request, 200, out);
 }
 
@@ -104,6 +106,8 @@ static enum MHD_Result send_on(struct request *request)
     if (out == NULL)
         return MHD_NO;
     MHD_add_response_header(out, "Location", buf_text(&location));
+    if (request->http->setup->security_headers)
+        http_security_add_to(out);
     return http_respond(request, 308, out);
 }
 

@@ -13,6 +13,7 @@ struct accesslog;           // accesslog.h
 struct files;               // files.h
 struct limiter;             // limiter.h
 struct limiter_connections; // limiter_connections.h
+struct hosts;               // hosts.h
 struct local;               // local.h
 struct reactor;             // opaque
 struct proxies;             // proxies.h
@@ -70,12 +71,14 @@ struct reactor_setup {
         *board;                      // what is said of connections and requests. NULL: nobody looks
     struct stats_worker *stats;      // where is counted what happens; NULL: nobody looks
     struct stats_board *stats_board; // of all, where somebody wants charts (stats_turn); else NULL
+    const struct hosts *hosts;       // that requests are answered for; NULL: for all
     const struct proxies *proxies;   // whose word on clients counts; NULL: nobody's
     struct refusals *refusals;       // is told of clients that are refused; NULL: nobody is
     struct limiter *limiter;         // of requests of an address; NULL: any
     struct limiter_connections *limiter_connections; // of an address; NULL: any
     struct accesslog *accesslog; // is told of each request at its end; NULL: there is none
     bool request_ids;            // answers have X-Request-ID
+    bool security_headers;       // answers have X-Content-Type-Options and the like
     const struct local *locals;  // requests that are answered without the application; in order
     size_t local_count;
     struct files *files; // for files that applications name in fields of their answers; NULL: they

@@ -4,6 +4,7 @@
 #include <errno.h>
 
 #include "config.h"
+#include "hosts.h"
 #include "limiter_connections.h"
 #include "proxies.h"
 #include "refusals.h"
@@ -33,23 +34,30 @@ static int open_connections(struct worker_guards *guards, const struct config *c
     return setup.each == 0 ? 0 : limiter_connections_new(&guards->connections, &setup, err);
 }
 
+static int open_lists(struct worker_guards *guards, const struct config *config, struct err *err)
+{
+    const struct config_list *proxies = &config->trusted_proxies, *hosts = &config->allowed_hosts;
+    if (proxies->count > 0 &&
+        proxies_new(&guards->proxies, proxies->items, proxies->count, err) < 0)
+        return -1;
+    if (hosts->count > 0 && hosts_new(&guards->hosts, hosts->items, hosts->count, err) < 0)
+        return -1;
+    return 0;
+}
+
 int worker_guards_open(struct worker_guards *guards, const struct config *config,
                        struct stats_worker *stats, struct reactor_setup *setup, struct err *err)
 {
     *guards = (struct worker_guards){.refusals = refusals_new(stats)};
     if (guards->refusals == NULL)
         return err_system(err, ENOMEM, "cannot watch clients");
-    const struct config_list *proxies = &config->trusted_proxies;
-    if (proxies->count > 0 &&
-        proxies_new(&guards->proxies, proxies->items, proxies->count, err) < 0) {
+    if (open_lists(guards, config, err) < 0 || open_connections(guards, config, err) < 0) {
         worker_guards_close(guards);
         return -1;
     }
     setup->proxies = guards->proxies;
-    if (open_connections(guards, config, err) < 0) {
-        worker_guards_close(guards);
-        return -1;
-    }
+    setup->hosts = guards->hosts;
+    setup->security_headers = config->security_headers;
     setup->limits = limits_of(config);
     setup->limiter_connections = guards->connections;
     setup->refusals = guards->refusals;
@@ -61,5 +69,6 @@ void worker_guards_close(struct worker_guards *guards)
     limiter_connections_free(guards->connections);
     refusals_free(guards->refusals);
     proxies_free(guards->proxies);
+    hosts_free(guards->hosts);
     *guards = (struct worker_guards){.refusals = NULL};
 }

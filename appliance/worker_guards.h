@@ -11,6 +11,7 @@ struct worker_guards {
     struct refusals *refusals;
     struct proxies *proxies;                 // NULL: none
     struct limiter_connections *connections; // NULL: any number of an address
+    struct hosts *hosts;                     // NULL: all
 };
 
 // In a worker, before its reactor is made; fills in what the setup has of it. stats: where refusals

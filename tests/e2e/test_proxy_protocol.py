@@ -2,7 +2,6 @@
 no header; and haproxy in front."""
 
 import ipaddress
-import json
 import os
 import socket
 import ssl
@@ -50,10 +49,12 @@ HEADERS = {
     "v2-unspec": (version_2(family=0), None),
     "v2-local": (version_2(command=0, family=0), None),
     "v2-local-with-more": (version_2(command=0, addresses=addresses("192.0.2.1")), None),
-    "v2-tlvs": (version_2(addresses=addresses("192.0.2.1"), tlvs=b"\x02\0\x04shop\x04\0\0" + b"\xee\x03\xe8" + b"x" * 1000),
+    "v2-tlvs": (version_2(addresses=addresses("192.0.2.1"), tlvs=b"\x02\0\x04shop\x04\0\0\xee\x03\xe8" + b"x" * 1000),
                 ("192.0.2.1", 4711)),
-    "v2-largest": (version_2(addresses=addresses("192.0.2.1"), tlvs=b"\xee\x0f\xf1" + b"x" * 4081), ("192.0.2.1", 4711)),
-    "v2-checksum": (version_2(addresses=addresses("192.0.2.1"), tlvs=b"\x03\0\x04\xd4\x57\xb5\x81"), ("192.0.2.1", 4711)),
+    "v2-largest": (version_2(addresses=addresses("192.0.2.1"), tlvs=b"\xee\x0f\xf1" + b"x" * 4081),
+                   ("192.0.2.1", 4711)),
+    "v2-checksum": (version_2(addresses=addresses("192.0.2.1"), tlvs=b"\x03\0\x04\xd4\x57\xb5\x81"),
+                    ("192.0.2.1", 4711)),
 }
 
 
@@ -255,7 +256,12 @@ def test_beside_other_listeners(start):
     with Peer(plain) as peer:
         assert peer.ask(request("GET", "/")).json()["client"] == "127.0.0.1"
     with Peer(plain) as peer:
-        assert peer.ask(HEADERS["v1-tcp4"][0] + request("GET", "/"), "GET").status == 400
+        peer.send(HEADERS["v1-tcp4"][0] + request("GET", "/"))
+        try:
+            answer = peer.rest()
+        except ConnectionResetError:
+            answer = b""
+        assert answer == b"" or answer.startswith(b"HTTP/1.1 400 ")
 
 
 HAPROXY = """
@@ -295,7 +301,8 @@ backend forwarded
 
 @pytest.mark.parametrize("interface", INTERFACES)
 def test_behind_haproxy(start, interface, pki_of_session, tmp_path):
-    server = start(interface, *TRUSTED, *options_of(pki_of_session.local), "--listen", "127.0.0.1:0,plain,proxy-protocol")
+    server = start(interface, *TRUSTED, *options_of(pki_of_session.local), "--listen",
+                   "127.0.0.1:0,plain,proxy-protocol")
     tls, plain = (int(address.rpartition(":")[2]) for address in server.addresses)
     ports = free_ports(4)
     (tmp_path / "haproxy").write_text(HAPROXY.format(ports=ports, plain=plain, tls=tls))
@@ -337,9 +344,12 @@ def test_behind_haproxy(start, interface, pki_of_session, tmp_path):
         process.wait(60)
 
 
+UNKNOWN_WHOM = "proxy-protocol needs to know whom to believe (add --trusted-proxies)"
+
+
 @pytest.mark.parametrize("arguments, words", [
-    (["--listen", "127.0.0.1:0,proxy-protocol"], "proxy-protocol needs to know whom to believe (add --trusted-proxies)"),
-    (["--metrics", "127.0.0.1:0,proxy-protocol"], "proxy-protocol needs to know whom to believe (add --trusted-proxies)"),
+    (["--listen", "127.0.0.1:0,proxy-protocol"], UNKNOWN_WHOM),
+    (["--metrics", "127.0.0.1:0,proxy-protocol"], UNKNOWN_WHOM),
     (["--listen", "127.0.0.1:0,proxy-protocol=2"], '"proxy-protocol=2" is no setting'),
 ])
 def test_bad_values(run, arguments, words):

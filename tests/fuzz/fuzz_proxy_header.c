@@ -1,5 +1,5 @@
-// fuzz_proxy_header.c - any bytes as the beginning of a connection: what is taken for a header stays
-// one, of the same size, whatever is behind it and however it arrives.
+// fuzz_proxy_header.c - any bytes as the beginning of a connection: what is taken for a header
+// stays one, of the same size, whatever is behind it and however it arrives.
 #include <stdint.h>
 #include <string.h>
 

@@ -122,7 +122,8 @@ static void test_malformed_ones_are_passed_over(void)
         {"Forwarded: for=192.0.2.1;for=192.0.2.2", ""},
         {"Forwarded: for=192.0.2.1;proto=gopher", ""},
         {"Forwarded: for=192.0.2.1;proto=http;proto=https", ""},
-        {"Forwarded: for=\"aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa\"",
+        {"Forwarded: for=\"aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa"
+         "aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa\"",
          ""},
         {"X-Forwarded-Proto: gopher", ""},
         {"X-Forwarded-Proto: https, x", ""},

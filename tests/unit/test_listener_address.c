@@ -69,13 +69,15 @@ static void test_systemd(void)
     listener_address_fini(&address);
 }
 
-#define TCP_SETTINGS \
-    " (there are tls, plain, proxy-protocol and client-verify=require; another address is another --listen)"
-#define UNIX_SETTINGS \
-    " (there are mode=0660, owner=USER:GROUP, tls, client-verify=require and proxy-protocol)"
-#define SYSTEMD_SETTINGS                                                                              \
-    " (there are tls, plain, proxy-protocol and client-verify=require; SocketMode=, SocketUser= and " \
-    "SocketGroup= stand in the .socket unit)"
+#define TCP_SETTINGS                                                     \
+    " (there are tls, plain, proxy-protocol and client-verify=require; " \
+    "another address is another --listen)"
+#define UNIX_SETTINGS                                \
+    " (there are mode=0660, owner=USER:GROUP, tls, " \
+    "client-verify=require and proxy-protocol)"
+#define SYSTEMD_SETTINGS                                                              \
+    " (there are tls, plain, proxy-protocol and client-verify=require; SocketMode=, " \
+    "SocketUser= and SocketGroup= stand in the .socket unit)"
 
 // What is spoken there, with certificates and without, and whether clients are asked for theirs.
 static void test_kinds(void)
@@ -250,8 +252,8 @@ static void test_equal(void)
 }
 
 static const struct unit_case cases[] = {
-    UNIT_CASE(test_good), UNIT_CASE(test_systemd), UNIT_CASE(test_kinds),
-    UNIT_CASE(test_bad),  UNIT_CASE(test_equal),
+    UNIT_CASE(test_good),           UNIT_CASE(test_systemd), UNIT_CASE(test_kinds),
+    UNIT_CASE(test_proxy_protocol), UNIT_CASE(test_bad),     UNIT_CASE(test_equal),
 };
 
 int main(void)

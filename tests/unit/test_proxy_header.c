@@ -67,8 +67,8 @@ static void test_text_malformed(void)
         "PROXY TCP5 192.0.2.1 10.0.0.1 4711 80\r\n",
         "PROXY UNKNOWNS\r\n",
         "PROXY tcp4 192.0.2.1 10.0.0.1 4711 80\r\n",
-        "PROXY UNKNOWN aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa"
-        "aaaaaaaaaaaaaa\r\n",
+        "PROXY UNKNOWN aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa"
+        "aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa\r\n",
     };
     for (size_t i = 0; i < UNIT_COUNT(texts); i++) {
         CHECK(parse(texts[i]) == PROXY_HEADER_MALFORMED && header.fault != NULL);
