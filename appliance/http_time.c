@@ -1,6 +1,6 @@
-// http_time.c - clients that take too long: those that do not send what they have begun are answered
-// 408, the others are closed. What a connection waits for is libmicrohttpd's to know; what is the
-// application's to do is timed by nobody here.
+// http_time.c - clients that take too long: those that do not send what they have begun are
+// answered 408, the others are closed. What a connection waits for is libmicrohttpd's to know; what
+// is the application's to do is timed by nobody here.
 #include <sys/ioctl.h>
 #include <sys/socket.h>
 
