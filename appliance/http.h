@@ -29,8 +29,9 @@ struct http_linger *http_lingering(struct http *http);
 // Milliseconds until there is something to do without any event; -1: no such moment.
 int64_t http_timeout(struct http *http);
 
-// In a turn, behind its steps: answer or close connections whose clients have had their time (struct
-// http_limits). And when the next of them has had it (clock_milliseconds); INT64_MAX: none waits.
+// In a turn, behind its steps: answer or close connections whose clients have had their time
+// (struct http_limits). And when the next of them has had it (clock_milliseconds); INT64_MAX: none
+// waits.
 void http_expire(struct http *http);
 int64_t http_due(const struct http *http);
 

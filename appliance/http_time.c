@@ -1,6 +1,6 @@
-// http_time.c - clients that take too long: those that do not send what they have begun are answered
-// 408, the others are closed. What a connection waits for is libmicrohttpd's to know; what is the
-// application's to do is timed by nobody here.
+// http_time.c - clients that take too long: those that do not send what they have begun are
+// answered 408, the others are closed. What a connection waits for is libmicrohttpd's to know; what
+// is the application's to do is timed by nobody here.
 #include <sys/ioctl.h>
 #include <sys/socket.h>
 
@@ -101,8 +101,8 @@ void http_time_progress(struct connection *connection)
     start(connection, TIME_BODY);
 }
 
-// Whether its client has done something that we have not seen: once, more of what it sends is there,
-// which a busy worker has not come to; or it has taken some of what was sent.
+// Whether its client has done something that we have not seen: once, more of what it sends is
+// there, which a busy worker has not come to; or it has taken some of what was sent.
 static bool goes_on(struct connection *connection)
 {
     struct http_clock *clock = &connection->clock;

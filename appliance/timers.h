@@ -1,6 +1,6 @@
-// timers.h - many timers of few durations: each duration has a list in the order in which its timers
-// end, so that starting, stopping and looking for what is due take a few instructions however many
-// there are, and a timer costs nothing while it runs. One thread at a time.
+// timers.h - many timers of few durations: each duration has a list in the order in which its
+// timers end, so that starting, stopping and looking for what is due take a few instructions
+// however many there are, and a timer costs nothing while it runs. One thread at a time.
 #pragma once
 
 #include <stdbool.h>

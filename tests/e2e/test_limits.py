@@ -158,6 +158,16 @@ def test_a_body_that_pauses(hasty, framing):
     works(hasty)
 
 
+def test_a_body_that_was_asked_for_and_does_not_come(hasty):
+    with counted(hasty, expired=("body", 3), rejected=("timeout", 3)), connected(hasty) as peers:
+        for peer in peers:
+            peer.send(request("POST", "/measure", None, "Content-Length: 5", "Expect: 100-continue"))
+            assert peer.head().status == 100
+        for peer in peers:
+            is_refused(peer, 408)
+    works(hasty)
+
+
 def test_an_idle_connection_is_closed_without_a_word(hasty):
     with counted(hasty, expired=("keep_alive", 3), rejected=("timeout", 0)), connected(hasty) as peers:
         for peer in peers:
