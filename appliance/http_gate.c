@@ -1,5 +1,5 @@
-// http_gate.c - what a request has to pass before anybody works on it, in order; and what is told of
-// one that does not.
+// http_gate.c - what a request has to pass before anybody works on it, in order; and what is told
+// of one that does not.
 #include "http_gate_priv.h"
 
 #include <stdlib.h>
@@ -74,6 +74,6 @@ void http_gate_tell(struct request *request, enum refusal which, struct str deta
 {
     unsigned status = refusal_status(which);
     request->refused = status != 0 ? status : request->refused;
-    refusals_tell(request->http->setup->refusals, which,
-                  str_of(request->connection->peer_address), detail, clock_milliseconds());
+    refusals_tell(request->http->setup->refusals, which, str_of(request->connection->peer_address),
+                  detail, clock_milliseconds());
 }

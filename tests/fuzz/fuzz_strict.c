@@ -1,5 +1,5 @@
-// fuzz_strict.c - any bytes as lines: method, target, version, then fields as "name: value". What is
-// let through is what a reading byte by byte lets through, and has one length or coding at most.
+// fuzz_strict.c - any bytes as lines: method, target, version, then fields as "name: value". What
+// is let through is what a reading byte by byte lets through, and has one length or coding at most.
 #include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
@@ -81,8 +81,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
         size_t skipped = name_size + (colon != NULL);
         if (skipped < line.size && line.data[skipped] == ' ')
             skipped++;
-        headers[head.header_count++] = (struct header){
-            {line.data, name_size}, {line.data + skipped, line.size - skipped}};
+        headers[head.header_count++] =
+            (struct header){{line.data, name_size}, {line.data + skipped, line.size - skipped}};
     }
     if (strict_judge(&head, &detail) == STRICT_GOOD)
         check_good(&head);

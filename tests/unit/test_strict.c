@@ -71,8 +71,8 @@ static void test_lines(void)
     };
     struct str detail;
     for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
-        enum strict_verdict verdict =
-            judge(rows[i].method, rows[i].target, "HTTP/1.1", &(struct fields){{"Host: x"}}, &detail);
+        enum strict_verdict verdict = judge(rows[i].method, rows[i].target, "HTTP/1.1",
+                                            &(struct fields){{"Host: x"}}, &detail);
         CHECK(verdict == rows[i].expected);
         CHECK((verdict == STRICT_GOOD) == (detail.size == 0));
     }
@@ -94,7 +94,9 @@ static void test_fields(void)
         {{{"Host: x/y"}}, "HTTP/1.0", STRICT_MALFORMED, "Host"},
         {{{"Host: x", "Content-Length: 0"}}, "HTTP/1.1", STRICT_GOOD, ""},
         {{{"Host: x", "Content-Length: 0009999999999999999999"}}, "HTTP/1.1", STRICT_GOOD, ""},
-        {{{"Host: x", "Content-Length: 10000000000000000000000"}}, "HTTP/1.1", STRICT_MALFORMED,
+        {{{"Host: x", "Content-Length: 10000000000000000000000"}},
+         "HTTP/1.1",
+         STRICT_MALFORMED,
          "Content-Length"},
         {{{"Host: x", "Content-Length: "}}, "HTTP/1.1", STRICT_MALFORMED, "Content-Length"},
         {{{"Host: x", "Content-Length: +1"}}, "HTTP/1.1", STRICT_MALFORMED, "Content-Length"},
@@ -148,14 +150,33 @@ static void test_values(void)
 
 static void test_hosts(void)
 {
-    static const char *const good[] = {"",        "x",      "x:",        "x:80",     "a_b.c",
-                                       "1.2.3.4", "[::1]",  "[::1]:443", "x:065535", "%41b",
-                                       "a;b=c",   "[1::]:", "[::ffff:1.2.3.4]"};
-    static const char *const bad[] = {":",     ":80",    "x:a",   "x:65536", "x:99999999999999999999",
-                                      "x,y",   "x y",    "u@x",   "x/",      "x?",
-                                      "x#",    "[",      "[]",    "[::1",    "[::1]x",
-                                      "[1.2.3.4]", "[::1%25e]", "%4", "%zz",  "x%",
-                                      "\xc3\xa9", "[::1]:a", "x:1:2", "[1111111111111111111111111"
+    static const char *const good[] = {
+        "",          "x",        "x:",   "x:80",  "a_b.c",  "1.2.3.4",         "[::1]",
+        "[::1]:443", "x:065535", "%41b", "a;b=c", "[1::]:", "[::ffff:1.2.3.4]"};
+    static const char *const bad[] = {":",
+                                      ":80",
+                                      "x:a",
+                                      "x:65536",
+                                      "x:99999999999999999999",
+                                      "x,y",
+                                      "x y",
+                                      "u@x",
+                                      "x/",
+                                      "x?",
+                                      "x#",
+                                      "[",
+                                      "[]",
+                                      "[::1",
+                                      "[::1]x",
+                                      "[1.2.3.4]",
+                                      "[::1%25e]",
+                                      "%4",
+                                      "%zz",
+                                      "x%",
+                                      "\xc3\xa9",
+                                      "[::1]:a",
+                                      "x:1:2",
+                                      "[1111111111111111111111111"
                                       "1111111111111111111111111111111111111111]"};
     for (size_t i = 0; i < sizeof good / sizeof good[0]; i++)
         CHECK(strict_is_host(str_of(good[i])));
@@ -166,9 +187,15 @@ static void test_hosts(void)
 static void test_authorities(void)
 {
     static const char *const rows[][2] = {
-        {"/", ""},           {"http://x/y", "x"},  {"http://x", "x"},
-        {"https://x:1?y", "x:1"}, {"HTTP://[::1]/", "[::1]"}, {"http:/x", ""},
-        {"ftp://x/", ""},    {"", ""},             {"/http://x/", ""},
+        {"/", ""},
+        {"http://x/y", "x"},
+        {"http://x", "x"},
+        {"https://x:1?y", "x:1"},
+        {"HTTP://[::1]/", "[::1]"},
+        {"http:/x", ""},
+        {"ftp://x/", ""},
+        {"", ""},
+        {"/http://x/", ""},
     };
     for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++)
         CHECK(str_equal(strict_authority(str_of(rows[i][0])), str_of(rows[i][1])));
