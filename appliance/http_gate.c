@@ -1,5 +1,5 @@
-// http_gate.c - what a request has to pass before anybody works on it, in order; and what is told of
-// one that does not.
+// http_gate.c - what a request has to pass before anybody works on it, in order; and what is told
+// of one that does not.
 #include "http_gate_priv.h"
 
 #include <stdlib.h>

@@ -199,6 +199,26 @@ static struct str first_line(const char *data, size_t size)
     return line;
 }
 
+// libmicrohttpd's name for what is wrong, in words: "bare lf in header" of BARE_LF_IN_HEADER.
+static struct str in_words(const char *name, char *out, size_t size)
+{
+    static const struct str prefixes[] = {{"ERR_RSP_", 8}, {"REQUEST_", 8}, {"RQ_", 3}};
+    size_t used = 0;
+    if (name == NULL)
+        return STR("");
+    for (size_t i = 0; i < sizeof prefixes / sizeof prefixes[0]; i++) {
+        if (str_starts(str_of(name), prefixes[i])) {
+            name += prefixes[i].size;
+            break;
+        }
+    }
+    for (; *name != '\0' && used < size; name++) {
+        bool is_upper = *name >= 'A' && *name <= 'Z';
+        out[used++] = (char)(is_upper ? *name - 'A' + 'a' : *name == '_' ? ' ' : *name);
+    }
+    return (struct str){out, used};
+}
+
 void *http_observe_refused(void *owner, struct MHD_Connection *transport, void *context,
                            unsigned status, const char *data, size_t size)
 {
@@ -226,9 +246,14 @@ void *http_observe_refused(void *owner, struct MHD_Connection *transport, void *
     if (!request->announced)
         fill_head(request);
     request->unread = size;
-    bool has_head = request->announced;
-    http_gate_tell(request, status == 408 && has_head ? REFUSAL_body_timeout : refusal_of(status),
-                   STR(""));
+    enum refusal which =
+        status == 408 && request->announced ? REFUSAL_body_timeout : refusal_of(status);
+    char words[64];
+    // Others say it all by their kind.
+    bool has_detail = which == REFUSAL_malformed || which == REFUSAL_coding;
+    struct str detail =
+        has_detail ? in_words(MHD_get_refusal_name(transport), words, sizeof words) : STR("");
+    http_gate_tell(request, which, detail);
     request->refused = status;
     return request;
 }

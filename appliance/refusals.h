@@ -28,7 +28,7 @@ void refusals_free(struct refusals *refusals);
 void refusals_tell(struct refusals *refusals, enum refusal which, struct str client,
                    struct str detail, int64_t now);
 
-// The status that answers it; 0: none. And the kind that such a status stands for where nothing more
-// is known; REFUSAL_other: of none.
+// The status that answers it; 0: none. And the kind that such a status stands for where nothing
+// more is known; REFUSAL_other: of none.
 unsigned refusal_status(enum refusal which);
 enum refusal refusal_of(unsigned status);

@@ -1,5 +1,5 @@
-// strict.c - a header section judged in one pass over its fields. Values are looked at eight bytes
-// at a time, all else by a table of classes: it is on the way of every request.
+// strict.c - a header section judged in one pass over its fields. Values and target are looked
+// at sixteen bytes at a time, all else by a table of classes: it is on the way of every request.
 #include "strict.h"
 
 #include <arpa/inet.h>
@@ -53,26 +53,44 @@ static bool all_are(struct str text, int class)
     return true;
 }
 
-static const uint64_t ones = UINT64_MAX / 255, highs = UINT64_MAX / 255 * 128;
+// Sixteen bytes at a time, by the compiler's vectors.
+typedef unsigned char block __attribute__((vector_size(16)));
 
-// Not zero where one of eight bytes may be a control character (a tab, too).
-static uint64_t suspicious(const char *at)
+static inline block load(const char *from)
 {
-    uint64_t word;
-    memcpy(&word, at, sizeof word);
-    uint64_t low = (word - ones * 0x20) & ~word;
-    uint64_t without_del = word ^ ones * 0x7f;
-    return (low | ((without_del - ones) & ~without_del)) & highs;
+    block out;
+    memcpy(&out, from, sizeof out);
+    return out;
 }
 
-static bool is_value(struct str value)
+// Not zero where a byte is none of the class (VALUE or TARGET).
+static inline block outside(block bytes, int class)
 {
-    if (value.size < sizeof(uint64_t))
-        return all_are(value, VALUE);
-    uint64_t found = suspicious(value.data + value.size - sizeof(uint64_t));
-    for (size_t i = 0; i + sizeof(uint64_t) < value.size; i += sizeof(uint64_t))
-        found |= suspicious(value.data + i);
-    return found == 0 || all_are(value, VALUE);
+    if (class == TARGET)
+        return (block)(bytes - 0x21 > '~' - 0x21) | (block)(bytes == '#');
+    return ((block)(bytes < 0x20) & (block)(bytes != '\t')) | (block)(bytes == 0x7f);
+}
+
+static inline bool all_in(struct str text, int class)
+{
+    enum { HALF = sizeof(block) / 2 };
+    if (text.size < HALF)
+        return all_are(text, class);
+    const char *end = text.data + text.size;
+    char both[sizeof(block)];
+    block found;
+    if (text.size < sizeof(block)) {
+        memcpy(both, text.data, HALF);
+        memcpy(both + HALF, end - HALF, HALF);
+        found = outside(load(both), class);
+    } else {
+        found = outside(load(end - sizeof(block)), class);
+        for (const char *at = text.data; at < end - sizeof(block); at += sizeof(block))
+            found |= outside(load(at), class);
+    }
+    uint64_t halves[2];
+    memcpy(halves, &found, sizeof halves);
+    return (halves[0] | halves[1]) == 0;
 }
 
 // ":80", ":" or nothing.
@@ -163,19 +181,13 @@ static enum strict_verdict judge_form(const struct request_head *head, struct st
     return STRICT_MALFORMED;
 }
 
-// Bytes of a target: VCHAR.
-static bool is_target(struct str target)
-{
-    return target.size > 0 && all_are(target, TARGET);
-}
-
 static enum strict_verdict judge_line(const struct request_head *head, struct str *detail)
 {
     if (head->method.size == 0 || !all_are(head->method, TOKEN)) {
         *detail = STR("method");
         return STRICT_MALFORMED;
     }
-    if (!is_target(head->target)) {
+    if (head->target.size == 0 || !all_in(head->target, TARGET)) {
         *detail = STR("byte in the request target");
         return STRICT_MALFORMED;
     }
@@ -258,11 +270,11 @@ static void take(struct framing *framing, const struct header *header)
 
 enum strict_verdict strict_judge(const struct request_head *head, struct str *detail)
 {
-    struct framing framing = {.verdict = judge_line(head, detail)};
+    struct framing framing = {.verdict = judge_line(head, detail), .detail = STR("")};
     if (framing.verdict != STRICT_GOOD)
         return framing.verdict;
     for (size_t i = 0; i < head->header_count; i++) {
-        if (!is_value(head->headers[i].value))
+        if (!all_in(head->headers[i].value, VALUE))
             refuse(&framing, STRICT_MALFORMED, STR("control character in a field"));
         take(&framing, &head->headers[i]);
     }

@@ -22,8 +22,8 @@ enum strict_verdict {
 // it is for. detail: set to what is wrong, for the log; a constant.
 enum strict_verdict strict_judge(const struct request_head *head, struct str *detail);
 
-// Whether a value is good for Host: a host name, an IPv4 address or an IPv6 address in brackets, and
-// maybe a port (RFC 9110 section 7.2); empty, where a client knows none.
+// Whether a value is good for Host: a host name, an IPv4 address or an IPv6 address in brackets,
+// and maybe a port (RFC 9110 section 7.2); empty, where a client knows none.
 bool strict_is_host(struct str value);
 
 // The authority of a target in absolute form (RFC 9112 section 3.2.2) that has passed; empty: it is

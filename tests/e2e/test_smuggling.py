@@ -67,16 +67,19 @@ class Front:
         settings, values = FRONTS[name]
         with socket.create_server(("127.0.0.1", 0)) as listener:
             self.port = listener.getsockname()[1]
-        values = values | {"folder": folder, "port": self.port, "back": server.port, "log": folder / "log.socket",
+        # Where haproxy logs to: a datagram that does not fit is lost.
+        self._log = None
+        if name.startswith("haproxy"):
+            self._log = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+            self._log.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 1 << 22)
+            self._log.bind(("127.0.0.1", 0))
+            self._log.setblocking(False)
+        log = f"127.0.0.1:{self._log.getsockname()[1]}" if self._log else None
+        values = values | {"folder": folder, "port": self.port, "back": server.port, "log": log,
                            "user": "user root;" if os.geteuid() == 0 else ""}
         (folder / "conf").write_text(settings.format(**values))
-        self._log = None
         command = ["nginx", "-p", folder, "-c", folder / "conf"]
         if name.startswith("haproxy"):
-            self._log = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
-            self._log.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 1 << 22)
-            self._log.bind(str(folder / "log.socket"))
-            self._log.setblocking(False)
             command = ["haproxy", "-db", "-f", folder / "conf"]
         self._path = folder / "access.log"
         self.process = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL,
@@ -114,7 +117,8 @@ class Front:
             return lines
 
 
-LINE = re.compile(r"<(\S+) ([^>]*|.*)> (\d+) \[")
+LINE = re.compile(r"<([^\s<>]+) (\S*)> (\d+) \[")
+HAPROXY_ESCAPE = re.compile(r"#([0-9A-F]{2})")
 STUCK = 0.5  # seconds without a byte: the front waits for more of a body
 
 
@@ -146,13 +150,18 @@ def send(front, data):
             pass
 
 
+def path_of(target):
+    """A target without what is before its path, which fronts take away."""
+    return re.sub(r"^(\?|$)", r"/\1", ABSOLUTE.sub("", target))
+
+
 def counted(lines):
     """(method, target) of the requests that the front has taken, sent on and passed the answer of."""
     out = []
     for found in map(LINE.search, lines):
         if found and found[3] == "200":
-            target = re.sub(r"#([0-9A-F]{2})", lambda digits: chr(int(digits[1], 16)), found[2])
-            out.append((found[1], ABSOLUTE.sub("", target) or "/"))
+            method, target = (HAPROXY_ESCAPE.sub(lambda digits: chr(int(digits[1], 16)), part) for part in found.groups()[:2])
+            out.append((method, path_of(target)))
     return out
 
 
@@ -168,10 +177,9 @@ def check(front, back, case):
         return ("GET", probe) in counted(lines)
 
     eventually(is_told)
-    seen = [(method, ABSOLUTE.sub("", target) or "/") for method, target, *_ in back.records()]
+    seen = [(method, path_of(target)) for method, target, *_ in back.records()]
     assert answer == probe, "the next client got the answer of another"
     assert seen == counted(lines)
-    assert not [target for _, target in seen if target.startswith("/smuggled") and ("GET", target) not in counted(lines)]
 
 
 FAMILIES = sorted({case.id.partition("-")[0] for case in CASES})

@@ -152,10 +152,14 @@ def test_in_two_pieces(subject, case):
 TOLD = [
     ("method", b"CONNECT x:80 HTTP/1.1\r\nHost: x:80\r\n\r\n", "other", r"method not supported: CONNECT"),
     ("target", b"GET x HTTP/1.1\r\nHost: x\r\n\r\n", "malformed", r"malformed request: form of the request target"),
-    ("framing", b"GET / HTTP/1.1\r\nHost: x\r\nContent-Length: 1\r\nContent-Length: 1\r\n\r\n", "malformed", r"malformed request"),
-    ("chunk", b"POST / HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\nx\r\n", "malformed", r"malformed request"),
+    ("framing", b"GET / HTTP/1.1\r\nHost: x\r\nContent-Length: 1\r\nContent-Length: 1\r\n\r\n", "malformed",
+     r"malformed request: ambiguous content length"),
+    ("chunk", b"POST / HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\nx\r\n", "malformed",
+     r"malformed request: chunked malformed"),
     ("garbage", b"\x16\x03\x01\x02\x00\r\n", "malformed", r"malformed request"),
-    ("coding", b"GET / HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: br\r\n\r\n", "transfer_coding", r"transfer coding not known"),
+    ("coding", b"GET / HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: br\r\n\r\n", "transfer_coding", r"transfer coding not known: unsupported tr encoding"),
+    ("lf", b"GET / HTTP/1.1\r\nHost: x\n\r\n", "malformed", r"malformed request: bare lf in header"),
+    ("value", b"GET / HTTP/1.1\r\nHost: x\r\nX: \x01\r\n\r\n", "malformed", r"malformed request: control character in a field"),
     ("version", b"GET / HTTP/3.0\r\nHost: x\r\n\r\n", "version", r"HTTP version not known"),
 ]
 
