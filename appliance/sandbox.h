@@ -12,7 +12,7 @@
 
 struct config;
 
-enum { SANDBOX_ON, SANDBOX_OFF, SANDBOX_STRICT }; // --sandbox's choices, in their order
+enum { SANDBOX_OFF, SANDBOX_ON, SANDBOX_STRICT }; // --sandbox's choices, in their order
 
 struct sandbox_setup {
     const struct config *config;

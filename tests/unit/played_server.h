@@ -22,7 +22,6 @@
 #include "config.h"
 #include "log.h"
 #include "runtime.h"
-#include "sandbox.h"
 #include "played_application.h"
 #include "unit.h"
 #include "worker.h"
@@ -83,7 +82,6 @@ static void prepare(const char *target, int workers)
     server = (struct server){.log = -1, .worker = worker_main, .closed_fd = -1};
     server.config = (struct config){.host = "127.0.0.1", .target = target, .backlog = 16};
     server.config.interface.name = "wsgi";
-    server.config.sandbox.index = SANDBOX_OFF;
     server.config.workers = workers;
     server.config.graceful_timeout = 60000;
     server.config.rss_sample_interval = 100;
