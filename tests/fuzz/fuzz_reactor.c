@@ -133,13 +133,18 @@ static void order(struct play *play, uint8_t what)
     static const uint8_t mark = ORDER;
     struct peer *peer = &play->peers[play->chosen];
     switch (what & 7) {
-    case 0: break; // a pause alone
-    case 1: peers_read(play); break;
+    case 0:
+        break; // a pause alone
+    case 1:
+        peers_read(play);
+        break;
     case 2:
         if (peer->fd >= 0)
             shutdown(peer->fd, SHUT_WR);
         break;
-    case 3: peer_close(peer); break;
+    case 3:
+        peer_close(peer);
+        break;
     case 4:
         play->chosen = (what >> 3) % PEERS;
         if (play->peers[play->chosen].fd < 0)
@@ -149,9 +154,14 @@ static void order(struct play *play, uint8_t what)
         if (what >> 3 == 31)
             reactor_drain(play->reactor, false);
         break;
-    case 6: played_release(&play->played); break;
-    case 7: peer_send(play, &mark, 1); break;
-    default: break;
+    case 6:
+        played_release(&play->played);
+        break;
+    case 7:
+        peer_send(play, &mark, 1);
+        break;
+    default:
+        break;
     }
 }
 
