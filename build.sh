@@ -18,6 +18,7 @@ usage() {
   test-tls         HTTPS judged by testssl.sh, and certificates that certbot gets and renews; minutes
   check            formatting, layers, sizes, shell scripts
   fuzz [SECONDS] [NAME...]  each fuzzer, or those named, for so long (60)
+  torture [STEP]   memory runs out at each allocation in turn, or at every STEPth: no crash, no wait for ever
   bench            the scorecard: limpet beside nginx, gunicorn, uwsgi and uvicorn (--help: its options)
   soak [SECONDS]   workers come and go in every way under load, each way for so long (60): no request may be lost
                    (--tls: over TLS; --async: an ASGI application, and a day in miniature)
@@ -48,7 +49,7 @@ case $verb in
     build | check | clean) [ $# -eq 0 ] || die "$verb takes no $1" ;;
 esac
 case $verb in
-    build | run | test | test-cpython | test-dependencies | test-fresh | test-tls | check | fuzz | bench | soak | attack | clean)
+    build | run | test | test-cpython | test-dependencies | test-fresh | test-tls | check | fuzz | torture | bench | soak | attack | clean)
         "verb_${verb/-/_}" "$@"
         ;;
     help | --help | -h) usage ;;

@@ -99,7 +99,9 @@ static void read_defaults(struct config_layer *layer)
     for (size_t i = 0; i < CONFIG_OPTION_COUNT; i++) {
         struct err err;
         const char *text = config_options[i].standard;
-        must(text == NULL || config_layer_set(layer, &config_options[i], text, &err) == 0);
+        bool failed = text != NULL && config_layer_set(layer, &config_options[i], text, &err) < 0;
+        must_have(!failed || err.kind == ERR_USAGE);
+        must(!failed);
     }
 }
 

@@ -67,11 +67,21 @@ run_e2e() { # BINARY [pytest argument...]
     test_failures=$((test_failures + 1))
 }
 
+# Limpet with allocations that fail on demand, and what comes of every so many-th.
+run_torture() { # STEP [pytest argument...]
+    local step=$1
+    shift
+    step "limpet for torture ($(basename "$out"))" "$out/logs/torture.log" make_limpet torture
+    BINARY_UNDER_TEST=$out/torture/limpet /usr/bin/python3 -m pytest -q -p no:cacheprovider tests/torture --step "$step" "$@" ||
+        test_failures=$((test_failures + 1))
+}
+
 test_fast() {
     build_native
     ln -f build/fast/limpet build/limpet
     tests/gates/run.sh "$out" || test_failures=$((test_failures + 1))
     run_unit unit
+    [ $# -gt 0 ] || run_torture 9
     run_e2e "$out/limpet" "$@"
 }
 
@@ -164,6 +174,16 @@ verb_attack() {
     toolchain/host-packages.sh build test attack
     build_native
     /usr/bin/python3 -B tests/attack/attack.py "$out/limpet" "$@"
+}
+
+# All of it, or every so many-th allocation; further arguments are pytest's.
+verb_torture() { # [STEP] [pytest argument...]
+    local step=1
+    case ${1:-} in [1-9]*) step=$1 && shift ;; esac
+    toolchain/host-packages.sh build test
+    build_native
+    run_torture "$step" "$@"
+    [ "$test_failures" = 0 ] || die "there is a crash, or a wait without an end (see above)"
 }
 
 # The README's two commands in fresh chroots of the Debian releases that we promise.

@@ -9,7 +9,7 @@ import sys
 import pathlib
 
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1] / "e2e"))
-from server import Server  # noqa: E402
+from server import SERVING, Server  # noqa: E402, F401
 
 SUPERVISOR, OTHERS = range(2)
 FORMAT = struct.Struct("<QQQQQQ")  # counts, victims, failed, place
