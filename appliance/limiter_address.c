@@ -1,9 +1,10 @@
 // limiter_address.c - both families in one number: IPv4 where no IPv6 client can be, in ffff::/16.
 #include "limiter_address.h"
 
-#include <arpa/inet.h>
 #include <netinet/in.h>
 #include <string.h>
+
+#include "address.h"
 
 static const unsigned char mapped[12] = {0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0xff, 0xff};
 static const unsigned char nat64[12] = {0, 0x64, 0xff, 0x9b, 0, 0, 0, 0, 0, 0, 0, 0};
@@ -45,15 +46,9 @@ bool limiter_address_of(const struct sockaddr *address, uint64_t *out)
 
 bool limiter_address_parse(struct str text, uint64_t *out)
 {
-    char copy[INET6_ADDRSTRLEN];
-    unsigned char bytes[16];
-    if (text.size >= sizeof copy)
+    struct address address;
+    if (!address_parse(&address, text))
         return false;
-    memcpy(copy, text.data, text.size);
-    copy[text.size] = '\0';
-    bool is_v6 = memchr(copy, ':', text.size) != NULL;
-    if (inet_pton(is_v6 ? AF_INET6 : AF_INET, copy, bytes) != 1)
-        return false;
-    *out = is_v6 ? of_v6(bytes) : of_v4(bytes);
+    *out = address.family == AF_INET6 ? of_v6(address.bytes) : of_v4(address.bytes);
     return true;
 }

@@ -5,6 +5,7 @@
 
 #include "check.h"
 #include "forwarded.h"
+#include "limiter_address.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
@@ -51,6 +52,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
         proxies = make_proxies();
     check_appended(proxies, data, size, false);
     check_appended(proxies, data, size, true);
+    uint64_t number;
+    limiter_address_parse((struct str){(const char *)data, size}, &number);
     // Lines, each with its field in the first byte.
     const char *at = (const char *)data, *end = at + size;
     while (at < end && count < FIELDS) {
