@@ -179,10 +179,14 @@ def test_an_idle_connection_is_closed_without_a_word(hasty):
 
 
 def test_a_client_that_reads_nothing(hasty, interface):
+    series = 'limpet_connections_expired_total{phase="send"}'
+    metrics = Metrics(hasty.server)
+    before = metrics.value(series)
     with counted(hasty, expired=("send", 3), rejected=("timeout", 0)), \
             connected(hasty, receive_buffer=16384) as peers:
         for peer in peers:
             peer.send(request("GET", "/large?1600"))
+        eventually(lambda: metrics.value(series) == before + 3)
         hasty.server.wait_for(r"answer not taken in time \(--send-timeout\)")
         for peer in peers:
             with contextlib.suppress(OSError):  # a reset
