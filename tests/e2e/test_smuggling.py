@@ -14,7 +14,8 @@ from raw_client import Peer
 from server import eventually
 from test_strict import ABSOLUTE, WSGI, Subject
 
-pytestmark = pytest.mark.unvalidated(reason="the validator wants a path to begin with a slash")
+pytestmark = [pytest.mark.unvalidated(reason="the validator wants a path to begin with a slash"),
+              pytest.mark.unsanitized(reason="the same cases as test_strict.py")]
 
 NGINX = """
 daemon off; worker_processes 1; pid {folder}/pid; error_log {folder}/error.log; {user}
