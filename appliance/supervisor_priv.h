@@ -57,6 +57,7 @@ struct supervisor {
     struct stats_board *stats;
     struct limiter *limiter; // of requests; NULL: none
     struct jail jail;
+    const struct buf *public_parts; // of /etc, as it was before there was a worker; NULL: not asked
     struct control *control; // NULL: none
     size_t control_polls;    // behind those of the slots
     int64_t started_at;
