@@ -25,7 +25,7 @@ struct inherit {
     bool first;       // of the server: no other has served yet
     const struct jail *jail;
     const char *folder; // that the server was started in; absolute. NULL: it has gone
-    int start;          // the same, a descriptor; AT_FDCWD where the process stays in it until it is confined
+    int start;          // the same, a descriptor; AT_FDCWD where we are in it until we are confined
     const struct buf *public_parts; // of /etc (sandbox_find_public)
     pid_t supervisor;
     int ipc;                    // the worker's end; its own to close

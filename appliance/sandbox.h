@@ -31,9 +31,9 @@ enum { SANDBOX_PUBLIC_MAX = 16 << 20 }; // bytes
 // out.
 int sandbox_check(const struct config *config, struct err *err);
 
-// What of /etc everybody may read, for the rules of root's workers: once, before there is one, since
-// they can change modes. Paths to out, which takes SANDBOX_PUBLIC_MAX bytes, each with its '\0'; -1:
-// no memory.
+// What of /etc everybody may read, for the rules of root's workers: once, before there is one: they
+// can change modes. Paths to out, which takes SANDBOX_PUBLIC_MAX bytes, each with its '\0'.
+// -1: no memory.
 int sandbox_find_public(struct buf *out);
 
 // "on (seccomp, Landlock ABI 7); workers write to /tmp, /srv/data": what a sandbox is on this

@@ -12,7 +12,7 @@
 enum { CAPABILITIES_MAX = 64 };
 
 // Without CAP_FSETID: it would let files keep setuid and setgid bits while they are written.
-static const unsigned char kept[] = {CAP_CHOWN,  CAP_DAC_OVERRIDE, CAP_FOWNER, CAP_KILL,
+static const unsigned char kept[] = {CAP_CHOWN,  CAP_DAC_OVERRIDE, CAP_FOWNER,          CAP_KILL,
                                      CAP_SETGID, CAP_SETUID,       CAP_NET_BIND_SERVICE};
 
 static bool is_kept(unsigned capability)

@@ -133,7 +133,7 @@ static const struct sock_filter limits_call[] = {
 
 enum { IO_PRIORITY_PROCESS = 1 }; // IOPRIO_WHO_PROCESS of linux/ioprio.h, which is newer
 
-#define PRIORITY_CALL(process)                                                                   \
+#define PRIORITY_CALL(process)                                                                     \
     LOAD_ARGUMENT(0), IF(BPF_JEQ, process, 0, 3), LOAD_ARGUMENT(1), IF(BPF_JEQ, 0, 0, 1), ALLOWED, \
         REFUSED(EPERM)
 
@@ -158,10 +158,14 @@ struct block {
     }
 
 static const struct block blocks[] = {
-    [SANDBOX_ABSENT] = BLOCK(absent),    [SANDBOX_ALLOW] = BLOCK(allow),
-    [SANDBOX_DENY] = BLOCK(deny),        [SANDBOX_CLONE] = BLOCK(clone_call),
-    [SANDBOX_IOCTL] = BLOCK(ioctl_call), [SANDBOX_PERSONALITY] = BLOCK(personality_call),
-    [SANDBOX_PRCTL] = BLOCK(prctl_call), [SANDBOX_SOCKET] = BLOCK(socket_call),
+    [SANDBOX_ABSENT] = BLOCK(absent),
+    [SANDBOX_ALLOW] = BLOCK(allow),
+    [SANDBOX_DENY] = BLOCK(deny),
+    [SANDBOX_CLONE] = BLOCK(clone_call),
+    [SANDBOX_IOCTL] = BLOCK(ioctl_call),
+    [SANDBOX_PERSONALITY] = BLOCK(personality_call),
+    [SANDBOX_PRCTL] = BLOCK(prctl_call),
+    [SANDBOX_SOCKET] = BLOCK(socket_call),
     [SANDBOX_MODE_SECOND] = BLOCK(mode_second_call),
     [SANDBOX_MODE_THIRD] = BLOCK(mode_third_call),
     [SANDBOX_LIMITS] = BLOCK(limits_call),

@@ -121,10 +121,14 @@ int sandbox_rules_add_open(struct sandbox_rules *rules, int fd, uint64_t rights)
     return fail(rules);
 }
 
-static bool is_of_processes(int fd)
+enum { PROC_ROOT = 1 }; // the number of a /proc itself, which stays what it is
+
+static bool is_forgotten(int fd)
 {
-    struct statfs status;
-    return fstatfs(fd, &status) == 0 && status.f_type == PROC_SUPER_MAGIC;
+    struct statfs of_system;
+    struct stat status;
+    return fstatfs(fd, &of_system) == 0 && of_system.f_type == PROC_SUPER_MAGIC &&
+           fstat(fd, &status) == 0 && status.st_ino != PROC_ROOT;
 }
 
 int sandbox_rules_add(struct sandbox_rules *rules, int folder, const char *path, uint64_t rights)
@@ -133,7 +137,7 @@ int sandbox_rules_add(struct sandbox_rules *rules, int folder, const char *path,
     if (fd < 0)
         return errno == EMFILE || errno == ENFILE || errno == ENOMEM ? fail(rules) : -1;
     int result = sandbox_rules_add_open(rules, fd, rights);
-    if (result == 0 && is_of_processes(fd))
+    if (result == 0 && is_forgotten(fd))
         fd = -1; // kept
     return result;
 }

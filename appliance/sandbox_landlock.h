@@ -49,7 +49,7 @@ void sandbox_rules_free(struct sandbox_rules *rules);
 // What is there, and all below it; links are followed. folder: a descriptor that a relative path
 // begins at, AT_FDCWD: the working folder. 0, or -1 with errno: there is no such path, or none that
 // we may reach; of any other cause sandbox_rules_enter tells as well.
-// Of what lies in a /proc, a descriptor stays open for as long as the process lives: its rule would
+// Of what lies below a /proc, a descriptor stays open for as long as the process lives: its rule would
 // end when the kernel forgets the entry, which has another identity when it is looked up again.
 int sandbox_rules_add(struct sandbox_rules *rules, int folder, const char *path, uint64_t rights);
 // The same of what is open already; pipes and sockets need no rule.

@@ -52,8 +52,8 @@ static _Noreturn void become_worker(struct supervisor *supervisor, struct slot *
     struct inherit inherit = {
         .folder = getcwd(folder, sizeof folder),
         // What is forked of a template is confined in a folder of the application's.
-        .start = supervisor_is_template(slot) ? open(".", O_PATH | O_DIRECTORY | O_CLOEXEC)
-                                              : AT_FDCWD,
+        .start =
+            supervisor_is_template(slot) ? open(".", O_PATH | O_DIRECTORY | O_CLOEXEC) : AT_FDCWD,
         .public_parts = supervisor->public_parts,
         .name = setup->name,
         .number = slot->child.number,

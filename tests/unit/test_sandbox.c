@@ -360,7 +360,8 @@ static char folder[] = "/var/tmp/limpet-sandbox-XXXXXX"; // set by main
 
 static bool enter(void)
 {
-    struct sandbox_setup setup = {.config = &config, .executable = "/proc/self/exe", .folder = AT_FDCWD};
+    struct sandbox_setup setup = {
+        .config = &config, .executable = "/proc/self/exe", .folder = AT_FDCWD};
     sandbox_bound(&config, geteuid() == 0);
     bool entered = sandbox_enter(&setup, &err) == 0;
     CHECK(entered);
