@@ -85,7 +85,7 @@ static int judge_host(struct request *request, struct str *detail)
 }
 
 static gate *const gates[] = {judge_count, judge_grammar, judge_client,
-                              judge_host,  judge_rate,    judge_length};
+                              judge_rate,  judge_host,    judge_length};
 
 bool http_gate_passes(struct request *request, enum refusal *which, struct str *detail)
 {

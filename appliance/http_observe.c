@@ -222,17 +222,7 @@ static struct str in_words(const char *name, char *out, size_t size)
 void *http_observe_refused(void *owner, struct MHD_Connection *transport, void *context,
                            unsigned status, const char *data, size_t size)
 {
-    struct http *http = owner;
     struct request *request = context;
-    if (request == NULL && size == 0) {
-        // There is no request to refuse.
-        const union MHD_ConnectionInfo *info =
-            MHD_get_connection_info(transport, MHD_CONNECTION_INFO_SOCKET_CONTEXT);
-        const struct connection *connection = info->socket_context;
-        refusals_tell(http->setup->refusals, refusal_of(status), str_of(connection->peer_address),
-                      STR("nothing was sent"), clock_milliseconds());
-        return NULL;
-    }
     if (request == NULL) {
         // It has no target: what is known of it is its line.
         request = http_request_begin(owner, "", transport);

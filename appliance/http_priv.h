@@ -81,8 +81,9 @@ struct request {
     bool chunked;   // its body is (RFC 9112 section 7.1)
     bool announced; // the header section is complete and was looked at
     bool answered;
-    bool complete; // all of it was received
-    bool failed;   // cut the connection
+    bool complete;       // all of it was received
+    bool failed;         // cut the connection
+    bool is_handed_over; // the application has it, or had it
     bool running;
     _Atomic bool deserted; // its work was given up; whoever does that may look
     int64_t offered;       // since when the application can get on with it, monotonic milliseconds

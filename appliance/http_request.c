@@ -117,7 +117,7 @@ static void request_release(struct request *request)
     request->began = 0;
     request->refused = 0;
     request->retry_after = 0;
-    request->has_no_line = request->observed = false;
+    request->has_no_line = request->observed = request->is_handed_over = false;
     request->unread = 0;
     free(request->exchange.piece);
     request->exchange = (struct exchange){.events = NULL};
@@ -227,6 +227,7 @@ void http_request_enqueue(struct request *request, enum work work)
 {
     must(request->work == WORK_NONE);
     request->work = work;
+    request->is_handed_over = request->is_handed_over || work == WORK_ANSWER;
     begin_running(request);
     request->answer.flushed = request->answer.ends = false;
     request_queue_put(&request->http->ready, request);
@@ -473,7 +474,7 @@ static void count_served(struct http *http, const struct request *request)
     if (setup->board != NULL && setup->board->board != NULL)
         atomic_store_explicit(&setup->board->board->requests, http->answered, memory_order_relaxed);
     // What the application has no part in does not wear it out.
-    if (request->local != NULL || request->refused != 0)
+    if (request->local != NULL || (request->refused != 0 && !request->is_handed_over))
         return;
     http->served++;
     if (http->served == setup->request_limit)

@@ -467,7 +467,7 @@ void http_response_queue(struct request *request)
     answer->queued = true;
     if (out != NULL && queue(request, answer->status, out) == MHD_YES)
         return;
-    if (!request->failed)
+    if (!request->failed && request->refused == 0)
         log_warning("http", "status %u cannot be sent here, connection closed", answer->status);
     http_request_cut(request);
 }

@@ -1,5 +1,6 @@
 // http_time.c - clients that take too long: those that do not send what they have begun are
-// answered 408, the others are closed. What a connection waits for is libmicrohttpd's to know; what
+// answered 408, the others are closed: an answer could be taken for that to a request that is on
+// its way. What a connection waits for is libmicrohttpd's to know; what
 // is the application's to do is timed by nobody here.
 #include <sys/ioctl.h>
 #include <sys/socket.h>
@@ -17,7 +18,7 @@ static const struct {
     unsigned status; // of the answer; 0: it is closed without
     enum stats_counter counter;
 } times[HTTP_TIMES] = {
-    [TIME_NEW] = {"first byte", 408, STATS_expired_header},
+    [TIME_NEW] = {"first byte", 0, STATS_expired_header},
     [TIME_HEADER] = {"header section", 408, STATS_expired_header},
     [TIME_BODY] = {"body", 408, STATS_expired_body},
     [TIME_KEEP_ALIVE] = {"next request", 0, STATS_expired_keep_alive},

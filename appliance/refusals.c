@@ -67,7 +67,10 @@ unsigned refusal_status(enum refusal which)
 enum refusal refusal_of(unsigned status)
 {
     for (int i = 0; i < REFUSAL_COUNT; i++) {
-        if (status != 0 && kinds[i].status == status)
+        // Those of 500 and more are for one reason each, and not all that there is.
+        bool is_known =
+            status != 0 && (status < 500 || i == REFUSAL_coding || i == REFUSAL_version);
+        if (is_known && kinds[i].status == status)
             return (enum refusal)i;
     }
     return REFUSAL_other;

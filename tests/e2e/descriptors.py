@@ -11,6 +11,7 @@ import time
 
 PATIENCE = 12  # seconds; more than a lingering connection has (5), on a slow machine
 RETIRED = "/memfd:limpet-tls"  # a supervisor keeps what it has replaced until no worker can need it, some dozens at most
+DATABASE = re.compile(r".*\.sqlite3(-wal|-shm)?")  # threads of an application keep their connections to one
 TOLD = 20  # links of a kind that a complaint names
 NOT_OPEN = {"06", "07"}  # states of /proc/net/tcp: TIME_WAIT, CLOSE
 
@@ -96,7 +97,7 @@ def count_kinds(links, live=()):
     """How many descriptors of each kind there are, but for live connections."""
     counts = collections.Counter()
     for link in links:
-        if link.startswith(RETIRED):
+        if link.startswith(RETIRED) or DATABASE.fullmatch(link):
             continue
         inode = re.fullmatch(r"socket:\[(\d+)\]", link)
         if not inode or int(inode[1]) not in live:

@@ -2,6 +2,7 @@
 answer, the worker stays who it is and within the memory that its limits allow, and everything is given back. How quick
 it is under attack, the long run says."""
 
+import os
 import pathlib
 import resource
 import sys
@@ -20,6 +21,8 @@ SECONDS, SLOW_SECONDS = 1, 2.5  # of an attack; and of one that limits of 2 s en
 SCALE = 0.05 if is_sanitized() else 0.2
 ENOUGH = 5  # answers that others get meanwhile, at least, on any machine
 
+# A worker that has keys shows its memory and descriptors to nobody else.
+needs_root = pytest.mark.skipif(os.geteuid() != 0, reason="needs root: the worker's /proc")
 pytestmark = pytest.mark.unvalidated(reason="not about the application")
 
 
@@ -45,6 +48,7 @@ def attacked(limpet, tmp_path_factory):
         yield find
 
 
+@needs_root
 @pytest.mark.parametrize("name", SCENARIOS)
 def test_others_are_served(attacked, name):
     scenario = SCENARIOS[name]
@@ -66,6 +70,7 @@ def test_others_are_served(attacked, name):
     eventually(lambda: subject.server.descriptors(subject.worker) <= descriptors + 5)
 
 
+@needs_root
 def test_coded_bodies_stay_as_they_are(attacked):
     """What a client has compressed, nobody but the application inflates."""
     subject = attacked(SCENARIOS["coded-body"])

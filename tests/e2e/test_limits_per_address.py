@@ -53,9 +53,9 @@ def peer_from(server, source):
 def start(serve, application):
     """start(*options, source=APPLICATION) -> (Server, Metrics)."""
 
-    def run(*options, source=APPLICATION, workers=1):
+    def run(*options, source=APPLICATION, workers=1, **server_options):
         server = serve("app:app", "--working-dir", application(source), "--workers", workers, "--metrics",
-                       "127.0.0.1:0", *options)
+                       "127.0.0.1:0", *options, **server_options)
         return server, Metrics(server)
 
     return run
@@ -420,7 +420,8 @@ def test_tls_connections(start, tmp_path):
 
 def test_clients_of_a_proxy_protocol(start):
     """Each may have as many connections as one that comes by itself."""
-    server, metrics = start("--listen", "127.0.0.1:0,proxy-protocol", "--trusted-proxies", ONE, "--max-connections-per-ip", 1)
+    server, metrics = start("--listen", "127.0.0.1:0,proxy-protocol", "--trusted-proxies", ONE, "--max-connections-per-ip", 1,
+                            port=None)
     with contextlib.ExitStack() as stack:
         def connect(client):
             peer = stack.enter_context(peer_from(server, ONE))

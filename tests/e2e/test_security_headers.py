@@ -161,7 +161,7 @@ app = get_wsgi_application()
 
 def test_django_has_its_own(serve, application, debian_packages):
     packages = debian_packages("python3-django", "python3-asgiref", "python3-sqlparse")
-    server = serve("app:app", "--security-headers", "--workers", 1, "--working-dir",
+    server = serve("app:app", "--security-headers", "--workers", 1, "--readable", packages, "--working-dir",
                    application(DJANGO.format(packages=str(packages))))
     assert secured(answer(server)) == {
         "X-Content-Type-Options": "nosniff", "X-Frame-Options": "DENY", "Referrer-Policy": "same-origin",

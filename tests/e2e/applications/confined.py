@@ -96,9 +96,12 @@ def exec_in_child(*_):
 def exec_memory(*_):
     """A program that lies in memory alone."""
     descriptor = os.memfd_create("program", 0)
-    with open("/bin/true", "rb") as file:
-        os.write(descriptor, file.read())
-    os.posix_spawn(f"/proc/self/fd/{descriptor}", ["true"], {})
+    try:
+        with open("/bin/true", "rb") as file:
+            os.write(descriptor, file.read())
+        os.posix_spawn(f"/proc/self/fd/{descriptor}", ["true"], {})
+    finally:
+        os.close(descriptor)
 
 
 def exec_written(*_):
