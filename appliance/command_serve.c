@@ -1,5 +1,6 @@
 // command_serve.c - "serve", which becomes the supervisor, and "check", which loads the application
 // as a worker would, in a child, and says how that went.
+#include <fcntl.h>
 #include <stdio.h>
 #include <string.h>
 #include <unistd.h>
@@ -87,7 +88,8 @@ static int start_in_child(void *owner, struct buf *out, struct err *err)
     char description[DESCRIPTION_MAX] = "";
     config_forget_secrets();
     struct sandbox_setup sandbox = {.config = check->config,
-                                    .executable = archive_path(check->program->archive)};
+                                    .executable = archive_path(check->program->archive),
+                                    .folder = AT_FDCWD};
     sandbox_bound(check->config, geteuid() == 0);
     if (sandbox_enter(&sandbox, err) < 0)
         return -1;

@@ -8,6 +8,7 @@
 #include <sys/types.h>
 
 struct archive;
+struct buf;
 struct config;
 struct jail;
 struct limiter;
@@ -24,6 +25,8 @@ struct inherit {
     bool first;       // of the server: no other has served yet
     const struct jail *jail;
     const char *folder; // that the server was started in; absolute. NULL: it has gone
+    int start;          // the same, a descriptor; AT_FDCWD where we are in it until we are confined
+    const struct buf *public_parts; // of /etc (sandbox_find_public)
     pid_t supervisor;
     int ipc;                    // the worker's end; its own to close
     struct listener *listeners; // the descriptors are the worker's to close when it stops accepting

@@ -183,8 +183,22 @@ struct reach {
     const struct config *config;
     struct sandbox_rules *rules;
     int base;        // the folder that targets are relative to
+    int start;       // the folder that paths of the settings are relative to
     uint64_t rights; // what the application's own files may be used for
 };
+
+// Root's workers could read what only root may; others are kept from that by the files' modes.
+static int add_etc(const struct reach *reach, const struct buf *public_parts)
+{
+    _buf_ struct buf now = BUF_INIT(SANDBOX_PUBLIC_MAX);
+    if (geteuid() != 0) {
+        sandbox_rules_add(reach->rules, AT_FDCWD, "/etc", DATA);
+        return 0;
+    }
+    if (public_parts == NULL && sandbox_find_public(&now) < 0)
+        return -1;
+    return sandbox_add_public(reach->rules, public_parts != NULL ? public_parts : &now);
+}
 
 static void add_places(const struct reach *reach)
 {
@@ -199,11 +213,6 @@ static void add_places(const struct reach *reach)
         if (path != NULL && path[0] == '/' && !is_root_folder(AT_FDCWD, path))
             sandbox_rules_add(reach->rules, AT_FDCWD, path, variables[i].rights);
     }
-    // Root's workers could read what only root may; others are kept from that by the files' modes.
-    if (geteuid() == 0)
-        sandbox_add_public(reach->rules, "/etc");
-    else
-        sandbox_rules_add(reach->rules, AT_FDCWD, "/etc", DATA);
 }
 
 // A folder of the application; "/" is not one, though a container may be started there.
@@ -271,7 +280,7 @@ static void add_application(const struct reach *reach, const char *executable)
     struct config_mount mount;
     struct err ignored;
     if (executable != NULL)
-        sandbox_rules_add(reach->rules, AT_FDCWD, executable, reach->rights);
+        sandbox_rules_add(reach->rules, reach->start, executable, reach->rights);
     add_folder(reach, ".");
     if (config->target != NULL)
         add_target(reach, config->target);
@@ -280,20 +289,20 @@ static void add_application(const struct reach *reach, const char *executable)
             add_target(reach, mount.target);
     }
     for (size_t i = 0; i < config->env_files.count; i++)
-        sandbox_rules_add(reach->rules, AT_FDCWD, config->env_files.items[i], DATA);
+        sandbox_rules_add(reach->rules, reach->start, config->env_files.items[i], DATA);
     add_routes(reach, &config->static_routes);
     add_routes(reach, &config->sendfile);
     if (config->acme_webroot != NULL)
-        sandbox_rules_add(reach->rules, AT_FDCWD, config->acme_webroot, DATA);
+        sandbox_rules_add(reach->rules, reach->start, config->acme_webroot, DATA);
     if (config->temp_dir != NULL)
-        sandbox_rules_add(reach->rules, AT_FDCWD, config->temp_dir, TEMPORARY);
+        sandbox_rules_add(reach->rules, reach->start, config->temp_dir, TEMPORARY);
 }
 
 static int add_asked(const struct reach *reach, const char *option, const struct config_list *paths,
                      uint64_t rights, struct err *err)
 {
     for (size_t i = 0; i < paths->count; i++) {
-        if (sandbox_rules_add(reach->rules, AT_FDCWD, paths->items[i], rights) < 0)
+        if (sandbox_rules_add(reach->rules, reach->start, paths->items[i], rights) < 0)
             return err_system(err, errno, "--%s %.*s", option, SHOWN, paths->items[i]);
     }
     return 0;
@@ -321,7 +330,8 @@ static void add_supervisor(const struct reach *reach, pid_t supervisor)
 // Nobody has more than who forked him: /proc/self of those to come has no name yet.
 static void add_processes(const struct reach *reach, const struct sandbox_setup *setup)
 {
-    add_supervisor(reach, setup->supervisor);
+    if (is_strict(reach->config))
+        add_supervisor(reach, setup->supervisor);
     if (setup->forks)
         sandbox_rules_add(reach->rules, AT_FDCWD, "/proc", DATA);
 }
@@ -330,8 +340,8 @@ static int confine_files(const struct sandbox_setup *setup, int version, struct 
 {
     const struct config *config = setup->config;
     const char *folder = config->working_dir != NULL ? config->working_dir : ".";
-    _close_ int base = open(folder, O_PATH | O_DIRECTORY | O_CLOEXEC);
-    struct reach reach = {.config = config, .base = base};
+    _close_ int base = openat(setup->folder, folder, O_PATH | O_DIRECTORY | O_CLOEXEC);
+    struct reach reach = {.config = config, .base = base, .start = setup->folder};
     reach.rights = is_strict(config) ? DATA : PROGRAMS;
     reach.rules = sandbox_rules_new(version, err);
     if (reach.rules == NULL)
@@ -340,7 +350,11 @@ static int confine_files(const struct sandbox_setup *setup, int version, struct 
     add_application(&reach, setup->executable);
     add_logs(&reach, setup);
     add_processes(&reach, setup);
-    int result = add_asked(&reach, "readable", &config->readable, reach.rights, err);
+    int result = add_etc(&reach, setup->public_parts);
+    if (result < 0)
+        err_system(err, ENOMEM, "--sandbox: cannot confine files");
+    if (result == 0)
+        result = add_asked(&reach, "readable", &config->readable, reach.rights, err);
     if (result == 0)
         result = add_asked(&reach, "writable", &config->writable, WRITABLE, err);
     if (result == 0)
@@ -357,14 +371,24 @@ void sandbox_bound(const struct config *config, bool stays_root)
         sandbox_drop_bounds(stays_root);
 }
 
+// A container's filter may let a process ask for the version, and refuse all else.
+static int usable_version(void)
+{
+    int version = sandbox_landlock_version();
+    if (version == 0 || sandbox_landlock_is_allowed())
+        return version;
+    log_warning("sandbox", "Landlock is refused to this process: files are not confined");
+    return 0;
+}
+
 int sandbox_enter(const struct sandbox_setup *setup, struct err *err)
 {
     const struct config *config = setup->config;
-    int version = sandbox_landlock_version();
     if (is_off(config))
         return 0;
     if (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) < 0)
         return err_system(err, errno, "--sandbox: cannot give up new privileges");
+    int version = usable_version();
     if (sandbox_keep_capabilities(err) < 0 ||
         (version > 0 && confine_files(setup, version, err) < 0) ||
         (sandbox_filter_is_there() && sandbox_filter_enter(!is_strict(config), err) < 0))
@@ -377,7 +401,8 @@ int sandbox_enter(const struct sandbox_setup *setup, struct err *err)
 int sandbox_enter_forked(const struct sandbox_setup *setup, struct err *err)
 {
     int version = sandbox_landlock_version();
-    if (!is_strict(setup->config) || version == 0)
+    // What was refused before has been told.
+    if (!is_strict(setup->config) || version == 0 || !sandbox_landlock_is_allowed())
         return 0;
     return confine_files(setup, version, err);
 }

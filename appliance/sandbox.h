@@ -21,11 +21,20 @@ struct sandbox_setup {
     bool forks;             // into others, which enter theirs (sandbox_enter_forked)
     const int *logs;        // descriptors that are written to and may be opened again
     size_t log_count;
+    int folder; // that the server was started in, a descriptor; AT_FDCWD: the working folder
+    const struct buf *public_parts; // as sandbox_find_public found them; NULL: they are, now
 };
+
+enum { SANDBOX_PUBLIC_MAX = 16 << 20 }; // bytes
 
 // At start: whether what --writable and --readable name is there. ERR_FAILED names it and the way
 // out.
 int sandbox_check(const struct config *config, struct err *err);
+
+// What of /etc everybody may read, for the rules of root's workers: once, before there is one: they
+// can change modes. Paths to out, which takes SANDBOX_PUBLIC_MAX bytes, each with its '\0'.
+// -1: no memory.
+int sandbox_find_public(struct buf *out);
 
 // "on (seccomp, Landlock ABI 7); workers write to /tmp, /srv/data": what a sandbox is on this
 // kernel, and what is missing. false: something is.

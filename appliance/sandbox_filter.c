@@ -12,7 +12,9 @@
 #include <sys/ioctl.h>
 #include <sys/personality.h>
 #include <sys/prctl.h>
+#include <sys/resource.h>
 #include <sys/socket.h>
+#include <sys/stat.h>
 #include <sys/syscall.h>
 #include <unistd.h>
 
@@ -109,6 +111,42 @@ static const struct sock_filter socket_call[] = {
     REFUSED(EPERM),
 };
 
+// What a program may do that has these bits is not for the worker to give away. Files that are made
+// with them lose them as soon as anything is written: nobody here has CAP_FSETID.
+#define MODE_CALL(argument) \
+    LOAD_ARGUMENT(argument), IF(BPF_JSET, S_ISUID | S_ISGID, 1, 0), ALLOWED, REFUSED(EPERM)
+
+static const struct sock_filter mode_second_call[] = {MODE_CALL(1)};
+static const struct sock_filter mode_third_call[] = {MODE_CALL(2)};
+
+// Of whom: 0 is the caller. Where new limits would be read is an address, both halves of it.
+static const struct sock_filter limits_call[] = {
+    LOAD_ARGUMENT(0),
+    IF(BPF_JEQ, 0, 4, 0),
+    LOAD_ARGUMENT(2),
+    IF(BPF_JEQ, 0, 0, 3),
+    LOAD(offsetof(struct seccomp_data, args) + 2 * sizeof(uint64_t) + sizeof(uint32_t)),
+    IF(BPF_JEQ, 0, 0, 1),
+    ALLOWED,
+    REFUSED(EPERM),
+};
+
+enum { IO_PRIORITY_PROCESS = 1 }; // IOPRIO_WHO_PROCESS of linux/ioprio.h, which is newer
+
+#define PRIORITY_CALL(process)                                                                     \
+    LOAD_ARGUMENT(0), IF(BPF_JEQ, process, 0, 3), LOAD_ARGUMENT(1), IF(BPF_JEQ, 0, 0, 1), ALLOWED, \
+        REFUSED(EPERM)
+
+static const struct sock_filter priority_call[] = {PRIORITY_CALL(PRIO_PROCESS)};
+static const struct sock_filter io_priority_call[] = {PRIORITY_CALL(IO_PRIORITY_PROCESS)};
+
+static const struct sock_filter scheduling_call[] = {
+    LOAD_ARGUMENT(0),
+    IF(BPF_JEQ, 0, 0, 1),
+    ALLOWED,
+    REFUSED(EPERM),
+};
+
 struct block {
     const struct sock_filter *instructions;
     size_t count;
@@ -120,10 +158,20 @@ struct block {
     }
 
 static const struct block blocks[] = {
-    [SANDBOX_ABSENT] = BLOCK(absent),    [SANDBOX_ALLOW] = BLOCK(allow),
-    [SANDBOX_DENY] = BLOCK(deny),        [SANDBOX_CLONE] = BLOCK(clone_call),
-    [SANDBOX_IOCTL] = BLOCK(ioctl_call), [SANDBOX_PERSONALITY] = BLOCK(personality_call),
-    [SANDBOX_PRCTL] = BLOCK(prctl_call), [SANDBOX_SOCKET] = BLOCK(socket_call),
+    [SANDBOX_ABSENT] = BLOCK(absent),
+    [SANDBOX_ALLOW] = BLOCK(allow),
+    [SANDBOX_DENY] = BLOCK(deny),
+    [SANDBOX_CLONE] = BLOCK(clone_call),
+    [SANDBOX_IOCTL] = BLOCK(ioctl_call),
+    [SANDBOX_PERSONALITY] = BLOCK(personality_call),
+    [SANDBOX_PRCTL] = BLOCK(prctl_call),
+    [SANDBOX_SOCKET] = BLOCK(socket_call),
+    [SANDBOX_MODE_SECOND] = BLOCK(mode_second_call),
+    [SANDBOX_MODE_THIRD] = BLOCK(mode_third_call),
+    [SANDBOX_LIMITS] = BLOCK(limits_call),
+    [SANDBOX_PRIORITY] = BLOCK(priority_call),
+    [SANDBOX_IO_PRIORITY] = BLOCK(io_priority_call),
+    [SANDBOX_SCHEDULING] = BLOCK(scheduling_call),
 };
 
 // --- the search ---

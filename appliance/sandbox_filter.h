@@ -17,6 +17,12 @@ enum sandbox_verdict {
     SANDBOX_PERSONALITY, // it may be asked for
     SANDBOX_PRCTL,       // a process that hides its memory goes on hiding it
     SANDBOX_SOCKET,      // the usual families, and no raw packets
+    SANDBOX_MODE_SECOND, // no setuid and setgid bits in the second argument
+    SANDBOX_MODE_THIRD,  // the same of the third
+    SANDBOX_LIMITS,      // of the caller; others' may be read
+    SANDBOX_PRIORITY,    // of the calling thread alone
+    SANDBOX_IO_PRIORITY, // the same
+    SANDBOX_SCHEDULING,  // the same
 };
 
 enum { SANDBOX_FILTER_MAX = 1024 }; // instructions

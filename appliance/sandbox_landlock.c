@@ -4,9 +4,11 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <linux/magic.h>
 #include <stdlib.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
+#include <sys/vfs.h>
 #include <unistd.h>
 
 #include "cleanup.h"
@@ -28,6 +30,7 @@ struct path_beneath { // struct landlock_path_beneath_attr
 struct sandbox_rules {
     int fd;
     uint64_t rights; // that are looked after
+    int errnum;      // why the first rule could not be made that should have been; 0: none
 };
 
 // Those of a rule about a file.
@@ -38,6 +41,14 @@ int sandbox_landlock_version(void)
 {
     long version = syscall(CREATE_RULESET, NULL, 0, FLAG_VERSION);
     return version > 0 ? (int)version : 0;
+}
+
+// Both look at the descriptor last.
+bool sandbox_landlock_is_allowed(void)
+{
+    struct path_beneath rule = {.rights = SANDBOX_READ_FILE, .fd = -1};
+    bool adds = syscall(ADD_RULE, -1, RULE_PATH_BENEATH, &rule, 0) < 0 && errno == EBADF;
+    return adds && syscall(RESTRICT_SELF, -1, 0) < 0 && errno == EBADF;
 }
 
 static uint64_t rights_of(int version)
@@ -71,6 +82,7 @@ struct sandbox_rules *sandbox_rules_new(int version, struct err *err)
         return NULL;
     }
     rules->rights = ruleset.files;
+    rules->errnum = 0;
     rules->fd = (int)syscall(CREATE_RULESET, &ruleset, size_of(version), 0);
     if (rules->fd < 0) {
         err_system(err, errno, "--sandbox: cannot confine files");
@@ -87,6 +99,13 @@ void sandbox_rules_free(struct sandbox_rules *rules)
     free(rules);
 }
 
+static int fail(struct sandbox_rules *rules)
+{
+    if (rules->errnum == 0)
+        rules->errnum = errno;
+    return -1;
+}
+
 int sandbox_rules_add_open(struct sandbox_rules *rules, int fd, uint64_t rights)
 {
     struct stat status;
@@ -97,18 +116,36 @@ int sandbox_rules_add_open(struct sandbox_rules *rules, int fd, uint64_t rights)
         rule.rights &= of_files;
     if (rule.rights == 0)
         return 0;
-    long result = syscall(ADD_RULE, rules->fd, RULE_PATH_BENEATH, &rule, 0);
-    return result == 0 || errno == EBADFD ? 0 : -1;
+    if (syscall(ADD_RULE, rules->fd, RULE_PATH_BENEATH, &rule, 0) == 0 || errno == EBADFD)
+        return 0;
+    return fail(rules);
+}
+
+enum { PROC_ROOT = 1 }; // the number of a /proc itself, which stays what it is
+
+static bool is_forgotten(int fd)
+{
+    struct statfs of_system;
+    struct stat status;
+    return fstatfs(fd, &of_system) == 0 && of_system.f_type == PROC_SUPER_MAGIC &&
+           fstat(fd, &status) == 0 && status.st_ino != PROC_ROOT;
 }
 
 int sandbox_rules_add(struct sandbox_rules *rules, int folder, const char *path, uint64_t rights)
 {
     _close_ int fd = openat(folder, path, O_PATH | O_CLOEXEC);
-    return fd >= 0 ? sandbox_rules_add_open(rules, fd, rights) : -1;
+    if (fd < 0)
+        return errno == EMFILE || errno == ENFILE || errno == ENOMEM ? fail(rules) : -1;
+    int result = sandbox_rules_add_open(rules, fd, rights);
+    if (result == 0 && is_forgotten(fd))
+        fd = -1; // kept
+    return result;
 }
 
 int sandbox_rules_enter(struct sandbox_rules *rules, struct err *err)
 {
+    if (rules->errnum != 0)
+        return err_system(err, rules->errnum, "--sandbox: cannot make a rule about files");
     if (syscall(RESTRICT_SELF, rules->fd, 0) == 0)
         return 0;
     return err_system(err, errno, "--sandbox: cannot confine files");

@@ -3,14 +3,16 @@
 
 #include <stdbool.h>
 
+#include "buf.h"
 #include "err.h"
 #include "sandbox_landlock.h"
 
 // --- sandbox_public.c ---
 
-// Rules to read what of a folder everybody may read by its modes; all names in it can be listed.
-// What is put there later in the place of a file that has a rule of its own has none.
-void sandbox_add_public(struct sandbox_rules *rules, const char *path);
+// Rules to read those parts of /etc (sandbox_find_public) that everybody may still read by their
+// modes; all names in it can be listed. What is put there later in the place of a file that has a
+// rule of its own has none. -1: no memory.
+int sandbox_add_public(struct sandbox_rules *rules, const struct buf *parts);
 
 // --- sandbox_capabilities.c ---
 

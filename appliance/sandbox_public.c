@@ -3,11 +3,17 @@
 // folder has a rule where all in it is public, and else what is so in it.
 #include <dirent.h>
 #include <fcntl.h>
+#include <limits.h>
+#include <stdio.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <unistd.h>
 
 #include "cleanup.h"
+#include "sandbox.h"
 #include "sandbox_priv.h"
+
+static const char FOLDER[] = "/etc";
 
 enum { DEPTH_MAX = 8 }; // folders below the first; deeper ones are not public
 
@@ -51,35 +57,41 @@ static bool is_public(int above, const char *name, int depth)
     return result;
 }
 
-static void add_parts(struct sandbox_rules *rules, int above, const char *name, int depth);
-
-static void add_entry(struct sandbox_rules *rules, int folder, const char *name, int depth)
+// The parts of it that are public, as large as they can be, each with its '\0'.
+static int gather(const char *path, int depth, struct buf *out)
 {
     struct stat status;
-    if (is_self(name) || fstatat(folder, name, &status, AT_SYMLINK_NOFOLLOW) < 0 ||
-        S_ISLNK(status.st_mode) || !is_open(&status))
-        return;
-    if (is_public(folder, name, depth))
-        sandbox_rules_add(rules, folder, name, SANDBOX_READ);
-    else if (depth < DEPTH_MAX)
-        add_parts(rules, folder, name, depth);
-}
-
-static void add_parts(struct sandbox_rules *rules, int above, const char *name, int depth)
-{
-    DIR *folder = open_folder(above, name);
+    if (lstat(path, &status) < 0 || S_ISLNK(status.st_mode) || !is_open(&status))
+        return 0;
+    if (is_public(AT_FDCWD, path, depth))
+        return buf_append(out, path, strlen(path) + 1);
+    DIR *folder = depth < DEPTH_MAX ? open_folder(AT_FDCWD, path) : NULL;
     if (folder == NULL)
-        return;
-    for (struct dirent *entry; (entry = readdir(folder)) != NULL;)
-        add_entry(rules, dirfd(folder), entry->d_name, depth + 1);
+        return 0;
+    int result = 0;
+    for (struct dirent *entry; result == 0 && (entry = readdir(folder)) != NULL;) {
+        char part[PATH_MAX];
+        int size = snprintf(part, sizeof part, "%s/%s", path, entry->d_name);
+        if (!is_self(entry->d_name) && size < (int)sizeof part)
+            result = gather(part, depth + 1, out);
+    }
     closedir(folder);
+    return result;
 }
 
-void sandbox_add_public(struct sandbox_rules *rules, const char *path)
+int sandbox_find_public(struct buf *out)
 {
-    sandbox_rules_add(rules, AT_FDCWD, path, SANDBOX_READ_FOLDER);
-    if (is_public(AT_FDCWD, path, 0))
-        sandbox_rules_add(rules, AT_FDCWD, path, SANDBOX_READ);
-    else
-        add_parts(rules, AT_FDCWD, path, 0);
+    return gather(FOLDER, 0, out);
+}
+
+int sandbox_add_public(struct sandbox_rules *rules, const struct buf *parts)
+{
+    _buf_ struct buf still = BUF_INIT(SANDBOX_PUBLIC_MAX);
+    int result = 0;
+    sandbox_rules_add(rules, AT_FDCWD, FOLDER, SANDBOX_READ_FOLDER);
+    for (size_t at = 0; result == 0 && at < parts->size; at += strlen(parts->data + at) + 1)
+        result = gather(parts->data + at, 1, &still);
+    for (size_t at = 0; at < still.size; at += strlen(still.data + at) + 1)
+        sandbox_rules_add(rules, AT_FDCWD, still.data + at, SANDBOX_READ);
+    return result;
 }

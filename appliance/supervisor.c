@@ -430,8 +430,20 @@ static void start_workers(struct supervisor *supervisor)
                     patient ? CHILD_EVENT_START : CHILD_EVENT_TRY);
 }
 
+// Before there is a worker, who could make more of it public.
+static int find_public(struct supervisor *supervisor, struct buf *parts, struct err *err)
+{
+    const struct jail *jail = &supervisor->jail;
+    bool stays_root = jail->changes ? jail->user == 0 : geteuid() == 0;
+    if (!stays_root || supervisor->setup->config->sandbox.index == SANDBOX_OFF)
+        return 0;
+    supervisor->public_parts = parts;
+    return sandbox_find_public(parts) == 0 ? 0 : err_system(err, ENOMEM, "--sandbox");
+}
+
 int supervisor_run(const struct supervisor_setup *setup, struct err *err)
 {
+    _buf_ struct buf public_parts = BUF_INIT(SANDBOX_PUBLIC_MAX);
     must(setup->config->workers > 0);
     struct supervisor supervisor = {
         .setup = setup,
@@ -445,7 +457,7 @@ int supervisor_run(const struct supervisor_setup *setup, struct err *err)
         .go_on_at = CHILD_NEVER,
         .wanted = (unsigned)setup->config->workers,
     };
-    if (prepare(&supervisor, err) < 0)
+    if (prepare(&supervisor, err) < 0 || find_public(&supervisor, &public_parts, err) < 0)
         return -1;
     if (open_resources(&supervisor, err) < 0) {
         supervisor_close_logs(&supervisor, err);

@@ -68,13 +68,18 @@ static int confine(const struct inherit *inherit, enter_sandbox *enter, struct e
         .forks = inherit->number == 0,
         .logs = logs,
         .log_count = sizeof logs / sizeof logs[0],
+        .folder = inherit->start,
+        .public_parts = inherit->public_parts,
     };
     return enter(&setup, err);
 }
 
 int worker_confine_forked(const struct inherit *inherit, struct err *err)
 {
-    return confine(inherit, sandbox_enter_forked, err);
+    int result = confine(inherit, sandbox_enter_forked, err);
+    if (inherit->start >= 0)
+        close(inherit->start);
+    return result;
 }
 
 int worker_enter(const struct inherit *inherit, struct err *err)

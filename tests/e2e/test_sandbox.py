@@ -157,8 +157,8 @@ def test_rights_of_root(start, folder):
     needs_root()
     confined = start()
     status = confined.ask("about")["status"]
-    # CHOWN, DAC_OVERRIDE, FOWNER, FSETID, KILL, SETGID, SETUID, NET_BIND_SERVICE, as far as we have them ourselves.
-    held = int(re.search(r"CapEff:\t(\w+)", pathlib.Path("/proc/self/status").read_text())[1], 16) & 0x4fb
+    # CHOWN, DAC_OVERRIDE, FOWNER, KILL, SETGID, SETUID, NET_BIND_SERVICE, as far as we have them ourselves.
+    held = int(re.search(r"CapEff:\t(\w+)", pathlib.Path("/proc/self/status").read_text())[1], 16) & 0x4eb
     for name in ("CapPrm", "CapEff", "CapBnd"):
         assert int(re.search(rf"{name}:\t(\w+)", status)[1], 16) == held, name
     assert confined.ask("try", "device", "/tmp/limpet-device") == "EPERM" or \
@@ -171,6 +171,21 @@ def test_rights_of_root(start, folder):
     for name in ("CapPrm", "CapEff", "CapBnd", "CapAmb"):
         assert f"{name}:\t0000000000000000\n" in status
     assert other.ask("try", "become root") == "EPERM"
+
+
+def test_no_setuid_programs_are_made(confined, folder):
+    path = folder / "data/setuid"
+    try:
+        assert confined.call("try", "setuid", path) == "EPERM"
+        if confined.seccomp:
+            assert path.stat().st_mode & 0o6000 == 0
+    finally:
+        path.unlink(missing_ok=True)
+
+
+def test_limits_of_other_processes(confined):
+    # Its own parent, which root's worker might ask for.
+    assert confined.call("try", "limit", confined.server.process.pid) == "EPERM"
 
 
 def test_strict_starts_no_programs(confined):
@@ -266,6 +281,25 @@ def test_writable_and_readable(start, folder):
         shutil.rmtree(other)
 
 
+@pytest.mark.parametrize("way", ["alone", "preload"])
+@pytest.mark.parametrize("mode", ["on", "strict"])
+def test_relative_paths_are_those_of_the_start(serve, folder, mode, way):
+    base = folder / f"relative-{mode}-{way}"
+    for name in ("app", "data", "extra"):
+        (base / name).mkdir(parents=True)
+        os.chmod(base / name, 0o777)
+    shutil.copy(APPLICATION, base / "app")
+    (base / "extra/file").write_text("x")
+    confined = Confined(serve("confined:app", "--workers", 1, "--working-dir", "app", "--writable", "data", "--readable",
+                              "extra", "--sandbox", mode, *WAYS["preload" if way == "preload" else "root"], folder=base))
+    assert confined.ask("use", "own_files") == "ok"
+    assert confined.ask("use", "database", base / "data/x.sqlite3") == "ok"
+    assert confined.ask("try", "read", base / "extra/file") == "ok"
+    assert confined.file("try", "write", base / "extra/file") == "EACCES"
+    assert confined.file("try", "write", base / "app/new") == "EACCES"
+    assert confined.file("try", "read", folder / "secret/key") == "EACCES"
+
+
 def test_folders_that_the_settings_name_are_read(serve, folder):
     site = folder.parent / (folder.name + "-site")
     site.mkdir()
@@ -351,6 +385,36 @@ def test_reloaded_applications_are_confined(start, folder):
     (folder / "new_source.py").write_text("")
     eventually(lambda: confined.ask("about")["pid"] != first)
     assert confined.file("try", "write", folder / "new") == "EACCES"
+
+
+@pytest.mark.parametrize("way", ["root", "preload"])
+def test_modes_that_a_worker_changes_open_nothing_to_the_next(start, way):
+    needs_root()
+    with tempfile.NamedTemporaryFile(prefix="limpet-sandbox-", dir="/etc") as private:
+        private.write(b"x")
+        private.flush()
+        confined = start(*WAYS[way])
+        assert confined.file("try", "read", private.name) == "EACCES"
+        assert confined.ask("try", "chmod", private.name) == "ok"
+        before = confined.ask("about")["pid"]
+        confined.server.process.send_signal(signal.SIGUSR1)
+        eventually(lambda: confined.ask("about")["pid"] != before)
+        assert confined.file("try", "read", private.name) == "EACCES"
+        assert confined.ask("try", "read", "/etc/hosts") == "ok"
+
+
+@pytest.mark.parametrize("way", ["root", "preload"])
+def test_figures_of_the_machine_outlast_the_kernels_caches(start, way):
+    needs_root()
+    confined = start("--sandbox", "strict", *WAYS[way])
+    paths = ("/proc/cpuinfo", "/proc/meminfo", "/proc/loadavg", "/proc/self/status", "/proc/sys/kernel/hostname")
+    for _ in range(2):
+        for path in paths:
+            assert confined.ask("try", "read", path) == "ok", path
+        try:
+            pathlib.Path("/proc/sys/vm/drop_caches").write_text("2")
+        except OSError as error:
+            pytest.skip(f"the kernel's caches are not ours to empty: {error}")
 
 
 # --- the way out ---

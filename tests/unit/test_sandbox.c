@@ -110,6 +110,12 @@ static uint32_t expected(enum sandbox_verdict verdict)
         [SANDBOX_PERSONALITY] = SECCOMP_RET_ALLOW,
         [SANDBOX_PRCTL] = SECCOMP_RET_ALLOW,
         [SANDBOX_SOCKET] = REFUSED(EAFNOSUPPORT),
+        [SANDBOX_MODE_SECOND] = SECCOMP_RET_ALLOW,
+        [SANDBOX_MODE_THIRD] = SECCOMP_RET_ALLOW,
+        [SANDBOX_LIMITS] = SECCOMP_RET_ALLOW,
+        [SANDBOX_PRIORITY] = SECCOMP_RET_ALLOW,
+        [SANDBOX_IO_PRIORITY] = REFUSED(EPERM),
+        [SANDBOX_SCHEDULING] = SECCOMP_RET_ALLOW,
     };
     return answers[verdict];
 }
@@ -225,6 +231,41 @@ static void test_arguments_are_looked_at(void)
     CHECK(ASK(true, .nr = SYS_personality, .args = {0x0040000}) == REFUSED(EPERM));
 }
 
+static void test_modes_without_the_bits_of_other_peoples_rights(void)
+{
+    CHECK(ASK(true, .nr = SYS_fchmod, .args = {3, 01777}) == SECCOMP_RET_ALLOW);
+    CHECK(ASK(true, .nr = SYS_fchmodat, .args = {3, S_ISUID, 0755}) == SECCOMP_RET_ALLOW);
+    for (mode_t bit = S_ISGID; bit <= S_ISUID; bit <<= 1) {
+        CHECK(ASK(true, .nr = SYS_fchmod, .args = {3, bit | 0755}) == REFUSED(EPERM));
+        CHECK(ASK(true, .nr = SYS_fchmodat, .args = {3, 0, bit | 0755}) == REFUSED(EPERM));
+#ifdef SYS_fchmodat2
+        CHECK(ASK(true, .nr = SYS_fchmodat2, .args = {3, 0, bit | 0755}) == REFUSED(EPERM));
+#endif
+#ifdef SYS_chmod
+        CHECK(ASK(true, .nr = SYS_chmod, .args = {0, bit | 0755}) == REFUSED(EPERM));
+#endif
+    }
+}
+
+static void test_limits_and_priorities_are_the_callers(void)
+{
+    const uint64_t high = 1ULL << 40;
+    CHECK(ASK(true, .nr = SYS_prlimit64, .args = {0, 7, 4096, 0}) == SECCOMP_RET_ALLOW);
+    CHECK(ASK(true, .nr = SYS_prlimit64, .args = {9, 7, 0, 4096}) == SECCOMP_RET_ALLOW);
+    CHECK(ASK(true, .nr = SYS_prlimit64, .args = {9, 7, 4096, 0}) == REFUSED(EPERM));
+    CHECK(ASK(true, .nr = SYS_prlimit64, .args = {9, 7, high, 0}) == REFUSED(EPERM));
+    CHECK(ASK(true, .nr = SYS_setpriority, .args = {0, 0, 5}) == SECCOMP_RET_ALLOW);
+    CHECK(ASK(true, .nr = SYS_setpriority, .args = {0, 9, 5}) == REFUSED(EPERM));
+    CHECK(ASK(true, .nr = SYS_setpriority, .args = {1, 0, 5}) == REFUSED(EPERM));
+    CHECK(ASK(true, .nr = SYS_ioprio_set, .args = {1, 0, 5}) == SECCOMP_RET_ALLOW);
+    CHECK(ASK(true, .nr = SYS_ioprio_set, .args = {1, 9, 5}) == REFUSED(EPERM));
+    CHECK(ASK(true, .nr = SYS_ioprio_set, .args = {2, 0, 5}) == REFUSED(EPERM));
+    CHECK(ASK(true, .nr = SYS_sched_setscheduler, .args = {0}) == SECCOMP_RET_ALLOW);
+    CHECK(ASK(true, .nr = SYS_sched_setscheduler, .args = {9}) == REFUSED(EPERM));
+    CHECK(ASK(true, .nr = SYS_sched_setparam, .args = {9}) == REFUSED(EPERM));
+    CHECK(ASK(true, .nr = SYS_sched_setattr, .args = {9}) == REFUSED(EPERM));
+}
+
 static uint32_t ask_socket(uint64_t family, uint64_t type)
 {
     return ASK(true, .nr = SYS_socket, .args = {family, type});
@@ -319,7 +360,8 @@ static char folder[] = "/var/tmp/limpet-sandbox-XXXXXX"; // set by main
 
 static bool enter(void)
 {
-    struct sandbox_setup setup = {.config = &config, .executable = "/proc/self/exe"};
+    struct sandbox_setup setup = {
+        .config = &config, .executable = "/proc/self/exe", .folder = AT_FDCWD};
     sandbox_bound(&config, geteuid() == 0);
     bool entered = sandbox_enter(&setup, &err) == 0;
     CHECK(entered);
@@ -384,6 +426,58 @@ static void test_calls_inside(void)
         printf("    left out: this kernel has no seccomp\n");
 }
 
+// What a container's filter may do: refuse one call, and the sandbox stands within it.
+static bool refuse(unsigned first, unsigned last)
+{
+    struct sock_filter instructions[] = {
+        BPF_STMT(BPF_LD | BPF_W | BPF_ABS, offsetof(struct seccomp_data, nr)),
+        BPF_JUMP(BPF_JMP | BPF_JGE | BPF_K, first, 0, 2),
+        BPF_JUMP(BPF_JMP | BPF_JGT | BPF_K, last, 1, 0),
+        BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ERRNO | EPERM),
+        BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ALLOW),
+    };
+    struct sock_fprog program = {.len = UNIT_COUNT(instructions), .filter = instructions};
+    return prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) == 0 &&
+           syscall(SYS_seccomp, SECCOMP_SET_MODE_FILTER, 0, &program) == 0;
+}
+
+static void without_landlock_inside(void)
+{
+    if (CONFIGURE("--sandbox", "strict") < 0)
+        return;
+    CHECK(refuse(446, 446)); // landlock_restrict_self
+    if (!enter())
+        return;
+    CHECK(try_to_open("/var/lib", O_RDONLY | O_DIRECTORY) == 0);
+    CHECK(unshare(CLONE_NEWUSER) < 0 && errno == EPERM);
+}
+
+static void without_rules_inside(void)
+{
+    if (CONFIGURE("--sandbox", "on") < 0)
+        return;
+    CHECK(refuse(445, 446));
+    CHECK(enter() && try_to_open("/var/lib", O_RDONLY | O_DIRECTORY) == 0);
+}
+
+static void without_capset_inside(void)
+{
+    if (CONFIGURE("--sandbox", "on") < 0)
+        return;
+    CHECK(geteuid() != 0 || setuid(65534) == 0);
+    CHECK(refuse(SYS_capset, SYS_capset));
+    CHECK(enter());
+}
+
+static void test_what_is_refused_to_the_sandbox_itself(void)
+{
+    if (!sandbox_filter_is_there())
+        return;
+    run_apart(without_landlock_inside);
+    run_apart(without_rules_inside);
+    run_apart(without_capset_inside);
+}
+
 #if defined __x86_64__ && !defined __SANITIZE_ADDRESS__
 // A call by the gate of 32-bit programs: getpid, number 20 there.
 static void test_calls_of_other_architectures_inside(void)
@@ -430,6 +524,8 @@ static const struct unit_case cases[] = {
     UNIT_CASE(test_libraries_do_without_what_is_absent),
     UNIT_CASE(test_programs_are_started_where_that_is_allowed),
     UNIT_CASE(test_arguments_are_looked_at),
+    UNIT_CASE(test_modes_without_the_bits_of_other_peoples_rights),
+    UNIT_CASE(test_limits_and_priorities_are_the_callers),
     UNIT_CASE(test_sockets_are_the_usual_ones),
     UNIT_CASE(test_other_architectures_end),
     UNIT_CASE(test_paths_that_are_named_have_to_be_there),
@@ -437,6 +533,7 @@ static const struct unit_case cases[] = {
     UNIT_CASE(test_it_says_what_it_is),
     UNIT_CASE(test_files_inside),
     UNIT_CASE(test_calls_inside),
+    UNIT_CASE(test_what_is_refused_to_the_sandbox_itself),
 #if defined __x86_64__ && !defined __SANITIZE_ADDRESS__
     UNIT_CASE(test_calls_of_other_architectures_inside),
 #endif

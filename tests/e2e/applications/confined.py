@@ -9,6 +9,7 @@ import mmap
 import multiprocessing
 import os
 import pathlib
+import resource
 import signal
 import socket
 import sqlite3
@@ -38,6 +39,9 @@ CALLS = {
     "io_uring_enter": (426, VALUE), "io_uring_register": (427, VALUE), "syslog": (103, VALUE),
     "move_mount": (429, VALUE), "open_tree": (428, VALUE), "fsopen": (430,), "mount_setattr": (442, VALUE),
     "pidfd_getfd": (438, VALUE), "kcmp": (312, VALUE), "fanotify_init": (300, VALUE), "vhangup": (153,),
+    "chmod": (90, 0, 0o4755), "fchmod": (91, VALUE, 0o4755), "fchmodat": (268, VALUE, 0, 0o2755),
+    "prlimit64": (302, 1, 7, VALUE), "setpriority": (141, 0, VALUE), "ioprio_set": (251, 1, VALUE),
+    "sched_setparam": (142, VALUE), "sched_setscheduler": (144, VALUE), "sched_setattr": (314, VALUE),
     "prctl PR_SET_DUMPABLE": (157, 4, 1), "ioctl TIOCSTI": (16, VALUE, 0x5412), "clone3": (435, 0, VALUE), "x32": (0x40000000 + 39,),
 }
 
@@ -131,6 +135,21 @@ def signal_process(pid):
     os.kill(int(pid), 0)
 
 
+def make_setuid(path):
+    """A program that has its user's rights for whoever starts it: not by the mode that it is made with, either."""
+    os.close(os.open(path, os.O_CREAT | os.O_EXCL, 0o6755))
+    with open(path, "w") as file:
+        file.write("#!/bin/sh\n")
+    if os.stat(path).st_mode & 0o6000:
+        return
+    os.chmod(path, 0o4755)
+
+
+def limit(pid):
+    """What another process may open, to what that is already."""
+    resource.prlimit(int(pid), resource.RLIMIT_NOFILE, resource.prlimit(int(pid), resource.RLIMIT_NOFILE))
+
+
 def database(path):
     """SQLite, which reports the sandbox in words of its own."""
     connection = sqlite3.connect(path)
@@ -142,6 +161,7 @@ TRIES = {"read": read, "write": write, "memory": other_user_of_memory, "run": ru
          "exec memory": exec_memory, "exec written": exec_written, "raw": raw_socket, "packet": packet_socket,
          "vsock": vsock, "abstract": abstract_socket, "signal": signal_process, "database": database,
          "become root": lambda _: os.setuid(0), "device": lambda path: os.mknod(path, 0o020666, os.makedev(1, 3)),
+         "setuid": make_setuid, "chmod": lambda path: os.chmod(path, 0o644), "limit": limit,
          "namespace": lambda _: os.unshare(NEW_UTS)}
 
 
@@ -269,6 +289,8 @@ def use_scheduling(_):
     os.sched_get_priority_max(os.SCHED_OTHER)
     os.sched_yield()
     os.nice(1)
+    os.setpriority(os.PRIO_PROCESS, 0, os.getpriority(os.PRIO_PROCESS, 0))
+    resource.setrlimit(resource.RLIMIT_NOFILE, resource.getrlimit(resource.RLIMIT_NOFILE))
     assert os.cpu_count()
 
 
