@@ -10,7 +10,7 @@ usage() {
   build            build/limpet; with --release build/release/limpet (PGO + LTO), the one that is measured and shipped
   run              build, pack apps/notes and serve it
   test             gates, unit tests, end-to-end tests, and the same under sanitizers
-  test --sanitize  only the sanitized half (Address-, UndefinedBehavior- and ThreadSanitizer, two fuzzers for a minute)
+  test --sanitize  only the sanitized half (Address-, UndefinedBehavior- and ThreadSanitizer, each fuzzer for a minute)
   test --fast      only the other half
   test-cpython     CPython's own tests on the binary; arguments: names of tests
   test-dependencies  the tests of the parts that are patched or configured in a way of their own: libmicrohttpd, mbedTLS
@@ -18,9 +18,12 @@ usage() {
   test-tls         HTTPS judged by testssl.sh, and certificates that certbot gets and renews; minutes
   check            formatting, layers, sizes, shell scripts
   fuzz [SECONDS] [NAME...]  each fuzzer, or those named, for so long (60)
+  torture [STEP]   memory runs out at each allocation in turn, or at every STEPth: no crash, no wait for ever
   bench            the scorecard: limpet beside nginx, gunicorn, uwsgi and uvicorn (--help: its options)
   soak [SECONDS]   workers come and go in every way under load, each way for so long (60): no request may be lost
                    (--tls: over TLS; --async: an ASGI application, and a day in miniature)
+  attack [SECONDS] [NAME...]  what clients get from a server under attack, each attack or those named for so long (10);
+                   the table goes into build/attack/table.md
   clean            remove build/ (the cache of parts in ~/.cache/limpet stays)
 
 Without a verb: build. What the machine lacks is installed by apt (as root or by sudo).
@@ -46,7 +49,7 @@ case $verb in
     build | check | clean) [ $# -eq 0 ] || die "$verb takes no $1" ;;
 esac
 case $verb in
-    build | run | test | test-cpython | test-dependencies | test-fresh | test-tls | check | fuzz | bench | soak | clean)
+    build | run | test | test-cpython | test-dependencies | test-fresh | test-tls | check | fuzz | torture | bench | soak | attack | clean)
         "verb_${verb/-/_}" "$@"
         ;;
     help | --help | -h) usage ;;

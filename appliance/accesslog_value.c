@@ -190,8 +190,7 @@ static struct str get_protocol(const struct accesslog_line *in)
 
 static struct str get_scheme(const struct accesslog_line *in)
 {
-    const struct endpoint *endpoint = in->entry->head->endpoint;
-    return endpoint != NULL ? text_or_unknown(endpoint->scheme) : UNKNOWN;
+    return text_or_unknown(in->entry->head->scheme);
 }
 
 // RFC 9112 section 3.2.2: the target's goes before the field's.

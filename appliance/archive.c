@@ -16,11 +16,11 @@ static int index_bytes(struct archive **out, const void *data, size_t size, cons
                        struct err *err)
 {
     struct archive *archive = calloc(1, sizeof *archive);
-    must(archive != NULL);
+    must_have(archive != NULL);
     archive->data = data;
     archive->size = size;
     archive->path = strdup(path);
-    must(archive->path != NULL);
+    must_have(archive->path != NULL);
     if (archive_build_index(archive, err) < 0) {
         archive_close(archive);
         return -1;

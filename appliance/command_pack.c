@@ -16,7 +16,7 @@ static char **pack_arguments(const struct config *config, const char *settings, 
 {
     const char **arguments = calloc(FIXED_ARGUMENTS + 2 * config->with.count, sizeof *arguments);
     int used = 0;
-    must(arguments != NULL);
+    must_have(arguments != NULL);
     arguments[used++] = config->target;
     arguments[used++] = "--output";
     arguments[used++] = config->output;

@@ -1,11 +1,15 @@
 // command_serve.c - "serve", which becomes the supervisor, and "check", which loads the application
 // as a worker would, in a child, and says how that went.
+#include <fcntl.h>
 #include <stdio.h>
+#include <string.h>
+#include <unistd.h>
 
 #include "commands.h"
 #include "errand.h"
 #include "listener_inherited.h"
 #include "log.h"
+#include "sandbox.h"
 #include "sink_target.h"
 #include "supervisor.h"
 #include "title.h"
@@ -49,7 +53,7 @@ static int serve(const struct program *program, const struct config *config,
         .worker = worker_main,
         .template_worker = worker_template_main,
     };
-    if (refuse_reload(program, config, err) < 0 ||
+    if (refuse_reload(program, config, err) < 0 || sandbox_check(config, err) < 0 ||
         worker_services_check(config, program->archive, err) < 0)
         return -1;
     log_set_level((enum log_level)config->log_level.index);
@@ -83,6 +87,12 @@ static int start_in_child(void *owner, struct buf *out, struct err *err)
     const struct check *check = owner;
     char description[DESCRIPTION_MAX] = "";
     config_forget_secrets();
+    struct sandbox_setup sandbox = {.config = check->config,
+                                    .executable = archive_path(check->program->archive),
+                                    .folder = AT_FDCWD};
+    sandbox_bound(check->config, geteuid() == 0);
+    if (sandbox_enter(&sandbox, err) < 0)
+        return -1;
     struct runtime_setup setup =
         worker_runtime_setup(check->program->name, check->config, check->program->archive);
     if (check->program->runtime->start(&setup, description, sizeof description, err) < 0)
@@ -96,6 +106,14 @@ static void stop_in_child(void *owner)
     check->program->runtime->stop();
 }
 
+// It may have failed because it is confined, as it would be in a worker.
+static void explain_failure(const struct config *config, const struct err *err)
+{
+    _buf_ struct buf hint = BUF_INIT(DESCRIPTION_MAX);
+    if (sandbox_explain(config, err->text, strlen(err->text), &hint))
+        log_warning("sandbox", "%s", buf_text(&hint));
+}
+
 static int check_application(const struct program *program, const struct config *config,
                              struct err *err)
 {
@@ -103,8 +121,10 @@ static int check_application(const struct program *program, const struct config 
     struct check check = {program, config};
     struct errand errand = {
         .what = config->target, .run = start_in_child, .finish = stop_in_child, .owner = &check};
-    if (errand_run(&errand, &description, err) < 0)
+    if (errand_run(&errand, &description, err) < 0) {
+        explain_failure(config, err);
         return -1;
+    }
     printf("ok: %s\n", buf_text(&description));
     return 0;
 }
@@ -124,7 +144,7 @@ int command_check(const struct program *program, const struct command *command, 
     int result = command_configure(program, command, argc, argv, &config, err);
     if (result == 0 && (result = require_target(program, command, &config, err)) == 0 &&
         (result = command_check_certificates(program, &config, err)) == 0 &&
-        (result = check_logs(&config, err)) == 0 &&
+        (result = check_logs(&config, err)) == 0 && (result = sandbox_check(&config, err)) == 0 &&
         (result = worker_services_check(&config, program->archive, err)) == 0)
         result = check_application(program, &config, err);
     config_fini(&config);

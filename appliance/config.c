@@ -99,7 +99,9 @@ static void read_defaults(struct config_layer *layer)
     for (size_t i = 0; i < CONFIG_OPTION_COUNT; i++) {
         struct err err;
         const char *text = config_options[i].standard;
-        must(text == NULL || config_layer_set(layer, &config_options[i], text, &err) == 0);
+        bool failed = text != NULL && config_layer_set(layer, &config_options[i], text, &err) < 0;
+        must_have(!failed || err.kind == ERR_USAGE);
+        must(!failed);
     }
 }
 
@@ -160,7 +162,7 @@ static int set_variable(struct config_layer *layer, const struct config_option *
     if (!option->blank_separated)
         return *text == '\0' ? 0 : config_layer_set(layer, option, text, err);
     _free_ char *values = strdup(text);
-    must(values != NULL);
+    must_have(values != NULL);
     char *rest = values, *value;
     while ((value = strsep(&rest, " \t")) != NULL) {
         if (*value != '\0' && config_layer_set(layer, option, value, err) < 0)
@@ -295,7 +297,7 @@ static int read_file(struct config *config, const struct config_request *request
     _buf_ struct buf lines = BUF_INIT(CONFIG_TEXT_MAX);
     struct config_layer layer = layer_of(config, request, source, path);
     config->file_name = strdup(path);
-    must(config->file_name != NULL);
+    must_have(config->file_name != NULL);
     const char *table = source == CONFIG_PROJECT ? "tool.limpet" : "";
     if (request->read_file(request->owner, path, table, &lines, err) < 0)
         return -1;
@@ -364,7 +366,7 @@ int config_read(struct config *config, const struct config_request *request, str
         return -1;
     settle_workers(config);
     if (config_check_limits(config, err) < 0 || config_check_mounts(config, err) < 0 ||
-        config_settle_listeners(config, err) < 0)
+        config_settle_listeners(config, err) < 0 || config_check_proxies(config, err) < 0)
         return -1;
     bool serves = (request->scope & (SCOPE_SERVE | SCOPE_CHECK)) != 0;
     return serves ? config_settle_tls(config, err) : 0;

@@ -94,6 +94,37 @@ bool config_listen_attaches(const char *argument)
     return *argument == '/' || (port != NULL && port[1] >= '0' && port[1] <= '9');
 }
 
+// A header that nobody is believed about keeps everybody out.
+static int check_proxy_protocol(const struct config *config, const char *text,
+                                enum config_option_id option, struct err *err)
+{
+    struct listener_address address;
+    char name[CONFIG_NAME_MAX];
+    if (config->trusted_proxies.count > 0 || text == NULL || *text == '/')
+        return 0;
+    if (listener_address_parse(&address, text, err) < 0)
+        return -1;
+    bool needs = address.proxy_protocol;
+    listener_address_fini(&address);
+    if (!needs)
+        return 0;
+    enum config_source source = config->settings[option].source;
+    config_blame_name(config, option, source, name);
+    err_set(err, ERR_USAGE,
+            "%s %.*s: proxy-protocol needs to know whom to believe (add --trusted-proxies)", name,
+            SHOWN, text);
+    return config_blame(config, source, err);
+}
+
+int config_check_proxies(const struct config *config, struct err *err)
+{
+    for (size_t i = 0; i < config->listen.count; i++) {
+        if (check_proxy_protocol(config, config->listen.items[i], CONFIG_OPTION_listen, err) < 0)
+            return -1;
+    }
+    return check_proxy_protocol(config, config->metrics, CONFIG_OPTION_metrics, err);
+}
+
 int config_settle_listeners(struct config *config, struct err *err)
 {
     enum config_option_id other = strongest(config);

@@ -13,3 +13,6 @@ bool config_listen_attaches(const char *argument);
 // When all is read: the stronger of the two ways is kept, the weaker one is as if it had not been
 // given. Errors, ERR_USAGE: both from the same source; an address twice.
 int config_settle_listeners(struct config *config, struct err *err);
+
+// Behind that: who listens for PROXY protocol has said whose. Errors, ERR_USAGE.
+int config_check_proxies(const struct config *config, struct err *err);

@@ -13,9 +13,12 @@
 #include "config_listen.h"
 #include "config_mount.h"
 #include "files_route.h"
+#include "hosts.h"
 #include "jail.h"
+#include "limiter_rate.h"
 #include "listener_address.h"
 #include "near.h"
+#include "proxies.h"
 #include "sink_target.h"
 #include "title.h"
 

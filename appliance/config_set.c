@@ -136,7 +136,7 @@ static int check_text(const struct config_option *option, const char *text, stru
 static char *copied(const char *text)
 {
     char *copy = strdup(text);
-    must(copy != NULL);
+    must_have(copy != NULL);
     return copy;
 }
 
@@ -153,7 +153,7 @@ static struct config_setting *setting_of(struct config *config, const struct con
 static void list_append(struct config_list *list, const char *text)
 {
     char **items = reallocarray(list->items, list->count + 1, sizeof *items);
-    must(items != NULL);
+    must_have(items != NULL);
     items[list->count] = copied(text);
     list->items = items;
     list->count++;

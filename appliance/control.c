@@ -217,13 +217,13 @@ int control_open(struct control **out, const struct control_setup *setup, struct
     if (setup->path == NULL)
         return 0;
     struct control *control = calloc(1, sizeof *control);
-    must(control != NULL);
+    must_have(control != NULL);
     control->setup = *setup;
     control->warned_at = control->accept_from = INT64_MIN;
     for (size_t i = 0; i < CONTROL_CLIENTS_MAX; i++)
         control->clients[i].fd = -1;
     control->setup.path = control->path = strdup(setup->path);
-    must(control->path != NULL);
+    must_have(control->path != NULL);
     control->listener = control_socket_open(control->path, setup->take_over, &control->file, err);
     if (control->listener < 0) {
         control_close(control);

@@ -72,13 +72,13 @@ static int open_all(struct files *files, struct err *err)
 int files_new(struct files **out, const struct files_setup *setup, struct err *err)
 {
     struct files *files = calloc(1, sizeof *files);
-    must(files != NULL);
+    must_have(files != NULL);
     pthread_mutex_init(&files->lock, NULL);
     files->setup = *setup;
     files->fallback = setup->fallback != NULL ? str_of(setup->fallback) : STR("");
     files->archive_time = time_of_archive(setup->archive);
     files->cache = files_cache_new();
-    must(files->cache != NULL);
+    must_have(files->cache != NULL);
     if (setup->expires >= 1000)
         snprintf(files->cache_control, sizeof files->cache_control, "public, max-age=%" PRId64,
                  setup->expires / 1000);

@@ -36,7 +36,7 @@ static bool in_archive(const struct archive *archive, const char *folder, char *
     if (folder[0] != '/')
         must(asprintf(out, "app/%s", strcmp(folder, ".") == 0 ? "" : folder) >= 0);
     else if (strncmp(folder, path, size) == 0 && folder[size] == '/')
-        must((*out = strdup(folder + size + 1)) != NULL);
+        must_have((*out = strdup(folder + size + 1)) != NULL);
     else
         return false;
     for (size_t end = strlen(*out); end > 0 && (*out)[end - 1] == '/'; end--)
@@ -63,7 +63,7 @@ static int open_folder(struct files_folder *folder, const struct files_setup *se
                        const struct files_route *route, const char *option, struct err *err)
 {
     _free_ char *name = strndup(route->folder.data, route->folder.size);
-    must(name != NULL);
+    must_have(name != NULL);
     folder->prefix = route->prefix;
     folder->fd = -1;
     if (in_archive(setup->archive, name, &folder->path)) {
@@ -97,7 +97,7 @@ int files_folders_open(struct files_folders *folders, const struct files *files,
                        char *const *routes, size_t count, const char *option, struct err *err)
 {
     folders->items = calloc(count + 1, sizeof *folders->items);
-    must(folders->items != NULL);
+    must_have(folders->items != NULL);
     for (size_t i = 0; i < count; i++) {
         struct files_route route;
         if (files_route_parse(&route, routes[i], err) < 0)

@@ -39,5 +39,6 @@ struct local health_local(const struct health *health)
         .owner = (void *)(uintptr_t)health,
         .on_metrics_listener = true,
         .on_others = true,
+        .any_host = true, // load balancers ask by address
     };
 }

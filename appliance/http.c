@@ -3,7 +3,6 @@
 // needs.
 #include "http.h"
 
-#include <arpa/inet.h>
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -14,8 +13,17 @@
 #include "cleanup.h"
 #include "clock.h"
 #include "http_priv.h"
+#include "limiter_address.h"
+#include "limiter_connections.h"
 #include "log.h"
 #include "scoreboard.h"
+#include "tls_handshakes.h"
+
+enum {
+    FIELD_MEMORY = 64,         // bytes that libmicrohttpd needs for a field
+    ANSWER_MEMORY = 16 * 1024, // bytes
+    SPARE_MEMORY = 64,         // connections that just had a request
+};
 
 static void log_message(void *owner, const char *format, va_list arguments)
 {
@@ -28,27 +36,6 @@ static void log_message(void *owner, const char *format, va_list arguments)
     log_debug("http", "%s", text);
 }
 
-static void describe_peer(struct connection *connection, const struct sockaddr *address)
-{
-    const void *bytes = NULL;
-    if (address->sa_family == AF_INET) {
-        const struct sockaddr_in *v4 = (const struct sockaddr_in *)(const void *)address;
-        bytes = &v4->sin_addr;
-        connection->peer_port = ntohs(v4->sin_port);
-    } else if (address->sa_family == AF_INET6) {
-        const struct sockaddr_in6 *v6 = (const struct sockaddr_in6 *)(const void *)address;
-        bytes = &v6->sin6_addr;
-        connection->peer_port = ntohs(v6->sin6_port);
-    }
-    if (bytes == NULL)
-        return;
-    inet_ntop(address->sa_family, bytes, connection->peer_address, sizeof connection->peer_address);
-    // An IPv4 client of an IPv6 socket: applications and logs know it by its own address.
-    struct str text = str_of(connection->peer_address), mapped = STR("::ffff:");
-    if (str_starts(text, mapped) && strchr(text.data, '.') != NULL)
-        memmove(connection->peer_address, text.data + mapped.size, text.size - mapped.size + 1);
-}
-
 static void tell_connections(const struct http *http)
 {
     const struct scoreboard_map *map = http->setup->board;
@@ -57,20 +44,30 @@ static void tell_connections(const struct http *http)
                               memory_order_relaxed);
 }
 
+// Where clients are limited by their addresses.
+static void count_peer(struct connection *connection, const struct sockaddr *address)
+{
+    const struct reactor_setup *setup = connection->http->setup;
+    if (setup->limiter == NULL && setup->limiter_connections == NULL)
+        return;
+    if (limiter_address_of(address, &connection->address))
+        limiter_connections_add(setup->limiter_connections, connection->address);
+}
+
 static struct connection *connection_start(struct http *http, struct MHD_Connection *transport)
 {
     struct connection *connection = calloc(1, sizeof *connection);
     if (connection == NULL)
         return NULL;
     connection->http = http;
-    connection->listener = http->accepting;
+    connection->listener = http->accepting->listener;
     connection->session = MHD_get_connection_transport(transport);
+    connection->transport = transport;
     connection->fd =
         MHD_get_connection_info(transport, MHD_CONNECTION_INFO_CONNECTION_FD)->connect_fd;
-    const union MHD_ConnectionInfo *info =
-        MHD_get_connection_info(transport, MHD_CONNECTION_INFO_CLIENT_ADDRESS);
-    if (info != NULL && info->client_addr != NULL)
-        describe_peer(connection, info->client_addr);
+    http_client_know(connection, (const struct sockaddr *)&http->accepting->address,
+                     http->accepting->hidden);
+    count_peer(connection, (const struct sockaddr *)&http->accepting->address);
     connection->next = http->connections;
     if (connection->next != NULL)
         connection->next->previous = connection;
@@ -78,6 +75,7 @@ static struct connection *connection_start(struct http *http, struct MHD_Connect
     http->connection_count++;
     connection->number = ++http->connections_made;
     tell_connections(http);
+    http_time_begin(connection);
     return connection;
 }
 
@@ -92,6 +90,9 @@ static void connection_stop(struct connection *connection)
         http->connections = connection->next;
     http->connection_count--;
     tell_connections(http);
+    http_time_end(connection);
+    if (connection->peer_address[0] != '\0')
+        limiter_connections_remove(http->setup->limiter_connections, connection->address);
     http_exchange_end_watches(connection);
     // libmicrohttpd takes it out of the epoll set and closes it next.
     if (connection->lingers && http->linger != NULL)
@@ -108,6 +109,36 @@ static void connection_notify(void *owner, struct MHD_Connection *transport, voi
         connection_stop(*context);
 }
 
+static struct http_limits limits_of(const struct reactor_setup *setup)
+{
+    struct http_limits limits = setup->limits;
+    if (limits.request_line == 0)
+        limits.request_line = REQUEST_LINE_MAX;
+    if (limits.header_size == 0)
+        limits.header_size = HEADER_SIZE_MAX;
+    if (limits.headers == 0)
+        limits.headers = HEADERS_MAX;
+    return limits;
+}
+
+static struct MHD_RequestLimits request_limits(const struct http_limits *limits)
+{
+    return (struct MHD_RequestLimits){
+        .request_line = limits->request_line,
+        .field_lines = limits->header_size,
+        .num_fields = limits->headers,
+        .no_arguments = 1,
+    };
+}
+
+// Bytes for a request that is as large as it may be, what libmicrohttpd notes of its fields, and
+// the head of the answer. None of it is resident that is not used.
+static size_t request_memory(const struct http_limits *limits)
+{
+    return limits->request_line + limits->header_size + limits->headers * FIELD_MEMORY +
+           ANSWER_MEMORY;
+}
+
 struct http *http_new(const struct reactor_setup *setup, struct err *err)
 {
     struct http *http = calloc(1, sizeof *http);
@@ -116,6 +147,9 @@ struct http *http_new(const struct reactor_setup *setup, struct err *err)
         return NULL;
     }
     http->setup = setup;
+    http->limits = limits_of(setup);
+    struct MHD_RequestLimits limits = request_limits(&http->limits);
+    http_time_init(http);
     pthread_mutex_init(&http->expectation_lock, NULL);
     pthread_cond_init(&http->expectation_changed, NULL);
     // One thread at a time drives it, so it needs no locks; sockets and their accept are the
@@ -123,17 +157,20 @@ struct http *http_new(const struct reactor_setup *setup, struct err *err)
     http->daemon =
         MHD_start_daemon(MHD_USE_EPOLL | MHD_USE_NO_LISTEN_SOCKET | MHD_USE_NO_THREAD_SAFETY |
                              MHD_ALLOW_SUSPEND_RESUME | MHD_ALLOW_UPGRADE | MHD_USE_ERROR_LOG,
-                         0, NULL, NULL, http_request_step, http,                        //
-                         MHD_OPTION_EXTERNAL_LOGGER, log_message, NULL,                 //
-                         MHD_OPTION_CONNECTION_LIMIT, setup->connection_limit,          //
-                         MHD_OPTION_CONNECTION_TIMEOUT, (unsigned)CONNECTION_IDLE,      //
-                         MHD_OPTION_CONNECTION_MEMORY_LIMIT, (size_t)CONNECTION_MEMORY, //
-                         MHD_OPTION_CLIENT_DISCIPLINE_LVL, 1,                           //
-                         MHD_OPTION_SIGPIPE_HANDLED_BY_APP, 1,                          //
-                         MHD_OPTION_URI_LOG_CALLBACK, http_request_begin, http,         //
-                         MHD_OPTION_NOTIFY_COMPLETED, http_request_end, http,           //
-                         MHD_OPTION_NOTIFY_REFUSED, http_observe_refused, http,         //
-                         MHD_OPTION_NOTIFY_CONNECTION, connection_notify, http,         //
+                         0, NULL, NULL, http_request_step, http,                            //
+                         MHD_OPTION_EXTERNAL_LOGGER, log_message, NULL,                     //
+                         MHD_OPTION_CONNECTION_LIMIT, setup->connection_limit,              //
+                         MHD_OPTION_NOTIFY_PHASE, http_time_phase, http,                    //
+                         MHD_OPTION_CONNECTION_MEMORY_LIMIT, request_memory(&http->limits), //
+                         MHD_OPTION_REQUEST_LIMITS, &limits,                                //
+                         MHD_OPTION_SPARE_MEMORY, (unsigned)SPARE_MEMORY,                   //
+                         MHD_OPTION_CLIENT_DISCIPLINE_LVL, 1,                               //
+                         MHD_OPTION_STRICT_GRAMMAR, 1,                                      //
+                         MHD_OPTION_SIGPIPE_HANDLED_BY_APP, 1,                              //
+                         MHD_OPTION_URI_LOG_CALLBACK, http_request_begin, http,             //
+                         MHD_OPTION_NOTIFY_COMPLETED, http_request_end, http,               //
+                         MHD_OPTION_NOTIFY_REFUSED, http_observe_refused, http,             //
+                         MHD_OPTION_NOTIFY_CONNECTION, connection_notify, http,             //
                          MHD_OPTION_END);
     if (http->daemon != NULL)
         http->linger = http_linger_new(http_epoll_fd(http));
@@ -183,14 +220,16 @@ int64_t http_timeout(struct http *http)
     return MHD_get_timeout64s(http->daemon);
 }
 
-void http_add(struct http *http, const struct listener *listener, int fd,
-              const struct sockaddr *address, socklen_t address_size, struct tls_session *session)
+void http_add(struct http *http, const struct tls_accepted *accepted)
 {
-    http->accepting = listener;
+    const struct sockaddr *address = (const struct sockaddr *)&accepted->address;
+    http->accepting = accepted;
     enum MHD_Result taken =
-        session != NULL ? MHD_add_connection_transport(http->daemon, fd, address, address_size,
-                                                       &http_tls_transport, session)
-                        : MHD_add_connection(http->daemon, fd, address, address_size);
+        accepted->session != NULL
+            ? MHD_add_connection_transport(http->daemon, accepted->fd, address,
+                                           accepted->address_size, &http_tls_transport,
+                                           accepted->session)
+            : MHD_add_connection(http->daemon, accepted->fd, address, accepted->address_size);
     if (taken != MHD_YES)
         log_debug("http", "a connection was not taken");
     http->accepting = NULL;

@@ -11,9 +11,9 @@
 #include "err.h"
 #include "reactor.h"
 
-struct http;        // opaque
-struct http_linger; // http_linger.h
-struct tls_session; // tls_session.h
+struct http;         // opaque
+struct http_linger;  // http_linger.h
+struct tls_accepted; // tls_handshakes.h
 
 // setup must outlive it.
 struct http *http_new(const struct reactor_setup *setup, struct err *err);
@@ -29,11 +29,16 @@ struct http_linger *http_lingering(struct http *http);
 // Milliseconds until there is something to do without any event; -1: no such moment.
 int64_t http_timeout(struct http *http);
 
+// In a turn, behind its steps: answer or close connections whose clients have had their time
+// (struct http_limits). And when the next of them has had it (clock_milliseconds); INT64_MAX: none
+// waits.
+void http_expire(struct http *http);
+int64_t http_due(const struct http *http);
+
 // Give it a connection that was accepted (non-blocking, close-on-exec): the descriptor is http's
-// now, and the session, NULL where it is plain. To be called below the connection limit only: it is
-// closed at once otherwise.
-void http_add(struct http *http, const struct listener *listener, int fd,
-              const struct sockaddr *address, socklen_t address_size, struct tls_session *session);
+// now, and the session, NULL where it is plain; the rest is copied. To be called below the
+// connection limit only: it is closed at once otherwise.
+void http_add(struct http *http, const struct tls_accepted *accepted);
 
 // A turn: begin with the events of its connections, step until that is false, end. A step handles
 // one connection and never blocks.

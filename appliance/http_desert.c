@@ -39,15 +39,16 @@ static void refuse(struct request *request)
     size_t body = request_takes_body(request, 504) ? sizeof page - 1 : 0;
     const char *hsts = http_response_hsts(request);
     struct str id = request->http->setup->request_ids ? request_id(request) : STR("");
-    char text[512];
-    int size =
-        snprintf(text, sizeof text,
-                 "HTTP/1.1 504 Gateway Timeout\r\nConnection: close\r\n%s%s%s%s%.*s%s"
-                 "Content-Type: text/plain; charset=utf-8\r\nContent-Length: %zu\r\n\r\n"
-                 "%.*s",
-                 hsts != NULL ? "Strict-Transport-Security: " : "", hsts != NULL ? hsts : "",
-                 hsts != NULL ? "\r\n" : "", id.size > 0 ? "X-Request-ID: " : "", (int)id.size,
-                 id.data, id.size > 0 ? "\r\n" : "", sizeof page - 1, (int)body, page);
+    bool security = request->http->setup->security_headers;
+    char text[1024];
+    int size = snprintf(text, sizeof text,
+                        "HTTP/1.1 504 Gateway Timeout\r\nConnection: close\r\n%s%s%s%s%.*s%s%s"
+                        "Content-Type: text/plain; charset=utf-8\r\nContent-Length: %zu\r\n\r\n"
+                        "%.*s",
+                        hsts != NULL ? "Strict-Transport-Security: " : "", hsts != NULL ? hsts : "",
+                        hsts != NULL ? "\r\n" : "", id.size > 0 ? "X-Request-ID: " : "",
+                        (int)id.size, id.data, id.size > 0 ? "\r\n" : "",
+                        security ? HTTP_SECURITY_LINES : "", sizeof page - 1, (int)body, page);
     must(size > 0 && (size_t)size < sizeof text);
     ssize_t sent = http_send_at_once(request->connection, text, (size_t)size);
     if (sent < 0)

@@ -80,13 +80,11 @@ enum MHD_Result http_exchange_take_body(struct request *request, const char *dat
 {
     struct exchange *exchange = &request->exchange;
     uint64_t maximum = request->http->setup->body_limits->maximum;
-    struct err err = {.text = "longer than --max-body-size allows"};
+    struct err err = {.text = ""};
     exchange->total += *data_size;
-    if ((maximum != 0 && exchange->total > maximum) ||
-        spool_append(&request->body, data, *data_size, &err) < 0) {
-        log_warning("http", "request body: %s; connection closed: client=%s", err.text,
-                    request->connection->peer_address);
-        http_observe_refusal(request, 413);
+    bool is_long = maximum != 0 && exchange->total > maximum;
+    if (is_long || spool_append(&request->body, data, *data_size, &err) < 0) {
+        http_gate_tell(request, is_long ? REFUSAL_body : REFUSAL_storage, str_of(err.text));
         return MHD_NO;
     }
     *data_size = 0;

@@ -22,6 +22,17 @@ bool http_local_find(struct request *request)
     return false;
 }
 
+bool http_local_has_any_host(const struct request *request)
+{
+    const struct reactor_setup *setup = request->http->setup;
+    for (size_t i = 0; i < setup->local_count; i++) {
+        const struct local *local = &setup->locals[i];
+        if (local->any_host && is_there(local, request) && local->takes(local->owner, request))
+            return true;
+    }
+    return false;
+}
+
 bool http_local_answer(struct request *request, enum MHD_Result *result)
 {
     const struct local *local = request->local;

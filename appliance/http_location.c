@@ -132,7 +132,7 @@ static bool find_host_field(const struct request_head *head, struct str *value)
     return count == 1 || (count == 0 && str_equal(head->version, STR("HTTP/1.0")));
 }
 
-static bool find_host(const struct request_head *head, struct str *host)
+bool http_location_host(const struct request_head *head, struct str *host)
 {
     struct str authority = {"", 0}, absolute = behind_scheme(head->target);
     bool is_asterisk = str_equal(head->target, STR("*")) && str_equal(head->method, STR("OPTIONS"));
@@ -148,7 +148,7 @@ static bool find_host(const struct request_head *head, struct str *host)
 unsigned http_location_write(const struct request_head *head, uint16_t port, struct buf *out)
 {
     struct str host, path = http_location_path(head);
-    if (!find_host(head, &host))
+    if (!http_location_host(head, &host))
         return 400;
     bool rooted = str_starts(path, STR("/")) || str_equal(head->target, STR("*"));
     if (buf_append_str(out, STR("https://")) < 0 || buf_append_str(out, host) < 0 ||

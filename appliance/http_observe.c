@@ -40,10 +40,6 @@ void http_observe_refusal(struct request *request, unsigned status)
 static unsigned status_without_answer(const struct request *request,
                                       enum MHD_RequestTerminationCode how)
 {
-    // It was on its way, and its client has stopped to send it.
-    bool waited = !request->complete && !request->running;
-    if (how == MHD_REQUEST_TERMINATED_TIMEOUT_REACHED && waited)
-        return 408;
     // The application has failed, or was killed.
     return request->failed || how == MHD_REQUEST_TERMINATED_DAEMON_SHUTDOWN ? 500 : CLIENT_LEFT;
 }
@@ -132,6 +128,7 @@ static void fill_head(struct request *request)
         .peer_address = str_of(connection->peer_address),
         .peer_port = connection->peer_port,
         .endpoint = &connection->listener->endpoint,
+        .scheme = connection->listener->endpoint.scheme,
         .decoded_length = -1,
     };
 }
@@ -142,9 +139,7 @@ static void count(const struct request *request, const struct ending *ending)
     stats_request(stats, ending->status, ending->duration, received_bytes(request), ending->sent);
     if (!ending->complete)
         stats_count(stats, STATS_connections_failed, 1);
-    if (ending->status == 408)
-        stats_rejected(stats, ending->status);
-    else if (!ending->complete && request->refused == 0)
+    if (!ending->complete && request->refused == 0)
         stats_count(stats, ending->by_us ? STATS_requests_cut : STATS_requests_left, 1);
 }
 
@@ -204,6 +199,26 @@ static struct str first_line(const char *data, size_t size)
     return line;
 }
 
+// libmicrohttpd's name for what is wrong, in words: "bare lf in header" of BARE_LF_IN_HEADER.
+static struct str in_words(const char *name, char *out, size_t size)
+{
+    static const struct str prefixes[] = {{"ERR_RSP_", 8}, {"REQUEST_", 8}, {"RQ_", 3}};
+    size_t used = 0;
+    if (name == NULL)
+        return STR("");
+    for (size_t i = 0; i < sizeof prefixes / sizeof prefixes[0]; i++) {
+        if (str_starts(str_of(name), prefixes[i])) {
+            name += prefixes[i].size;
+            break;
+        }
+    }
+    for (; *name != '\0' && used < size; name++) {
+        bool is_upper = *name >= 'A' && *name <= 'Z';
+        out[used++] = (char)(is_upper ? *name - 'A' + 'a' : *name == '_' ? ' ' : *name);
+    }
+    return (struct str){out, used};
+}
+
 void *http_observe_refused(void *owner, struct MHD_Connection *transport, void *context,
                            unsigned status, const char *data, size_t size)
 {
@@ -221,6 +236,14 @@ void *http_observe_refused(void *owner, struct MHD_Connection *transport, void *
     if (!request->announced)
         fill_head(request);
     request->unread = size;
-    http_observe_refusal(request, status);
+    enum refusal which =
+        status == 408 && request->announced ? REFUSAL_body_timeout : refusal_of(status);
+    char words[64];
+    // Others say it all by their kind.
+    bool has_detail = which == REFUSAL_malformed || which == REFUSAL_coding;
+    struct str detail =
+        has_detail ? in_words(MHD_get_refusal_name(transport), words, sizeof words) : STR("");
+    http_gate_tell(request, which, detail);
+    request->refused = status;
     return request;
 }

@@ -11,6 +11,8 @@ struct request;
 // False: it has declined, and the application is to be asked.
 bool http_local_find(struct request *request);
 bool http_local_answer(struct request *request, enum MHD_Result *result);
+// And whether it is for one that answers whatever host is asked for.
+bool http_local_has_any_host(const struct request *request);
 
 // http_observe.c: a request begins; it is refused, with that status, before the application has it;
 // it ends, whatever came of it. And libmicrohttpd refuses one itself.

@@ -9,18 +9,23 @@
 #include "head.h"
 #include "http.h"
 #include "http_answer_priv.h"
+#include "http_client_priv.h"
 #include "http_exchange_priv.h"
+#include "http_gate_priv.h"
 #include "http_linger.h"
 #include "http_observe_priv.h"
+#include "http_time_priv.h"
+#include "http_security_priv.h"
 #include "http_upgrade.h"
 #include "request.h"
 #include "spool.h"
 
 enum {
-    CONNECTION_MEMORY = 40 * 1024, // bytes for request line, header section and response head
-    CONNECTION_IDLE = 60,          // seconds without progress before a connection is closed
-    HEADER_LIMIT = 100,            // field lines in a request
-    REQUEST_ID_MAX = 128,          // bytes
+    REQUEST_ID_MAX = 128, // bytes
+    // Where the setup has none of its own.
+    REQUEST_LINE_MAX = 8 * 1024, // bytes
+    HEADER_SIZE_MAX = 32 * 1024, // bytes
+    HEADERS_MAX = 100,
 };
 
 struct connection {
@@ -28,6 +33,8 @@ struct connection {
     struct http *http;
     const struct listener *listener;
     struct tls_session *session; // NULL: plain
+    struct MHD_Connection *transport;
+    struct http_clock clock;
     int fd;
     uint16_t peer_port;
     bool served;              // a request, at least
@@ -40,6 +47,8 @@ struct connection {
     struct exchange_watch *watches;
     struct MHD_UpgradeResponseHandle *upgraded; // it is another protocol's (http_upgrade.h)
     bool closes;                                // that has closed it
+    bool is_proxy;                              // a trusted one: it tells of its clients
+    uint64_t address; // of the peer (limiter_address.h), where one is limited by it
     char peer_address[INET6_ADDRSTRLEN];
 };
 
@@ -72,8 +81,9 @@ struct request {
     bool chunked;   // its body is (RFC 9112 section 7.1)
     bool announced; // the header section is complete and was looked at
     bool answered;
-    bool complete; // all of it was received
-    bool failed;   // cut the connection
+    bool complete;       // all of it was received
+    bool failed;         // cut the connection
+    bool is_handed_over; // the application has it, or had it
     bool running;
     _Atomic bool deserted; // its work was given up; whoever does that may look
     int64_t offered;       // since when the application can get on with it, monotonic milliseconds
@@ -83,23 +93,28 @@ struct request {
     struct http_upgrade upgrade; // under way where it has an owner
     struct buf joined;           // http_upgrade_join
     _Atomic enum expectation expectation;
-    const struct local *local;   // that answers it without the application; NULL: none
-    char id[REQUEST_ID_MAX + 1]; // request_id
-    _Atomic size_t id_size;      // 0: nobody has asked
-    int64_t began;               // monotonic nanoseconds, where somebody looks; else 0
-    unsigned refused;            // by us, with that status; 0: it was not
-    bool observed;               // its end has been told of
-    bool has_no_line;            // that could be read; what came of it is in line
-    size_t unread;               // bytes of it when it was refused
-    struct header headers[HEADER_LIMIT];
+    const struct local *local;             // that answers it without the application; NULL: none
+    char id[REQUEST_ID_MAX + 1];           // request_id
+    _Atomic size_t id_size;                // 0: nobody has asked
+    int64_t began;                         // monotonic nanoseconds, where somebody looks; else 0
+    unsigned refused;                      // by us, with that status; 0: it was not
+    bool observed;                         // its end has been told of
+    bool has_no_line;                      // that could be read; what came of it is in line
+    uint32_t retry_after;                  // seconds that it is told to wait for; 0: it is not
+    size_t unread;                         // bytes of it when it was refused
+    bool disagrees;                        // what its proxy tells does (forwarded.h)
+    char client_address[INET6_ADDRSTRLEN]; // that its proxy has told
+    struct header headers[];               // as many as the limits allow
 };
 
 struct http {
     const struct reactor_setup *setup;
+    struct http_limits limits; // the setup's; none of the sizes is 0
     struct MHD_Daemon *daemon;
     struct http_linger *linger;
     struct connection *connections;
     size_t connection_count;
+    struct timer_list times[HTTP_TIMES];
     struct request *free_requests;
     size_t request_count; // that are not free
     size_t free_count;
@@ -116,7 +131,7 @@ struct http {
     unsigned expecting;               // requests handed over without their body
     pthread_mutex_t expectation_lock; // for waiting only
     pthread_cond_t expectation_changed;
-    const struct listener *accepting; // of the connection that http_add is handing over
+    const struct tls_accepted *accepting; // the connection that http_add is handing over
     bool draining;
     bool patient; // draining, and idle connections are kept for a while
     _Atomic uint64_t id_prefix, id_seed, id_count; // of request_id
@@ -148,8 +163,9 @@ void http_upgrade_end(struct request *request);
 // http_tls.c: its object is a tls_session.
 extern const struct MHD_Transport http_tls_transport;
 
-// http_redirect.c: a request to LISTENER_REDIRECT, inside a callback: when its header section is
-// there, and when all of it is.
+// http_redirect.c: whether a request is for LISTENER_REDIRECT; and such a one, inside a callback:
+// when its header section is there, and when all of it is.
+bool http_redirect_wants(const struct request *request);
 enum MHD_Result http_redirect_begin(struct request *request);
 enum MHD_Result http_redirect_answer(struct request *request);
 

@@ -88,6 +88,8 @@ static enum MHD_Result answer_challenge(struct request *request, struct str toke
     if (out == NULL)
         return MHD_NO;
     MHD_add_response_header(out, "Content-Type", "application/octet-stream");
+    if (request->http->setup->security_headers)
+        http_security_add_to(out);
     return http_respond(request, 200, out);
 }
 
@@ -104,6 +106,8 @@ static enum MHD_Result send_on(struct request *request)
     if (out == NULL)
         return MHD_NO;
     MHD_add_response_header(out, "Location", buf_text(&location));
+    if (request->http->setup->security_headers)
+        http_security_add_to(out);
     return http_respond(request, 308, out);
 }
 
@@ -114,6 +118,13 @@ enum MHD_Result http_redirect_answer(struct request *request)
         return send_on(request);
     struct str token = {path.data + challenges.size, path.size - challenges.size};
     return answer_challenge(request, token);
+}
+
+// Who has asked a trusted proxy over HTTPS is there already: sent on, it would come back here.
+bool http_redirect_wants(const struct request *request)
+{
+    return request->connection->listener->kind == LISTENER_REDIRECT &&
+           !http_client_is_secure(request);
 }
 
 static bool has_body(const struct request *request)

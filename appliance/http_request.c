@@ -14,7 +14,6 @@
 #include "tls_session.h"
 
 enum {
-    LINE_SIZE_MAX = CONNECTION_MEMORY,
     COPY_MAX = 16 * 1024,    // bytes of a body that are rather copied than kept where they are
     GATHER_MAX = 256 * 1024, // bytes of quick pieces that are sent together
     FREE_MAX = 64,           // requests that are kept for the next ones
@@ -37,16 +36,19 @@ static struct request *request_acquire(struct http *http)
         http->request_count++;
         return request;
     }
-    request = calloc(1, sizeof *request);
+    const struct http_limits *limits = &http->limits;
+    request = calloc(1, sizeof *request + limits->headers * sizeof request->headers[0]);
     if (request == NULL)
         return NULL;
     request->http = http;
     http->request_count++;
-    buf_init(&request->line, LINE_SIZE_MAX);
+    // With what an access log says of a refused one.
+    size_t line_max = limits->request_line + limits->header_size;
+    buf_init(&request->line, line_max);
     buf_init(&request->answer.copy, COPY_MAX);
     buf_init(&request->answer.gathered, GATHER_MAX);
     buf_init(&request->answer.sending, GATHER_MAX);
-    buf_init(&request->joined, LINE_SIZE_MAX);
+    buf_init(&request->joined, line_max);
     head_init(&request->answer.head);
     pthread_mutex_init(&request->lock, NULL);
     spool_init(&request->body, http->setup->body_limits);
@@ -114,7 +116,8 @@ static void request_release(struct request *request)
     request->id_size = 0;
     request->began = 0;
     request->refused = 0;
-    request->has_no_line = request->observed = false;
+    request->retry_after = 0;
+    request->has_no_line = request->observed = request->is_handed_over = false;
     request->unread = 0;
     free(request->exchange.piece);
     request->exchange = (struct exchange){.events = NULL};
@@ -224,6 +227,7 @@ void http_request_enqueue(struct request *request, enum work work)
 {
     must(request->work == WORK_NONE);
     request->work = work;
+    request->is_handed_over = request->is_handed_over || work == WORK_ANSWER;
     begin_running(request);
     request->answer.flushed = request->answer.ends = false;
     request_queue_put(&request->http->ready, request);
@@ -279,7 +283,7 @@ static enum MHD_Result take_header(void *owner, enum MHD_ValueKind kind, const c
 {
     struct request *request = owner;
     (void)kind;
-    if (request->head.header_count < HEADER_LIMIT) {
+    if (request->head.header_count < request->http->limits.headers) {
         request->headers[request->head.header_count] =
             (struct header){{name, name_size}, {value != NULL ? value : "", value_size}};
     }
@@ -287,35 +291,14 @@ static enum MHD_Result take_header(void *owner, enum MHD_ValueKind kind, const c
     return MHD_YES;
 }
 
-// Raw bytes beyond ASCII and tabs in a target: libmicrohttpd lets them pass, RFC 9112 section 3.2
-// does not.
-static bool target_is_valid(struct str target)
-{
-    for (size_t i = 0; i < target.size; i++) {
-        unsigned char c = (unsigned char)target.data[i];
-        if (c <= 0x20 || c >= 0x7f)
-            return false;
-    }
-    return target.size > 0;
-}
-
-// The status that refuses this header section, or 0. *expects: the client wants to be asked for its
-// body.
-static unsigned judge_head(struct request *request, bool *expects)
+// What its fields say of its body. *expects: the client wants to be asked for it.
+static void read_framing(struct request *request, bool *expects)
 {
     bool asks = false, has_length = false;
-    if (!target_is_valid(request->head.target))
-        return 400;
-    if (request->head.header_count > HEADER_LIMIT)
-        return 431;
     for (size_t i = 0; i < request->head.header_count; i++) {
         const struct header *header = &request->headers[i];
-        if (str_equal_nocase(header->name, STR("content-length"))) {
-            uint64_t size = strtoull(header->value.data, NULL, 10);
-            if (spool_exceeds(&request->body, size))
-                return 413;
-            has_length = has_length || size > 0;
-        }
+        has_length = has_length || (str_equal_nocase(header->name, STR("content-length")) &&
+                                    strtoull(header->value.data, NULL, 10) > 0);
         request->chunked =
             request->chunked || str_equal_nocase(header->name, STR("transfer-encoding"));
         asks = asks || (str_equal_nocase(header->name, STR("expect")) &&
@@ -323,7 +306,6 @@ static unsigned judge_head(struct request *request, bool *expects)
     }
     *expects = asks && (has_length || request->chunked) &&
                str_equal(request->head.version, STR("HTTP/1.1"));
-    return 0;
 }
 
 static bool has_body(const struct request *request)
@@ -363,22 +345,31 @@ static enum MHD_Result announce(struct request *request, const char *method, con
         .peer_address = str_of(connection->peer_address),
         .peer_port = connection->peer_port,
         .endpoint = &connection->listener->endpoint,
+        .scheme = connection->listener->endpoint.scheme,
         .tls = connection->session != NULL ? tls_session_facts(connection->session) : NULL,
         .decoded_length = -1,
     };
     if (take_line(request, method) < 0)
         return MHD_NO;
     MHD_get_connection_values_n(request->transport, MHD_HEADER_KIND, take_header, request);
-    unsigned status = judge_head(request, &expects);
-    if (request->head.header_count > HEADER_LIMIT)
-        request->head.header_count = HEADER_LIMIT;
+    http_client_find(request);
+    enum refusal which;
+    struct str detail;
+    bool passes = http_gate_passes(request, &which, &detail);
+    if (request->head.header_count > http->limits.headers)
+        request->head.header_count = http->limits.headers;
     // A body that is too large is none that would be received.
-    if (connection->listener->kind == LISTENER_REDIRECT && (status == 0 || status == 413))
+    if (http_redirect_wants(request) && (passes || which == REFUSAL_body))
         return http_redirect_begin(request);
-    if (status != 0) {
-        http_observe_refusal(request, status);
-        return http_respond_plain(request, status);
+    if (!passes) {
+        http_gate_tell(request, which, detail);
+        read_framing(request, &expects);
+        // Answered by complete(), which lets the connection go on.
+        if (which == REFUSAL_rate && !has_body(request))
+            return MHD_YES;
+        return http_respond_plain(request, refusal_status(which));
     }
+    read_framing(request, &expects);
     if (http_local_find(request) && has_body(request) && http_local_answer(request, &result))
         return result;
     if (connection->listener->kind == LISTENER_METRICS && request->local == NULL)
@@ -400,6 +391,7 @@ static enum MHD_Result announce(struct request *request, const char *method, con
 static enum MHD_Result take_body(struct request *request, const char *data, size_t *data_size)
 {
     struct err err;
+    http_time_progress(request->connection);
     if (request->exchange.streams)
         return http_exchange_take_body(request, data, data_size);
     if (spool_append(&request->body, data, *data_size, &err) == 0) {
@@ -407,9 +399,8 @@ static enum MHD_Result take_body(struct request *request, const char *data, size
         return MHD_YES;
     }
     // An answer in the middle of a body is not possible.
-    log_warning("http", "request body: %s; connection closed: client=%s", err.text,
-                request->connection->peer_address);
-    http_observe_refusal(request, 413);
+    bool is_long = spool_exceeds(&request->body, *data_size);
+    http_gate_tell(request, is_long ? REFUSAL_body : REFUSAL_storage, str_of(err.text));
     return MHD_NO;
 }
 
@@ -430,7 +421,9 @@ static enum MHD_Result complete(struct request *request)
 {
     enum MHD_Result result;
     request->complete = true;
-    if (request->connection->listener->kind == LISTENER_REDIRECT)
+    if (request->refused != 0)
+        return http_respond_plain(request, request->refused);
+    if (http_redirect_wants(request))
         return http_redirect_answer(request);
     if (request->local != NULL && http_local_answer(request, &result))
         return result;
@@ -481,11 +474,21 @@ static void count_served(struct http *http, const struct request *request)
     if (setup->board != NULL && setup->board->board != NULL)
         atomic_store_explicit(&setup->board->board->requests, http->answered, memory_order_relaxed);
     // What the application has no part in does not wear it out.
-    if (request->local != NULL)
+    if (request->local != NULL || (request->refused != 0 && !request->is_handed_over))
         return;
     http->served++;
     if (http->served == setup->request_limit)
         setup->worn(setup->owner);
+}
+
+// Whether its client got all of one. Behind a refusal of libmicrohttpd's own, which is small and
+// leaves as a whole, the connection ends with an error.
+static bool has_answer(const struct request *request, enum MHD_RequestTerminationCode how)
+{
+    uint64_t head_sent;
+    return how == MHD_REQUEST_TERMINATED_COMPLETED_OK ||
+           (how == MHD_REQUEST_TERMINATED_WITH_ERROR && request->refused != 0 &&
+            MHD_get_reply_sent(request->transport, &head_sent) > 0);
 }
 
 void http_request_end(void *owner, struct MHD_Connection *transport, void **context,
@@ -501,7 +504,7 @@ void http_request_end(void *owner, struct MHD_Connection *transport, void **cont
     // Its answer may have been under way, without "Connection: close", when the drain began: its
     // client may send its next request, and a patient drain waits for it.
     bool is_upgraded = request->connection->upgraded != NULL;
-    bool lingers = how == MHD_REQUEST_TERMINATED_COMPLETED_OK && !request->complete && !is_upgraded;
+    bool lingers = has_answer(request, how) && !request->complete && !is_upgraded;
     request->connection->lingers = lingers;
     if (request->http->draining && !request->http->patient && !is_upgraded && !lingers)
         shutdown(request->connection->fd, SHUT_RD);

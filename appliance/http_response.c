@@ -365,7 +365,8 @@ static struct MHD_Response *make_response(struct request *request, const struct 
 
 const char *http_response_hsts(const struct request *request)
 {
-    return request->head.tls != NULL ? request->http->setup->hsts : NULL;
+    const char *hsts = request->http->setup->hsts;
+    return hsts != NULL && http_client_is_secure(request) ? hsts : NULL;
 }
 
 static void set_lines(struct request *request, struct MHD_Response *out)
@@ -377,6 +378,8 @@ static void set_lines(struct request *request, struct MHD_Response *out)
     // The application's own is the better one. One that finds no room is left out.
     if (hsts != NULL && !head->has_hsts)
         head_add(head, STR("Strict-Transport-Security"), str_of(hsts));
+    if (request->http->setup->security_headers)
+        http_security_add(head);
     MHD_set_response_lines(out, buf_text(&head->lines), head->lines.size, head->reason_size,
                            head->has_date);
 }
@@ -464,7 +467,7 @@ void http_response_queue(struct request *request)
     answer->queued = true;
     if (out != NULL && queue(request, answer->status, out) == MHD_YES)
         return;
-    if (!request->failed)
+    if (!request->failed && request->refused == 0)
         log_warning("http", "status %u cannot be sent here, connection closed", answer->status);
     http_request_cut(request);
 }
@@ -517,6 +520,10 @@ static struct MHD_Response *plain_response(struct request *request, unsigned sta
         MHD_add_response_header(out, "Strict-Transport-Security", hsts);
     if (out != NULL && request->http->setup->request_ids)
         MHD_add_response_header(out, "X-Request-ID", terminated_id(request));
+    if (out != NULL)
+        http_rate_tell_client(request, out);
+    if (out != NULL && request->http->setup->security_headers)
+        http_security_add_to(out);
     return out;
 }
 

@@ -8,8 +8,10 @@
 #include <sys/types.h>
 
 struct archive;
+struct buf;
 struct config;
 struct jail;
+struct limiter;
 struct listener;
 struct runtime;
 struct scoreboard_map;
@@ -23,6 +25,8 @@ struct inherit {
     bool first;       // of the server: no other has served yet
     const struct jail *jail;
     const char *folder; // that the server was started in; absolute. NULL: it has gone
+    int start;          // the same, a descriptor; AT_FDCWD where we are in it until we are confined
+    const struct buf *public_parts; // of /etc (sandbox_find_public)
     pid_t supervisor;
     int ipc;                    // the worker's end; its own to close
     struct listener *listeners; // the descriptors are the worker's to close when it stops accepting
@@ -32,6 +36,7 @@ struct inherit {
     struct sink_target *log, *access_log; // where lines go: the process's own copies
     struct stats_board *stats_board;      // of all; NULL: nobody looks
     struct stats_worker *stats;           // our entry there
+    struct limiter *limiter;              // of requests, which all share; NULL: none
     uint32_t luck;                        // a random number
     const struct config *config;
     const struct archive *archive; // NULL: none

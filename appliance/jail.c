@@ -145,6 +145,38 @@ static int drop_capabilities(const struct jail *jail, struct err *err)
     return 0;
 }
 
+int jail_limit_supervisor(const struct jail *jail, struct err *err)
+{
+    static const unsigned char needed[] = {
+        CAP_CHOWN,
+        CAP_FOWNER,
+        CAP_DAC_OVERRIDE,
+        CAP_DAC_READ_SEARCH, // files that are others'
+        CAP_SETUID,
+        CAP_SETGID,
+        CAP_SETPCAP,
+        CAP_KILL,       // workers
+        CAP_SYS_PTRACE, // their /proc, if hidden
+        CAP_NET_BIND_SERVICE,
+        CAP_IPC_LOCK, // ports, keys in memory
+    };
+    struct __user_cap_header_struct header = {.version = _LINUX_CAPABILITY_VERSION_3};
+    struct __user_cap_data_struct sets[_LINUX_CAPABILITY_U32S_3],
+        kept[_LINUX_CAPABILITY_U32S_3] = {{0}};
+    if (!jail->changes)
+        return 0;
+    if (syscall(SYS_capget, &header, sets) < 0)
+        return fail(jail, "cannot read capabilities", err);
+    for (size_t i = 0; i < sizeof needed; i++) {
+        unsigned set = CAP_TO_INDEX(needed[i]);
+        kept[set].permitted |= sets[set].permitted & CAP_TO_MASK(needed[i]);
+        kept[set].effective |= sets[set].effective & CAP_TO_MASK(needed[i]);
+    }
+    if (syscall(SYS_capset, &header, kept) < 0)
+        return fail(jail, "cannot drop capabilities", err);
+    return 0;
+}
+
 int jail_enter(const struct jail *jail, struct err *err)
 {
     if (jail->umask >= 0)

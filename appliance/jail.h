@@ -26,6 +26,11 @@ int jail_check_umask(const char *text, struct err *err);
 // are not root and would have to be.
 int jail_prepare(struct jail *jail, const struct config *config, struct err *err);
 
+// Supervisor whose workers are another user: of root's capabilities, keep those for ports, keys,
+// log files, sockets' files, locked memory, and for starting, looking at and ending workers. A
+// program that it executes (an upgrade) has all of them again. Nothing where nobody changes.
+int jail_limit_supervisor(const struct jail *jail, struct err *err);
+
 // Worker, after fork, while it has one thread: become that user, with no capability left, for good.
 // The kernel forgets PR_SET_PDEATHSIG here. An error leaves something between both: end the
 // process.

@@ -70,14 +70,14 @@ void listener_append(struct listener_set *set, int fd, const char *address, uint
 {
     struct listener *listeners =
         reallocarray(set->listeners, set->count + 1, sizeof *set->listeners);
-    must(listeners != NULL);
+    must_have(listeners != NULL);
     set->listeners = listeners;
     struct unix_socket_file *files = reallocarray(set->files, set->count + 1, sizeof *set->files);
-    must(files != NULL);
+    must_have(files != NULL);
     set->files = files;
     struct listener_origin *origins =
         reallocarray(set->origins, set->count + 1, sizeof *set->origins);
-    must(origins != NULL);
+    must_have(origins != NULL);
     set->origins = origins;
     listeners[set->count] = (struct listener){
         .fd = fd, .endpoint = {.scheme = "http", .address = address, .port = port}};
@@ -93,6 +93,7 @@ static void settle(const struct listener_set *set, const struct listener_address
     struct endpoint *endpoint = &listener->endpoint;
     bool is_unix = endpoint->port == 0;
     listener->kind = listener_address_kind(address, is_unix, set->has_certificate);
+    listener->proxy_protocol = address->proxy_protocol;
     // A socket of systemd's for that very port.
     if (address->systemd && !address->says_kind && !is_unix && endpoint->port == set->redirect_port)
         listener->kind = LISTENER_REDIRECT;
@@ -135,7 +136,7 @@ static int take_addresses(struct listener_set *set, const struct config *config,
 {
     const struct config_list *list = &config->listen;
     set->addresses = calloc(list->count + 1, sizeof *set->addresses);
-    must(set->addresses != NULL);
+    must_have(set->addresses != NULL);
     for (size_t i = 0; i < list->count; i++) {
         if (listener_address_parse(&set->addresses[i], list->items[i], err) < 0)
             return err_wrap(err, "--listen %s", list->items[i]);
@@ -158,7 +159,7 @@ static int add_metrics(struct listener_set *set, const struct config *config, st
 {
     struct listener_address *addresses =
         reallocarray(set->addresses, set->address_count + 1, sizeof *addresses);
-    must(addresses != NULL);
+    must_have(addresses != NULL);
     set->addresses = addresses;
     struct listener_address *address = &addresses[set->address_count];
     if (listener_address_parse(address, config->metrics, err) < 0)

@@ -170,6 +170,13 @@ static int parse_kind(struct listener_address *address, char *value, struct err 
     return 0;
 }
 
+static int parse_proxy(struct listener_address *address, char *value, struct err *err)
+{
+    (void)value, (void)err;
+    address->proxy_protocol = true;
+    return 0;
+}
+
 enum form { FORM_TCP, FORM_UNIX, FORM_SYSTEMD };
 
 static enum form form_of(const struct listener_address *address)
@@ -185,24 +192,25 @@ static int refuse_setting(const struct listener_address *address, const char *te
     case FORM_UNIX:
         return err_set(err, ERR_USAGE,
                        "\"%.*s\" is no setting of a unix socket (there are mode=0660, "
-                       "owner=USER:GROUP, tls and client-verify=require)",
+                       "owner=USER:GROUP, tls, client-verify=require and proxy-protocol)",
                        SHOWN, text);
     case FORM_SYSTEMD:
         return err_set(err, ERR_USAGE,
-                       "\"%.*s\" is no setting here (there are tls, plain and "
+                       "\"%.*s\" is no setting here (there are tls, plain, proxy-protocol and "
                        "client-verify=require; SocketMode=, SocketUser= and SocketGroup= stand in "
                        "the .socket unit)",
                        SHOWN, text);
     case FORM_TCP:
         break;
     }
-    return err_set(err, ERR_USAGE,
-                   "\"%.*s\" is no setting of a TCP address (there are tls, plain and "
-                   "client-verify=require; another address is another --listen)",
-                   SHOWN, text);
+    return err_set(
+        err, ERR_USAGE,
+        "\"%.*s\" is no setting of a TCP address (there are tls, plain, proxy-protocol and "
+        "client-verify=require; another address is another --listen)",
+        SHOWN, text);
 }
 
-enum { SETTING_COUNT = 5 };
+enum { SETTING_COUNT = 6 };
 
 static const struct setting {
     struct str name; // with its "=", if a value follows
@@ -215,6 +223,7 @@ static const struct setting {
     {{"client-verify=", 14}, true, false, parse_verify},
     {{"tls", 3}, false, false, parse_kind},
     {{"plain", 5}, false, false, parse_kind},
+    {{"proxy-protocol", 14}, false, false, parse_proxy},
 };
 
 static bool is_meant(const struct setting *setting, const struct listener_address *address,
@@ -272,7 +281,7 @@ int listener_address_parse(struct listener_address *address, const char *text, s
 {
     *address = (struct listener_address){.mode = LISTENER_FILE_MODE, .listed = true};
     address->text = strdup(text);
-    must(address->text != NULL);
+    must_have(address->text != NULL);
     char *rest = address->text;
     strsep(&rest, ","); // what follows are settings
     int result;

@@ -25,14 +25,15 @@ struct listener_address {
     bool says_verify;          // which follows the next; else it is as --tls-client-verify says
     enum listener_kind kind;
     enum client_verify client_verify;
-    bool listed; // by --listen; else by --host, --port and --uds, or by --redirect-https
-    char *text;  // what the names above point into; NULL: it belongs to others
+    bool proxy_protocol; // connections begin with its header
+    bool listed;         // by --listen; else by --host, --port and --uds, or by --redirect-https
+    char *text;          // what the names above point into; NULL: it belongs to others
 };
 
 // "127.0.0.1:8000", "[::1]:8000", "name:8000", ":8000", "8000" (of 127.0.0.1),
 // "unix:/run/shop.sock", there with ",mode=0660" and ",owner=USER:GROUP" behind, or "systemd" and
-// "systemd:NAME". Any of them with ",tls" or ",plain" behind, and ",client-verify=require". Errors
-// are ERR_USAGE and say what to write instead, not what was written.
+// "systemd:NAME". Any of them with ",tls" or ",plain" behind, ",client-verify=require" and
+// ",proxy-protocol". Errors are ERR_USAGE and say what to write instead, not what was written.
 int listener_address_parse(struct listener_address *address, const char *text, struct err *err);
 void listener_address_fini(struct listener_address *address);
 

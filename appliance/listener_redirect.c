@@ -71,7 +71,7 @@ int listener_add_redirects(struct listener_set *set, int backlog, struct err *er
     // One for each, and one for all addresses. Their texts stay where they are.
     struct listener_address *addresses =
         reallocarray(set->addresses, 2 * asked + 1, sizeof *addresses);
-    must(addresses != NULL);
+    must_have(addresses != NULL);
     set->addresses = addresses;
     for (int width = 0; width < WIDTHS; width++) {
         for (size_t i = 0; i < asked; i++) {

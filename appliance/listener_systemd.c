@@ -75,7 +75,7 @@ void listener_adopt(struct listener_set *set, struct listener_inherited_socket *
         return;
     struct listener_origin *origin = &set->origins[set->count - 1];
     origin->name = strdup(socket->name);
-    must(origin->name != NULL);
+    must_have(origin->name != NULL);
 }
 
 // So that another --listen of the same path is seen to be one; systemd's files are never removed.
@@ -92,7 +92,7 @@ static void adopt_named(struct listener_set *set, struct listener_inherited_sock
     uint16_t port;
     read_endpoint(socket->fd, text, &port);
     char *address = strdup(text);
-    must(address != NULL);
+    must_have(address != NULL);
     listener_adopt(set, socket, address, port, 0);
     set->origins[set->count - 1].address = address;
     note_file(set, set->count - 1);

@@ -19,4 +19,5 @@ struct local {
     void *owner;
     bool on_metrics_listener; // answers there
     bool on_others;           // answers on all other listeners
+    bool any_host;            // whatever the request says its host is (--allowed-hosts)
 };

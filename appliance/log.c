@@ -30,6 +30,7 @@ static struct {
     _Atomic(log_put *) put; // NULL: standard error
     void *owner;            // of put, written before it
     _Atomic unsigned users; // threads that are about to call it, or in it
+    _Atomic(log_observer *) observer;
 } state = {.level = LOG_LEVEL_INFO, .role = "limpet"};
 
 void log_set_level(enum log_level level)
@@ -249,11 +250,19 @@ static void put_json_records(struct log_record *record)
     }
 }
 
+void log_set_observer(log_observer *observer)
+{
+    atomic_store(&state.observer, observer);
+}
+
 void log_application(enum log_level level, const char *name, const char *text, size_t size,
                      const char *request_id)
 {
     while (size > 0 && (text[size - 1] == '\n' || text[size - 1] == '\r'))
         size--;
+    log_observer *observer = atomic_load(&state.observer);
+    if (observer != NULL)
+        observer(text, size);
     if (!log_enabled(level) || size == 0)
         return;
     struct log_record record = make_record(level, name);

@@ -52,6 +52,11 @@ void log_set_output(log_put *put, void *owner);
 void log_application(enum log_level level, const char *name, const char *text, size_t size,
                      const char *request_id);
 
+// Who is shown what applications write, before it is a record, by whatever thread; NULL: nobody.
+// Process-wide, inherited over fork.
+typedef void log_observer(const char *text, size_t size);
+void log_set_observer(log_observer *observer);
+
 #define log_error(...) log_write(LOG_LEVEL_ERROR, __VA_ARGS__)
 #define log_warning(...) log_write(LOG_LEVEL_WARNING, __VA_ARGS__)
 #define log_info(...) log_write(LOG_LEVEL_INFO, __VA_ARGS__)

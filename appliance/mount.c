@@ -55,7 +55,8 @@ void mount_archive(const struct archive *archive)
     if (archive != NULL) {
         size_t size = strlen(archive_path(archive));
         next = malloc(sizeof *next + size + 2);
-        must(next != NULL && size > 0);
+        must(size > 0);
+        must_have(next != NULL);
         next->archive = archive;
         next->time = executable_time(archive_path(archive));
         next->prefix_size = size + 1;

@@ -49,14 +49,19 @@ int network_parse(struct network *out, const char *text, struct err *err)
     return 0;
 }
 
+bool network_holds(const struct network *network, int family, const unsigned char *address)
+{
+    if (family != network->family)
+        return false;
+    unsigned whole = network->bits / 8, rest = network->bits % 8;
+    if (memcmp(address, network->address, whole) != 0)
+        return false;
+    return rest == 0 || (address[whole] ^ network->address[whole]) >> (8 - rest) == 0;
+}
+
 bool network_has(const struct network *network, const char *address)
 {
     unsigned char bytes[16];
     int family;
-    if (!take_address(address, &family, bytes) || family != network->family)
-        return false;
-    unsigned whole = network->bits / 8, rest = network->bits % 8;
-    if (memcmp(bytes, network->address, whole) != 0)
-        return false;
-    return rest == 0 || (bytes[whole] ^ network->address[whole]) >> (8 - rest) == 0;
+    return take_address(address, &family, bytes) && network_holds(network, family, bytes);
 }

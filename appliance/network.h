@@ -16,3 +16,5 @@ int network_parse(struct network *out, const char *text, struct err *err);
 
 // Whether an address, as text without brackets, is in it.
 bool network_has(const struct network *network, const char *address);
+// The same of one in numbers: 4 bytes or 16, as the family has them.
+bool network_holds(const struct network *network, int family, const unsigned char *address);

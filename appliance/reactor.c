@@ -11,12 +11,16 @@
 #include <unistd.h>
 
 #include "accesslog.h"
+#include "address.h"
 #include "check.h"
 #include "clock.h"
 #include "http.h"
 #include "http_linger.h"
 #include "http_upgrade.h"
 #include "log.h"
+#include "proxy_intake.h"
+#include "refusals.h"
+#include "reactor_door_priv.h"
 #include "stats.h"
 #include "tls_context.h"
 #include "tls_handshakes.h"
@@ -43,6 +47,7 @@ struct reactor {
     struct tls_scratch *scratch;       // NULL: no TLS
     struct tls_context *tls;           // for connections to come
     struct tls_handshakes *handshakes; // under way
+    struct proxy_intake *intake;       // of PROXY protocol; NULL: no listener has it
     struct websockets *websockets;     // NULL: none
     int epoll_fd;                      // http's
     int wake_fd;                       // an eventfd: a request was posted
@@ -88,7 +93,7 @@ static void unwatch_listeners(struct reactor *reactor)
 }
 
 // Event sources are told apart by address: a listener, the reactor itself for control, its wake_fd,
-// a handshake, a WebSocket, what lingers; all others are connections.
+// a handshake, a WebSocket, what lingers, a header of PROXY protocol; all others are connections.
 static int watch_all(struct reactor *reactor)
 {
     const struct reactor_setup *setup = reactor->setup;
@@ -132,9 +137,7 @@ static void wake(void *owner)
 static void take_established(void *owner, const struct tls_accepted *accepted)
 {
     const struct reactor *reactor = owner;
-    http_add(reactor->http, accepted->listener, accepted->fd,
-             (const struct sockaddr *)&accepted->address, accepted->address_size,
-             accepted->session);
+    http_add(reactor->http, accepted);
 }
 
 // They take no more than half of the room for connections, so that those which never finish keep
@@ -151,6 +154,7 @@ static int open_tls(struct reactor *reactor, struct err *err)
                                          .epoll_fd = reactor->epoll_fd,
                                          .established = take_established,
                                          .stats = reactor->setup->stats,
+                                         .counts = reactor->setup->limiter_connections,
                                          .wake = wake,
                                          .owner = reactor};
     if (reactor->setup->tls < 0)
@@ -169,23 +173,23 @@ static size_t handshake_count(const struct reactor *reactor)
     return reactor->handshakes != NULL ? tls_handshakes_count(reactor->handshakes) : 0;
 }
 
+// Of all kinds.
+static size_t connection_count(const struct reactor *reactor)
+{
+    size_t coming = reactor->intake != NULL ? proxy_intake_count(reactor->intake) : 0;
+    return http_connection_count(reactor->http) + handshake_count(reactor) + coming;
+}
+
 static void tell_connections(const struct reactor *reactor)
 {
     struct stats_worker *stats = reactor->setup->stats;
     if (stats != NULL)
-        stats_set(&stats->connections,
-                  http_connection_count(reactor->http) + handshake_count(reactor));
+        stats_set(&stats->connections, connection_count(reactor));
 }
 
 static bool have_finished_handshakes(const struct reactor *reactor)
 {
     return handshake_count(reactor) > 0 && tls_handshakes_have_finished(reactor->handshakes);
-}
-
-// Of all kinds.
-static size_t connection_count(const struct reactor *reactor)
-{
-    return http_connection_count(reactor->http) + handshake_count(reactor);
 }
 
 // --- WebSocket ---
@@ -208,6 +212,46 @@ static void flush_websockets(struct reactor *reactor)
         websockets_flush(reactor->websockets);
 }
 
+// --- PROXY protocol ---
+
+static void admit(struct reactor *reactor, const struct tls_accepted *accepted);
+
+static void take_begun(void *owner, struct tls_accepted *accepted)
+{
+    admit(owner, accepted);
+}
+
+static void tell_refused(void *owner, const struct tls_accepted *accepted, const char *why)
+{
+    const struct reactor *reactor = owner;
+    struct address peer;
+    char text[ADDRESS_TEXT_MAX];
+    address_of_socket(&peer, (const struct sockaddr *)&accepted->address);
+    address_write(&peer, text);
+    refusals_tell(reactor->setup->refusals, REFUSAL_proxy_header,
+                  peer.family == AF_UNIX ? STR("unix:") : str_of(text), str_of(why),
+                  clock_milliseconds());
+}
+
+static int open_intake(struct reactor *reactor, struct err *err)
+{
+    const struct reactor_setup *setup = reactor->setup;
+    const struct proxy_intake_setup its = {.limit = handshake_limit(setup),
+                                           .time = setup->limits.header_timeout,
+                                           .epoll_fd = reactor->epoll_fd,
+                                           .proxies = setup->proxies,
+                                           .begun = take_begun,
+                                           .refused = tell_refused,
+                                           .owner = reactor};
+    bool wanted = false;
+    for (size_t i = 0; i < setup->listener_count; i++)
+        wanted = wanted || setup->listeners[i].proxy_protocol;
+    if (!wanted)
+        return 0;
+    reactor->intake = proxy_intake_new(&its, err);
+    return reactor->intake != NULL ? 0 : -1;
+}
+
 // --- a reactor's life ---
 
 struct reactor *reactor_new(const struct reactor_setup *setup, struct err *err)
@@ -226,7 +270,8 @@ struct reactor *reactor_new(const struct reactor_setup *setup, struct err *err)
         reactor->linger = http_lingering(reactor->http);
         if (watch_all(reactor) < 0)
             err_system(err, errno, "reactor: epoll");
-        else if (open_tls(reactor, err) == 0 && open_websockets(reactor, err) == 0)
+        else if (open_tls(reactor, err) == 0 && open_websockets(reactor, err) == 0 &&
+                 open_intake(reactor, err) == 0)
             return reactor;
     }
     reactor_free(reactor);
@@ -237,6 +282,7 @@ void reactor_free(struct reactor *reactor)
 {
     if (reactor == NULL)
         return;
+    proxy_intake_free(reactor->intake);
     tls_handshakes_free(reactor->handshakes);
     if (reactor->websockets != NULL)
         websockets_end(reactor->websockets);
@@ -298,14 +344,19 @@ static void take_shortage(struct reactor *reactor)
     // Those that may never finish go first.
     if (handshake_count(reactor) > 0 && tls_handshakes_end_oldest(reactor->handshakes))
         return;
+    if (reactor->intake != NULL && proxy_intake_end_oldest(reactor->intake))
+        return;
     size_t count = connection_count(reactor);
     log_warning("reactor", "a connection cannot be accepted: out of descriptors or memory");
     reactor->ceiling = count > 0 ? count : 1;
     pause_accepting(reactor);
 }
 
-static void add(struct reactor *reactor, const struct tls_accepted *accepted)
+// A connection is to begin, whose address is the client's as far as we can know it.
+static void admit(struct reactor *reactor, const struct tls_accepted *accepted)
 {
+    if (!reactor_door_admits(reactor->setup, reactor->linger, accepted))
+        return;
     if (accepted->listener->kind == LISTENER_TLS) {
         // Whoever connects once the supervisor has said that certificates were replaced, gets the
         // new ones, though what tells us may stand behind this connection in our events.
@@ -313,17 +364,28 @@ static void add(struct reactor *reactor, const struct tls_accepted *accepted)
             reactor->setup->control(reactor->setup->owner);
         tls_handshakes_add(reactor->handshakes, reactor->tls, accepted);
     } else {
-        http_add(reactor->http, accepted->listener, accepted->fd,
-                 (const struct sockaddr *)&accepted->address, accepted->address_size, NULL);
+        http_add(reactor->http, accepted);
     }
     check_limit(reactor);
+}
+
+static void add(struct reactor *reactor, struct tls_accepted *accepted)
+{
+    if (accepted->listener->proxy_protocol) {
+        proxy_intake_add(reactor->intake, accepted);
+        check_limit(reactor);
+    } else {
+        admit(reactor, accepted);
+    }
 }
 
 static void accept_some(struct reactor *reactor, const struct listener *listener)
 {
     for (int i = 0; i < ACCEPTS_A_TURN && !reactor->paused && !reactor->draining; i++) {
-        struct tls_accepted accepted;
+        struct tls_accepted accepted; // its address is written by accept4
         accepted.listener = listener;
+        accepted.hidden = false;
+        accepted.session = NULL;
         accepted.address_size = sizeof accepted.address;
         accepted.fd = accept4(listener->fd, (struct sockaddr *)&accepted.address,
                               &accepted.address_size, SOCK_NONBLOCK | SOCK_CLOEXEC);
@@ -367,7 +429,11 @@ static unsigned take_events(struct reactor *reactor)
             websockets_take(who, reactor->events[i].events);
         else if (http_linger_owns(reactor->linger, who))
             http_linger_take(reactor->linger, who);
-        else if (who != &reactor->wake_fd && !is_listener(reactor, who))
+        else if (who == &reactor->wake_fd || is_listener(reactor, who))
+            continue;
+        else if (proxy_intake_owns(who))
+            proxy_intake_take(reactor->intake, who);
+        else
             reactor->events[kept++] = reactor->events[i];
     }
     reactor->event_count = 0;
@@ -388,6 +454,8 @@ static void drain_idle(struct reactor *reactor)
     http_drain(reactor->http, reactor->patient ? HTTP_DRAIN_PATIENT : HTTP_DRAIN_ALL);
     if (reactor->handshakes != NULL && !reactor->patient)
         tls_handshakes_drop(reactor->handshakes);
+    if (reactor->intake != NULL && !reactor->patient)
+        proxy_intake_drop(reactor->intake);
 }
 
 static void give_up_overdue(struct reactor *reactor)
@@ -407,6 +475,8 @@ static void begin_turn(struct reactor *reactor)
     stats_turn(reactor->setup->stats_board, reactor->setup->stats);
     if (reactor->handshakes != NULL && tls_handshakes_have_work(reactor->handshakes))
         tls_handshakes_turn(reactor->handshakes, clock_milliseconds());
+    if (reactor->intake != NULL && proxy_intake_has_work(reactor->intake))
+        proxy_intake_turn(reactor->intake, clock_milliseconds());
     if (reactor->websockets != NULL)
         websockets_turn(reactor->websockets, clock_milliseconds());
     if (http_linger_count(reactor->linger) > 0)
@@ -423,8 +493,12 @@ static int64_t own_timeout(const struct reactor *reactor)
     bool shakes = handshake_count(reactor) > 0;
     int64_t sockets =
         reactor->websockets != NULL ? websockets_deadline(reactor->websockets) : INT64_MAX;
+    if (http_due(reactor->http) < sockets)
+        sockets = http_due(reactor->http);
     if (http_linger_deadline(reactor->linger) < sockets)
         sockets = http_linger_deadline(reactor->linger);
+    if (reactor->intake != NULL && proxy_intake_deadline(reactor->intake) < sockets)
+        sockets = proxy_intake_deadline(reactor->intake);
     bool looks = reactor->draining || reactor->give_up_after > 0 || shakes;
     if (!looks && sockets == INT64_MAX)
         return -1;
@@ -502,6 +576,7 @@ void reactor_wait(struct reactor *reactor)
 static void end_turn(struct reactor *reactor)
 {
     flush_websockets(reactor);
+    http_expire(reactor->http);
     http_end(reactor->http);
     resume_accepting(reactor);
     tell_connections(reactor);
@@ -566,6 +641,6 @@ void reactor_give_up(struct reactor *reactor, int64_t limit)
 
 bool reactor_finished(const struct reactor *reactor)
 {
-    return reactor->draining && http_is_idle(reactor->http) && handshake_count(reactor) == 0 &&
+    return reactor->draining && http_is_idle(reactor->http) && connection_count(reactor) == 0 &&
            http_linger_count(reactor->linger) == 0;
 }

@@ -9,15 +9,20 @@
 #include "err.h"
 #include "request.h"
 
-struct accesslog;          // accesslog.h
-struct files;              // files.h
-struct local;              // local.h
-struct reactor;            // opaque
-struct scoreboard_map;     // scoreboard.h
-struct stats_board;        // stats.h
-struct stats_worker;       // stats.h
-struct spool_limits;       // spool.h
-struct websocket_settings; // websocket.h
+struct accesslog;           // accesslog.h
+struct files;               // files.h
+struct limiter;             // limiter.h
+struct limiter_connections; // limiter_connections.h
+struct hosts;               // hosts.h
+struct local;               // local.h
+struct reactor;             // opaque
+struct proxies;             // proxies.h
+struct refusals;            // refusals.h
+struct scoreboard_map;      // scoreboard.h
+struct stats_board;         // stats.h
+struct stats_worker;        // stats.h
+struct spool_limits;        // spool.h
+struct websocket_settings;  // websocket.h
 
 // What is spoken on a listening socket.
 enum listener_kind {
@@ -34,14 +39,28 @@ enum client_verify { CLIENT_VERIFY_OFF, CLIENT_VERIFY_OPTIONAL, CLIENT_VERIFY_RE
 struct listener {
     int fd;
     enum listener_kind kind;
+    bool proxy_protocol;              // its connections begin with that header (proxy_header.h)
     enum client_verify client_verify; // of LISTENER_TLS
     uint16_t redirect_port;           // of LISTENER_REDIRECT: where HTTPS is
     struct endpoint endpoint;
 };
 
+// What a client may take. Times in milliseconds, 0: any. Sizes: 0: the usual ones.
+struct http_limits {
+    size_t request_line;        // bytes, its end not counted
+    size_t header_size;         // bytes of all field lines with their ends, trailers included
+    size_t headers;             // the number of fields, trailers included
+    int64_t header_timeout;     // from a request's first byte to the end of its header section; a
+                                // new connection's first byte has as long
+    int64_t body_timeout;       // between two pieces of a body
+    int64_t keep_alive_timeout; // from an answer's end to the next request's first byte
+    int64_t send_timeout;       // in which a client takes nothing of what is there for it
+};
+
 struct reactor_setup {
     const struct listener *listeners; // must outlive the reactor
     size_t listener_count;
+    struct http_limits limits;
     const struct spool_limits *body_limits;     // of requests; must outlive the reactor
     const struct websocket_settings *websocket; // must outlive the reactor; NULL: none is opened
     unsigned connection_limit; // open at once; more wait in the listen queue. At least 1
@@ -52,9 +71,15 @@ struct reactor_setup {
         *board;                      // what is said of connections and requests. NULL: nobody looks
     struct stats_worker *stats;      // where is counted what happens; NULL: nobody looks
     struct stats_board *stats_board; // of all, where somebody wants charts (stats_turn); else NULL
-    struct accesslog *accesslog;     // is told of each request at its end; NULL: there is none
-    bool request_ids;                // answers have X-Request-ID
-    const struct local *locals;      // requests that are answered without the application; in order
+    const struct hosts *hosts;       // that requests are answered for; NULL: for all
+    const struct proxies *proxies;   // whose word on clients counts; NULL: nobody's
+    struct refusals *refusals;       // is told of clients that are refused; NULL: nobody is
+    struct limiter *limiter;         // of requests of an address; NULL: any
+    struct limiter_connections *limiter_connections; // of an address; NULL: any
+    struct accesslog *accesslog; // is told of each request at its end; NULL: there is none
+    bool request_ids;            // answers have X-Request-ID
+    bool security_headers;       // answers have X-Content-Type-Options and the like
+    const struct local *locals;  // requests that are answered without the application; in order
     size_t local_count;
     struct files *files; // for files that applications name in fields of their answers; NULL: they
                          // are sent as they are

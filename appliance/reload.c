@@ -84,7 +84,7 @@ static bool is_same(const struct place *a, const struct place *b)
 static struct place *find_places(const struct config *config, size_t *count)
 {
     struct place *places = calloc(config->mount.count + 1, sizeof *places);
-    must(places != NULL);
+    must_have(places != NULL);
     find_sources(config, config->target, &places[0]);
     *count = 1;
     for (size_t i = 0; i < config->mount.count; i++) {
@@ -106,7 +106,7 @@ static struct watch *open_watch(const struct config *config, const struct place 
 {
     size_t count = first ? config->env_files.count : 0;
     _free_ const char **files = calloc(count + 1, sizeof *files);
-    must(files != NULL);
+    must_have(files != NULL);
     for (size_t i = 0; i < count; i++)
         files[i] = config->env_files.items[i];
     if (place->is_file)
@@ -156,10 +156,10 @@ int reload_open(struct reload **out, const struct config *config, struct err *er
     if (check_places(places, count, err) < 0)
         return -1;
     struct reload *reload = calloc(1, sizeof *reload);
-    must(reload != NULL);
+    must_have(reload != NULL);
     *reload = (struct reload){
         .watches = calloc(count, sizeof *reload->watches), .fd = -1, .first = CHILD_NEVER};
-    must(reload->watches != NULL);
+    must_have(reload->watches != NULL);
     if (open_watches(reload, config, places, count, &why) < 0) {
         log_warning("reload", "changes are not noticed: %s", why.text);
         reload_close(reload);

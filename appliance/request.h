@@ -57,9 +57,12 @@ struct request_head {
     // Bytes of a body that came in chunks (RFC 9112 section 7.1): no field tells them. -1: it did
     // not.
     int64_t decoded_length;
-    struct str peer_address; // "" on a unix socket
-    uint16_t peer_port;
+    // The client's, or whom a trusted proxy tells of. "" on a unix socket.
+    struct str peer_address;
+    uint16_t peer_port; // 0: none, or not known
     const struct endpoint *endpoint;
+    // "http" or "https": the endpoint's own text, or as a trusted proxy was asked.
+    const char *scheme;
     const struct tls_facts *tls; // NULL: plain
 };
 

@@ -16,15 +16,18 @@
 #include "check.h"
 #include "clock.h"
 #include "config.h"
+#include "limiter.h"
 #include "log.h"
 #include "notify.h"
 #include "pid_file.h"
+#include "sandbox.h"
 #include "signals.h"
 #include "title.h"
 #include "tls_store.h"
 
 enum {
     FILE_LIMIT_MAX = 65536, // descriptors a process; more only costs those who close them all
+    SANDBOX_MAX = 4096,     // bytes of what is said of the sandbox
     ADDRESSES_MAX = 1024,   // bytes of the addresses in the log; the rest of a long list is cut
 };
 
@@ -127,6 +130,14 @@ static bool all_serve(const struct supervisor *supervisor)
     return true;
 }
 
+// What workers may do on this kernel; who has asked for more is told what is missing.
+static void tell_sandbox(const struct config *config)
+{
+    _buf_ struct buf text = BUF_INIT(SANDBOX_MAX);
+    bool whole = sandbox_describe(config, &text);
+    log_write(whole ? LOG_LEVEL_INFO : LOG_LEVEL_WARNING, "sandbox", "%s", buf_text(&text));
+}
+
 // "serving shop:app (wsgi) on http://127.0.0.1:8000, unix:/run/shop.sock with 4 workers", once,
 // when all of them do; and when all of them do so after a change.
 void supervisor_announce(struct supervisor *supervisor)
@@ -151,6 +162,7 @@ void supervisor_announce(struct supervisor *supervisor)
                  (double)(clock_milliseconds() - supervisor->changed_at) / 1000.0);
         return;
     }
+    tell_sandbox(supervisor->setup->config);
     _buf_ struct buf where = BUF_INIT(ADDRESSES_MAX);
     listener_set_describe(&supervisor->listeners, &where);
     unsigned workers = supervisor->wanted;
@@ -358,7 +370,8 @@ static int prepare(struct supervisor *supervisor, struct err *err)
     title_set(supervisor->setup->name, "supervisor", 0);
     supervisor->started_at = clock_milliseconds();
     supervisor->watchdog_at = notify_watchdog_interval() > 0 ? clock_milliseconds() : CHILD_NEVER;
-    if (jail_prepare(&supervisor->jail, config, err) < 0)
+    if (jail_prepare(&supervisor->jail, config, err) < 0 ||
+        jail_limit_supervisor(&supervisor->jail, err) < 0)
         return -1;
     if (config->pid_file != NULL && pid_file_claim(config->pid_file, predecessor, err) < 0)
         return -1;
@@ -383,6 +396,7 @@ static int open_resources(struct supervisor *supervisor, struct err *err)
     fill_standard_descriptors();
     raise_file_limit();
     if (supervisor_open_logs(supervisor, err) < 0 || supervisor_open_stats(supervisor, err) < 0 ||
+        limiter_open(&supervisor->limiter, config->rate_limit, err) < 0 ||
         supervisor_open_tls(supervisor, err) < 0)
         return -1;
     // Before the application is loaded for the first time: no change is missed.
@@ -416,8 +430,20 @@ static void start_workers(struct supervisor *supervisor)
                     patient ? CHILD_EVENT_START : CHILD_EVENT_TRY);
 }
 
+// Before there is a worker, who could make more of it public.
+static int find_public(struct supervisor *supervisor, struct buf *parts, struct err *err)
+{
+    const struct jail *jail = &supervisor->jail;
+    bool stays_root = jail->changes ? jail->user == 0 : geteuid() == 0;
+    if (!stays_root || supervisor->setup->config->sandbox.index == SANDBOX_OFF)
+        return 0;
+    supervisor->public_parts = parts;
+    return sandbox_find_public(parts) == 0 ? 0 : err_system(err, ENOMEM, "--sandbox");
+}
+
 int supervisor_run(const struct supervisor_setup *setup, struct err *err)
 {
+    _buf_ struct buf public_parts = BUF_INIT(SANDBOX_PUBLIC_MAX);
     must(setup->config->workers > 0);
     struct supervisor supervisor = {
         .setup = setup,
@@ -431,13 +457,15 @@ int supervisor_run(const struct supervisor_setup *setup, struct err *err)
         .go_on_at = CHILD_NEVER,
         .wanted = (unsigned)setup->config->workers,
     };
-    if (prepare(&supervisor, err) < 0)
+    if (prepare(&supervisor, err) < 0 || find_public(&supervisor, &public_parts, err) < 0)
         return -1;
     if (open_resources(&supervisor, err) < 0) {
         supervisor_close_logs(&supervisor, err);
         return -1;
     }
     start_workers(&supervisor);
+    // Where not even the first could be forked, there is nobody to wait for.
+    supervisor_sweep_slots(&supervisor);
     loop(&supervisor);
     close(supervisor.signals);
     control_close(supervisor.control);
@@ -448,6 +476,7 @@ int supervisor_run(const struct supervisor_setup *setup, struct err *err)
     listener_set_fini(&supervisor.listeners);
     supervisor_free_slots(&supervisor);
     stats_board_free(supervisor.stats);
+    limiter_free(supervisor.limiter);
     if (supervisor.result < 0)
         *err = supervisor.failure;
     else

@@ -94,7 +94,7 @@ static struct status_certificate *draw_certificates(const struct supervisor *sup
 {
     const struct tls_certificate_facts *facts = tls_store_certificates(supervisor->tls, count);
     struct status_certificate *out = calloc(*count + 1, sizeof *out);
-    must(out != NULL);
+    must_have(out != NULL);
     for (size_t i = 0; i < *count; i++)
         out[i] = (struct status_certificate){.names = facts[i].names,
                                              .kind = facts[i].kind,

@@ -23,8 +23,8 @@ static bool is_wanted(const struct control_logs *logs, const struct sink_line *l
 
 static void put_line(struct buf *out, const struct sink_line *line)
 {
-    must(buf_printf(out, "%" PRId64 " ", line->time) == 0 && buf_append_str(out, line->text) == 0 &&
-         buf_append(out, "\n", 1) == 0);
+    must_have(buf_printf(out, "%" PRId64 " ", line->time) == 0 &&
+              buf_append_str(out, line->text) == 0 && buf_append(out, "\n", 1) == 0);
 }
 
 // Until there is no more, or it is enough for one answer: false then.

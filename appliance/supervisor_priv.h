@@ -55,9 +55,11 @@ struct supervisor {
     struct sink_target log, access_log;
     int streams[2]; // standard output and error as they were; -1: none
     struct stats_board *stats;
+    struct limiter *limiter; // of requests; NULL: none
     struct jail jail;
-    struct control *control; // NULL: none
-    size_t control_polls;    // behind those of the slots
+    const struct buf *public_parts; // of /etc, as it was before there was a worker; NULL: not asked
+    struct control *control;        // NULL: none
+    size_t control_polls;           // behind those of the slots
     int64_t started_at;
     struct upgrade *upgrade;  // NULL: none is under way
     int64_t upgrade_deadline; // CHILD_NEVER: none
@@ -65,12 +67,11 @@ struct supervisor {
     bool upgrade_silent;      // it has hung up, and how it ends is waited for
     bool leaving;             // to a successor: stopping, but without haste
     int64_t watchdog_at;      // when systemd wants to hear of us; CHILD_NEVER: not
-    struct child_limits limits;
-    struct child_limits template_limits; // of the process that workers are forked from
-    int64_t sample_at;                   // when to look at the memory of workers; CHILD_NEVER: not
-    unsigned wanted;                     // workers
-    uint64_t replaced;                   // workers, by others while they served
-    uint64_t died;                       // workers that nobody had told to
+    struct child_limits limits, template_limits; // of workers, of what they are forked from
+    int64_t sample_at; // when to look at the memory of workers; CHILD_NEVER: not
+    unsigned wanted;   // workers
+    uint64_t replaced; // workers, by others while they served
+    uint64_t died;     // workers that nobody had told to
     struct slot **slots;
     size_t count;                   // of slots
     struct pollfd *polls;           // from POLL_SLOTS on the ipc of each slot

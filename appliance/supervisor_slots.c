@@ -13,7 +13,7 @@ struct slot *supervisor_add_slot(struct supervisor *supervisor, unsigned number)
     supervisor->slots = reallocarray(supervisor->slots, count, sizeof *supervisor->slots);
     supervisor->polls = reallocarray(supervisor->polls, POLL_SLOTS + count + CONTROL_POLLS_MAX,
                                      sizeof *supervisor->polls);
-    must(slot != NULL && supervisor->slots != NULL && supervisor->polls != NULL);
+    must_have(slot != NULL && supervisor->slots != NULL && supervisor->polls != NULL);
     child_init(&slot->child, number,
                number == 0 ? &supervisor->template_limits : &supervisor->limits);
     slot->ipc = slot->board.fd = -1;

@@ -2,6 +2,7 @@
 #include "supervisor_priv.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <limits.h>
 #include <signal.h>
 #include <stdio.h>
@@ -50,6 +51,10 @@ static _Noreturn void become_worker(struct supervisor *supervisor, struct slot *
     char folder[PATH_MAX];
     struct inherit inherit = {
         .folder = getcwd(folder, sizeof folder),
+        // What is forked of a template is confined in a folder of the application's.
+        .start =
+            supervisor_is_template(slot) ? open(".", O_PATH | O_DIRECTORY | O_CLOEXEC) : AT_FDCWD,
+        .public_parts = supervisor->public_parts,
         .name = setup->name,
         .number = slot->child.number,
         .first = !supervisor->proven,
@@ -64,6 +69,7 @@ static _Noreturn void become_worker(struct supervisor *supervisor, struct slot *
         .access_log = &supervisor->access_log,
         .stats_board = supervisor->stats,
         .stats = slot->stats,
+        .limiter = supervisor->limiter,
         .luck = slot->child.luck,
         .config = setup->config,
         .archive = setup->archive,

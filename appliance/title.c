@@ -34,7 +34,7 @@ static char **copy_strings(char *const *strings)
     for (; strings[count] != NULL; count++)
         size += strlen(strings[count]) + 1;
     char **copy = malloc((count + 1) * sizeof *copy + size);
-    must(copy != NULL);
+    must_have(copy != NULL);
     char *text = (char *)(copy + count + 1);
     for (size_t i = 0; i < count; i++) {
         size_t length = strlen(strings[i]) + 1;

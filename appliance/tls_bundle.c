@@ -148,7 +148,7 @@ static int take_material(struct reader *reader, struct tls_material *out)
     if (take_header(reader, out) < 0)
         return -1;
     out->identities = calloc(out->identity_count + 1, sizeof *out->identities);
-    must(out->identities != NULL);
+    must_have(out->identities != NULL);
     for (size_t i = 0; i < out->identity_count; i++) {
         if (take_identity(reader, &out->identities[i]) < 0)
             return -1;

@@ -11,6 +11,8 @@
 
 #include "check.h"
 #include "clock.h"
+#include "limiter_address.h"
+#include "limiter_connections.h"
 #include "log.h"
 #include "stats.h"
 
@@ -109,12 +111,21 @@ static bool watch(struct tls_handshakes *handshakes, struct handshake *handshake
     return epoll_ctl(handshakes->setup.epoll_fd, operation, handshake->accepted.fd, &event) == 0;
 }
 
+// False: it has none (a unix socket's).
+static bool address_of(const struct handshake *handshake, uint64_t *out)
+{
+    return limiter_address_of((const struct sockaddr *)&handshake->accepted.address, out);
+}
+
 // Out of the list; what it holds is the caller's. Its memory stays until the end of the turn.
 static void forget(struct tls_handshakes *handshakes, struct handshake *handshake)
 {
+    uint64_t address;
     *(handshake->older != NULL ? &handshake->older->newer : &handshakes->oldest) = handshake->newer;
     *(handshake->newer != NULL ? &handshake->newer->older : &handshakes->newest) = handshake->older;
     handshakes->count--;
+    if (address_of(handshake, &address))
+        limiter_connections_remove(handshakes->setup.counts, address);
     tls_context_drop(handshake->context);
     handshake->state = STATE_DEAD;
     handshake->next = handshakes->dead;
@@ -320,6 +331,7 @@ void tls_handshakes_add(struct tls_handshakes *handshakes, struct tls_context *c
                         const struct tls_accepted *accepted)
 {
     int64_t now = clock_milliseconds();
+    uint64_t address;
     if (handshakes->count >= handshakes->setup.limit) {
         complain(handshakes, now);
         tls_handshakes_end_oldest(handshakes);
@@ -337,6 +349,8 @@ void tls_handshakes_add(struct tls_handshakes *handshakes, struct tls_context *c
     *(handshakes->newest != NULL ? &handshakes->newest->newer : &handshakes->oldest) = handshake;
     handshakes->newest = handshake;
     handshakes->count++;
+    if (address_of(handshake, &address))
+        limiter_connections_add(handshakes->setup.counts, address);
     if (!watch(handshakes, handshake, EPOLLIN))
         end(handshakes, handshake);
 }

@@ -17,8 +17,9 @@ enum {
     TLS_HANDSHAKES_MAX = 1024,  // under way at once are enough for anybody
 };
 
-struct stats_worker;   // stats.h
-struct tls_handshakes; // opaque
+struct limiter_connections; // limiter_connections.h
+struct stats_worker;        // stats.h
+struct tls_handshakes;      // opaque
 
 // A connection that was accepted. The descriptor and the session are passed on with it.
 struct tls_accepted {
@@ -26,6 +27,7 @@ struct tls_accepted {
     int fd;
     struct sockaddr_storage address;
     socklen_t address_size;
+    bool hidden; // a trusted proxy has spoken for somebody of whom it does not tell who he is
     struct tls_session *session; // established
 };
 
@@ -33,6 +35,7 @@ struct tls_handshakes_setup {
     size_t limit;               // under way at once; one more ends the oldest
     int epoll_fd;               // where its sockets are added, with data that tls_handshakes_owns
     struct stats_worker *stats; // where they are counted; NULL: nobody looks
+    struct limiter_connections *counts; // and how many of an address there are; NULL: nobody does
     void (*established)(void *owner, const struct tls_accepted *accepted);
     void (*wake)(void *owner); // from another thread: there is something for tls_handshakes_turn
     void *owner;

@@ -73,7 +73,7 @@ static char *names_text(struct str names)
     for (const char *name = NULL; (name = tls_load_next_name(names, name)) != NULL;)
         buf_printf(&text, "%s%s", text.size > 0 ? ", " : "", name);
     char *copy = strdup(buf_text(&text));
-    must(copy != NULL);
+    must_have(copy != NULL);
     return copy;
 }
 
@@ -95,7 +95,7 @@ static struct str chain_bytes(const struct tls_chain *chain)
     for (size_t i = 0; i < chain->count; i++)
         size += chain->certificates[i].raw.len;
     char *bytes = malloc(size + 1);
-    must(bytes != NULL);
+    must_have(bytes != NULL);
     for (size_t i = 0; i < chain->count; i++) {
         memcpy(bytes + used, chain->certificates[i].raw.p, chain->certificates[i].raw.len);
         used += chain->certificates[i].raw.len;

@@ -236,7 +236,7 @@ int tls_load_chain(struct tls_loading *loading, const struct tls_file *file, str
 {
     struct tls_chain *chain = calloc(1, sizeof *chain);
     struct tls_chain **end = &loading->chains;
-    must(chain != NULL && (chain->file = strdup(file->path)) != NULL);
+    must_have(chain != NULL && (chain->file = strdup(file->path)) != NULL);
     chain->names = BUF_INIT(TLS_NAMES_MAX);
     while (*end != NULL)
         end = &(*end)->next;

@@ -17,7 +17,7 @@ enum { MARK_SIZE = 64 }; // bytes of "-----BEGIN CERTIFICATE-----"
 struct str tls_copy(const void *data, size_t size)
 {
     char *copy = malloc(size + 1);
-    must(copy != NULL);
+    must_have(copy != NULL);
     if (size > 0)
         memcpy(copy, data, size);
     copy[size] = '\0';
@@ -60,7 +60,7 @@ int tls_file_read(struct tls_file *out, const char *path, struct err *err)
         return err_set(err, ERR_FAILED, "%s: %s, and not a file", path,
                        S_ISDIR(status.st_mode) ? "a folder" : "a device or a pipe");
     out->data = calloc(1, TLS_FILE_MAX + 2);
-    must(out->data != NULL);
+    must_have(out->data != NULL);
     if (fill(out, fd, err) == 0)
         return 0;
     tls_file_fini(out);

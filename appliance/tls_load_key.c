@@ -197,7 +197,7 @@ int tls_load_key(struct tls_loading *loading, const struct tls_file *file, struc
                       file->path, file->path);
     struct tls_private *private = calloc(1, sizeof *private);
     struct tls_private **end = &loading->keys;
-    must(private != NULL && (private->file = strdup(file->path)) != NULL);
+    must_have(private != NULL && (private->file = strdup(file->path)) != NULL);
     mbedtls_pk_init(&private->context);
     while (*end != NULL)
         end = &(*end)->next;

@@ -274,7 +274,7 @@ int tls_store_open(struct tls_store **out, const struct config *config, struct e
     if (config->tls_certificate.count == 0)
         return 0;
     struct tls_store *store = calloc(1, sizeof *store);
-    must(store != NULL);
+    must_have(store != NULL);
     *store = (struct tls_store){.config = config,
                                 .bundle = {.fd = -1},
                                 .retired_for = config->workers_start_timeout + RETIRED_FOR,

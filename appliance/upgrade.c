@@ -61,7 +61,7 @@ static int plan_listeners(struct plan *plan, struct err *err)
 {
     const struct listener_set *set = plan->setup->listeners;
     plan->fds = calloc(set->count + 1, sizeof *plan->fds);
-    must(plan->fds != NULL);
+    must_have(plan->fds != NULL);
     for (size_t i = 0; i < set->count; i++) {
         const char *name = listener_set_name_of(set, i);
         if (name == NULL)
@@ -111,7 +111,7 @@ static void plan_environment(struct plan *plan)
     const char *const *settings = plan->setup->settings;
     size_t size = count_entries((const char *const *)environ) + count_entries(settings) + 5;
     char **next = plan->environment = calloc(size, sizeof *plan->environment);
-    must(plan->environment != NULL);
+    must_have(plan->environment != NULL);
     for (char **entry = environ; entry != NULL && *entry != NULL; entry++) {
         if (is_kept(plan, *entry))
             *next++ = *entry;
@@ -227,7 +227,7 @@ static struct upgrade *start_planned(struct plan *plan, struct err *err)
     }
     fcntl(reading, F_SETFL, O_NONBLOCK);
     struct upgrade *upgrade = calloc(1, sizeof *upgrade);
-    must(upgrade != NULL);
+    must_have(upgrade != NULL);
     *upgrade = (struct upgrade){
         .pid = pid, .fd = steal_fd(&reading), .said = BUF_INIT(sizeof upgrade->failure.text)};
     return upgrade;

@@ -436,7 +436,7 @@ static void name_files(struct watch *watch, const struct watch_setup *setup)
 {
     _free_ char *here = realpath(".", NULL);
     watch->names = calloc(setup->file_count + 1, sizeof *watch->names);
-    must(watch->names != NULL);
+    must_have(watch->names != NULL);
     for (size_t i = 0; i < setup->file_count; i++) {
         char path[PATH_MAX];
         const char *name = setup->files[i];
@@ -444,7 +444,7 @@ static void name_files(struct watch *watch, const struct watch_setup *setup)
                            : here == NULL || !join(path, here, name))
             continue;
         char *copy = strdup(path);
-        must(copy != NULL);
+        must_have(copy != NULL);
         watch->names[watch->name_count++] = copy;
     }
     find_files(watch);
@@ -470,7 +470,7 @@ static int start(struct watch *watch, const struct watch_setup *setup, struct er
 struct watch *watch_open(const struct watch_setup *setup, struct err *err)
 {
     struct watch *watch = calloc(1, sizeof *watch);
-    must(watch != NULL);
+    must_have(watch != NULL);
     if (start(watch, setup, err) == 0)
         return watch;
     watch_close(watch);

@@ -11,6 +11,7 @@
 #include <sys/prctl.h>
 #include <unistd.h>
 
+#include "archive.h"
 #include "config.h"
 #include "crash.h"
 #include "ipc.h"
@@ -18,6 +19,7 @@
 #include "log.h"
 #include "reactor.h"
 #include "runtime.h"
+#include "sandbox.h"
 #include "signals.h"
 #include "sink_target.h"
 #include "title.h"
@@ -53,18 +55,49 @@ int worker_follow(const struct inherit *inherit, struct err *err)
     return 0;
 }
 
+typedef int enter_sandbox(const struct sandbox_setup *setup, struct err *err);
+
+static int confine(const struct inherit *inherit, enter_sandbox *enter, struct err *err)
+{
+    const int logs[] = {inherit->log != NULL ? inherit->log->fd : -1,
+                        inherit->access_log != NULL ? inherit->access_log->fd : -1};
+    struct sandbox_setup setup = {
+        .config = inherit->config,
+        .executable = inherit->archive != NULL ? archive_path(inherit->archive) : NULL,
+        .supervisor = inherit->supervisor,
+        .forks = inherit->number == 0,
+        .logs = logs,
+        .log_count = sizeof logs / sizeof logs[0],
+        .folder = inherit->start,
+        .public_parts = inherit->public_parts,
+    };
+    return enter(&setup, err);
+}
+
+int worker_confine_forked(const struct inherit *inherit, struct err *err)
+{
+    int result = confine(inherit, sandbox_enter_forked, err);
+    if (inherit->start >= 0)
+        close(inherit->start);
+    return result;
+}
+
 int worker_enter(const struct inherit *inherit, struct err *err)
 {
     signals_enter_worker();
     config_forget_secrets();
     worker_take_name(inherit);
+    const struct jail *jail = inherit->jail;
+    sandbox_bound(inherit->config, jail->changes ? jail->user == 0 : geteuid() == 0);
     // Before we follow: the kernel forgets that when the user id changes.
-    if (jail_enter(inherit->jail, err) < 0 || worker_follow(inherit, err) < 0)
+    if (jail_enter(jail, err) < 0 || worker_follow(inherit, err) < 0)
         return -1;
     // It has keys in its memory: nobody of the same user may trace it or dump it.
     if (inherit->tls >= 0)
         prctl(PR_SET_DUMPABLE, 0);
-    return detach_input(err);
+    if (detach_input(err) < 0)
+        return -1;
+    return confine(inherit, sandbox_enter, err);
 }
 
 int worker_fail(const struct inherit *inherit, const struct err *err)

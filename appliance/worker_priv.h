@@ -12,6 +12,8 @@ int worker_enter(const struct inherit *inherit, struct err *err);
 // Parts of that: by what name we go, and whom we end with.
 void worker_take_name(const struct inherit *inherit);
 int worker_follow(const struct inherit *inherit, struct err *err);
+// Of a worker whose template has entered: what of its confinement is its own.
+int worker_confine_forked(const struct inherit *inherit, struct err *err);
 
 // It cannot start or go on: tell the supervisor why. Returns the status to exit with.
 int worker_fail(const struct inherit *inherit, const struct err *err);

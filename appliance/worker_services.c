@@ -251,16 +251,18 @@ static bool is_shown(const struct config *config)
 int worker_services_open(struct worker_services *services, const struct inherit *inherit,
                          struct reactor_setup *setup, struct err *err)
 {
-    *services = (struct worker_services){.log = NULL};
+    *services =
+        (struct worker_services){.stats = is_shown(inherit->config) ? inherit->stats : NULL};
     open_health(services, inherit);
     open_metrics(services, inherit);
     if (open_logs(services, inherit, err) < 0 || open_status_page(services, inherit, err) < 0 ||
-        open_files(services, inherit, err) < 0) {
+        open_files(services, inherit, err) < 0 ||
+        worker_guards_open(&services->guards, inherit->config, services->stats, setup, err) < 0) {
         worker_services_close(services);
         return -1;
     }
-    services->stats = is_shown(inherit->config) ? inherit->stats : NULL;
     setup->stats = services->stats;
+    setup->limiter = inherit->limiter;
     setup->stats_board = inherit->config->status_page != NULL ? inherit->stats_board : NULL;
     setup->accesslog = services->accesslog;
     setup->request_ids = inherit->config->request_id;
@@ -279,6 +281,7 @@ int worker_services_open(struct worker_services *services, const struct inherit 
 
 void worker_services_close(struct worker_services *services)
 {
+    worker_guards_close(&services->guards);
     status_page_free(services->status_page);
     files_free(services->files);
     accesslog_free(services->accesslog);

@@ -11,6 +11,7 @@
 #include "metrics.h"
 #include "reactor.h"
 #include "sink_target.h"
+#include "worker_guards.h"
 
 struct archive;
 struct config;
@@ -21,6 +22,7 @@ struct worker_services {
     struct sink_target *log_target; // where our records went before, and will again; NULL: none
     struct sink *log, *access;      // NULL: as before, or none
     struct accesslog *accesslog;
+    struct worker_guards guards;
     struct stats_worker *stats; // where is counted; NULL: nobody can see it
     struct files *files;
     struct status_page *status_page; // NULL: none

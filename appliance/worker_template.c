@@ -35,7 +35,8 @@ static int become_worker(const struct template *template, const struct inherit *
     // The process in between ends at once; from then on we are the supervisor's.
     while (getppid() == between)
         sched_yield();
-    if (worker_follow(inherit, &err) < 0 || ipc_send(inherit->ipc, IPC_BORN, NULL, &err) < 0 ||
+    if (worker_follow(inherit, &err) < 0 || worker_confine_forked(inherit, &err) < 0 ||
+        ipc_send(inherit->ipc, IPC_BORN, NULL, &err) < 0 ||
         inherit->runtime->tell(RUNTIME_FORKED_CHILD, &err) < 0)
         return worker_fail(inherit, &err);
     return worker_serve(inherit, template->description, &err);

@@ -50,7 +50,9 @@ static int try_receive(PyObject *owner, PyObject *argument, PyObject **result)
             return give(body_message(piece, reading == EXCHANGE_PIECE), result);
         if (reading == EXCHANGE_WAIT)
             return 0;
-        self->is_gone = true;
+        // The rest cannot come, be the client there or not.
+        self->is_gone = self->told_disconnect = true;
+        return give(disconnect_message(), result);
     }
     if (exchange_is_connected(self->request))
         return 0;

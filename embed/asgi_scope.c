@@ -85,11 +85,11 @@ static PyObject *server_of(const struct endpoint *endpoint)
     return Py_BuildValue("(Ni)", address, (int)endpoint->port);
 }
 
-static const char *scheme_of(const struct endpoint *endpoint, bool is_websocket)
+static const char *scheme_of(const char *scheme, bool is_websocket)
 {
     if (!is_websocket)
-        return endpoint->scheme;
-    return strcmp(endpoint->scheme, "https") == 0 ? "wss" : "ws";
+        return scheme;
+    return strcmp(scheme, "https") == 0 ? "wss" : "ws";
 }
 
 static PyObject *extensions_of(bool is_websocket)
@@ -112,7 +112,7 @@ static int fill(PyObject *scope, const struct base *base)
         {names.type, Py_NewRef(base->is_websocket ? names.websocket : names.http)},
         {names.asgi, Py_BuildValue("{ssss}", "version", version, "spec_version", "2.5")},
         {names.http_version, PyUnicode_FromString("1.1")},
-        {names.scheme, PyUnicode_FromString(scheme_of(endpoint, base->is_websocket))},
+        {names.scheme, PyUnicode_FromString(scheme_of(endpoint->scheme, base->is_websocket))},
         {names.root_path, PyUnicode_DecodeUTF8(prefix.data, (Py_ssize_t)prefix.size, "replace")},
         {names.server, server_of(endpoint)},
         {names.client, Py_NewRef(Py_None)},
@@ -279,6 +279,15 @@ static int set_method(PyObject *scope, struct str method)
     return set_new(scope, names.method, text);
 }
 
+// The listener's is there already; a trusted proxy may have been asked in another way.
+static int set_scheme(PyObject *scope, const struct request_head *head, bool is_websocket)
+{
+    if (head->scheme == head->endpoint->scheme)
+        return 0;
+    return set_new(scope, names.scheme,
+                   PyUnicode_FromString(scheme_of(head->scheme, is_websocket)));
+}
+
 static int set_state(PyObject *scope, const struct application *application)
 {
     PyObject *state = application->interface_data;
@@ -294,8 +303,8 @@ PyObject *asgi_scope_new(const struct application *application, const struct req
     if (scope == NULL || set_target(scope, head->target) < 0 ||
         set_new(scope, names.headers, headers_of(head)) < 0 ||
         set_new(scope, names.client, client_of(head->peer_address, head->peer_port)) < 0 ||
-        set_asgi(scope) < 0 || set_extensions(scope, request, is_websocket) < 0 ||
-        set_state(scope, application) < 0)
+        set_scheme(scope, head, is_websocket) < 0 || set_asgi(scope) < 0 ||
+        set_extensions(scope, request, is_websocket) < 0 || set_state(scope, application) < 0)
         return NULL;
     if (is_websocket && PyDict_SetItem(scope, names.subprotocols, subprotocols) < 0)
         return NULL;

@@ -289,9 +289,21 @@ static int set_peer(PyObject *environ, const struct request_head *head)
 {
     if (set_new(environ, names.REMOTE_ADDR, peer_address(head->peer_address)) < 0)
         return -1;
-    if (head->endpoint->port == 0)
+    if (head->endpoint->port == 0 && head->peer_port == 0)
         return 0;
     return set_new(environ, names.REMOTE_PORT, peer_port(head->peer_port));
+}
+
+// The listener's is there already; a trusted proxy may have been asked in another way.
+static int set_scheme(PyObject *environ, const struct request_head *head)
+{
+    if (head->scheme == head->endpoint->scheme)
+        return 0;
+    bool is_https = strcmp(head->scheme, "https") == 0;
+    if (set_new(environ, names.wsgi_url_scheme, PyUnicode_FromString(head->scheme)) < 0)
+        return -1;
+    return is_https ? PyDict_SetItem(environ, names.HTTPS, names.on)
+                    : PyDict_DelItem(environ, names.HTTPS);
 }
 
 // What is in the prepared dict already needs not be set.
@@ -316,6 +328,8 @@ PyObject *environ_new(struct environ_site *site, struct request *request, PyObje
         set_likely(environ, names.SERVER_PROTOCOL, head->version, names.HTTP_1_1) < 0 ||
         set_target(environ, head->target, site->prefix) < 0 || set_peer(environ, head) < 0 ||
         set_new(environ, names.wsgi_input, input_new(request, awaited)) < 0)
+        return NULL;
+    if (set_scheme(environ, head) < 0)
         return NULL;
     if (head->tls != NULL && environ_tls_set(environ, head->tls) < 0)
         return NULL;

@@ -143,7 +143,7 @@ static PyObject *get_scheme(PyObject *object, void *unused)
     const struct request_head *head = rsgi_scope_head(object);
     if (head == NULL)
         return NULL;
-    bool is_tls = strcmp(head->endpoint->scheme, "https") == 0;
+    bool is_tls = strcmp(head->scheme, "https") == 0;
     return Py_NewRef(is_tls ? names.https : names.http);
 }
 

@@ -1,6 +1,6 @@
 #!/bin/bash
 # host-packages.sh GROUP... - install the Debian packages that a verb needs and the machine lacks.
-# Groups: build, check, test, dependencies, browser, tls, bench, fuzz. Uses sudo when not root; does nothing when all
+# Groups: build, check, test, dependencies, browser, tls, bench, attack, fuzz. Uses sudo when not root; does nothing when all
 # are there.
 # The lists are read by name:
 # shellcheck disable=SC2034
@@ -10,12 +10,13 @@ packages_build="gcc g++ make binutils patch tar gzip bzip2 xz-utils curl ca-cert
     autoconf automake libtool libltdl-dev python3 libc6-dev linux-libc-dev libc-bin util-linux"
 packages_check="clang-format shellcheck python3 zlib1g-dev"
 packages_test="python3-pytest python3-pytest-xdist zlib1g-dev curl file binutils procps iproute2 util-linux python3 debootstrap systemd
-    openssl python3-cryptography python3-websockets python3-wsproto nginx-light jq prometheus"
+    openssl python3-cryptography python3-websockets python3-wsproto nginx-light haproxy jq prometheus"
 packages_dependencies="libcurl4-gnutls-dev pkgconf"
 packages_browser="chromium chromium-driver python3-selenium"
 packages_tls="testssl.sh openssl procps bsdextrautils pebble certbot"
 packages_bench="wrk nginx-light gunicorn uwsgi-core uwsgi-plugin-python3 uvicorn python3-uvloop python3-httptools
     linux-perf strace valgrind binutils util-linux openssl python3"
+packages_attack="wrk util-linux procps python3"
 packages_fuzz="clang libclang-rt-dev zlib1g-dev libzstd-dev"
 
 missing=()

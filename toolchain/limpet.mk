@@ -111,6 +111,36 @@ $(OUT)/limpet: $(OUT)/limpet.stripped $(OUT)/gen/parts $(OUT)/gen/page/status.ht
 	@$(BUILD_PYTHON) packaging/base.py --output $@ --elf $< --parts $(OUT)/gen/parts --wheel $(PIP_WHEEL) \
 	    --sources $(OUT)/gen/lib $(OUT)/gen/page $(foreach licence,$(wildcard $(LICENCES)/*),--licence $(notdir $(licence))=$(licence))
 
+# --- limpet with allocations that fail on demand (tests/torture): those of ours and of what reads the network ------------------
+
+TORTURED := malloc calloc realloc posix_memalign aligned_alloc strdup strndup mmap
+RENAME := objcopy $(foreach symbol,$(TORTURED),--redefine-sym $(symbol)=torture_$(symbol))
+TORTURED_OBJECTS := $(patsubst $(OUT)/obj/%,$(OUT)/torture/%,$(filter $(OUT)/obj/appliance/% $(OUT)/obj/embed/%,$(OBJECTS)))
+TORTURED_LIBRARIES := $(addprefix $(OUT)/torture/,libmicrohttpd.a libmbedtls.a libmbedx509.a libmbedcrypto.a)
+
+$(OUT)/torture/%.o: $(OUT)/obj/%.o
+	@mkdir -p $(@D)
+	@$(RENAME) $< $@
+
+$(OUT)/torture/lib%.a: $(OUT)/gen/inputs
+	@mkdir -p $(@D)
+	@$(RENAME) $(firstword $(wildcard $(addsuffix /lib/lib$*.a,$(PARTS)))) $@
+
+$(OUT)/torture/torture.o: tests/torture/torture.c $(OUT)/gen/inputs
+	@mkdir -p $(@D)
+	@$(CC) $(FLAGS) -Wno-missing-prototypes -fno-builtin -c $< -o $@
+
+$(OUT)/torture/limpet.elf: $(TORTURED_OBJECTS) $(TORTURED_LIBRARIES) $(OUT)/torture/torture.o $(OUT)/limpet.elf
+	@$(CC) $(COMPILE_FLAGS) -o $@ $(TORTURED_OBJECTS) $(filter-out $(OUT)/obj/appliance/% $(OUT)/obj/embed/%,$(OBJECTS)) \
+	    $(OUT)/torture/torture.o $(PYTHON_LIBRARIES) -L$(OUT)/torture $(LIBRARY_PATHS) $(LIBRARIES) $(MOUNT_FLAGS) $(LINK)
+
+$(OUT)/torture/limpet: $(OUT)/torture/limpet.elf $(OUT)/limpet
+	@$(BUILD_PYTHON) packaging/base.py --output $@ --elf $< --parts $(OUT)/gen/parts --wheel $(PIP_WHEEL) \
+	    --sources $(OUT)/gen/lib $(OUT)/gen/page $(foreach licence,$(wildcard $(LICENCES)/*),--licence $(notdir $(licence))=$(licence))
+
+torture: $(OUT)/torture/limpet
+.PHONY: torture
+
 # --- unit tests: every module in one library, so that a test takes what it needs and may fake the rest ------------------
 
 UNIT := $(basename $(notdir $(wildcard tests/unit/test_*.c)))

@@ -67,25 +67,38 @@ run_e2e() { # BINARY [pytest argument...]
     test_failures=$((test_failures + 1))
 }
 
+# Limpet with allocations that fail on demand, and what comes of every so many-th.
+run_torture() { # STEP [pytest argument...]
+    local step=$1
+    shift
+    step "limpet for torture ($(basename "$out"))" "$out/logs/torture.log" make_limpet torture
+    BINARY_UNDER_TEST=$out/torture/limpet /usr/bin/python3 -m pytest -q -p no:cacheprovider tests/torture --step "$step" "$@" ||
+        test_failures=$((test_failures + 1))
+}
+
 test_fast() {
     build_native
     ln -f build/fast/limpet build/limpet
     tests/gates/run.sh "$out" || test_failures=$((test_failures + 1))
     run_unit unit
+    [ $# -gt 0 ] || run_torture 9
     run_e2e "$out/limpet" "$@"
 }
 
 test_sanitized() {
+    local binary
     load_target sanitize
     build_limpet
+    binary=$out/limpet
     # Not the sanitizer's own stacks for signals: it would unmap those that Python's faulthandler has made.
     export ASAN_OPTIONS=detect_leaks=1:detect_stack_use_after_return=1:use_sigaltstack=0
     export LSAN_OPTIONS=suppressions=$PWD/tests/leaks.supp:print_suppressions=0
     export UBSAN_OPTIONS=print_stacktrace=1:halt_on_error=1
     run_unit unit
-    run_e2e "$out/limpet" "$@"
+    fuzz_begin
+    run_e2e "$binary" "$@"
     test_threads
-    fuzz_a_minute tls_stream tls_certificate || test_failures=$((test_failures + 1))
+    fuzz_collect || test_failures=$((test_failures + 1))
 }
 
 # Under ThreadSanitizer, which some kernels' randomisation of addresses gets in the way of.
@@ -154,6 +167,23 @@ verb_soak() {
     toolchain/host-packages.sh build test bench
     build_native
     BINARY_UNDER_TEST=$out/limpet /usr/bin/python3 -m pytest -q -p no:cacheprovider tests/soak --seconds "$seconds" "$@"
+}
+
+# Attacks on a worker that has clients to serve, each for so long; and those named, else all.
+verb_attack() {
+    toolchain/host-packages.sh build test attack
+    build_native
+    /usr/bin/python3 -B tests/attack/attack.py "$out/limpet" "$@"
+}
+
+# All of it, or every so many-th allocation; further arguments are pytest's.
+verb_torture() { # [STEP] [pytest argument...]
+    local step=1
+    case ${1:-} in [1-9]*) step=$1 && shift ;; esac
+    toolchain/host-packages.sh build test
+    build_native
+    run_torture "$step" "$@"
+    [ "$test_failures" = 0 ] || die "there is a crash, or a wait without an end (see above)"
 }
 
 # The README's two commands in fresh chroots of the Debian releases that we promise.

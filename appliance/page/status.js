@@ -429,7 +429,10 @@ function list(title, entries, none = "None") {
 }
 
 const REASONS = { malformed: "malformed", target: "target too long", headers: "headers too large", body: "body too large",
-  timeout: "came too slowly", version: "HTTP version", coding: "transfer coding", overdue: "not answered in time", other: "other" };
+  timeout: "came too slowly", version: "HTTP version", coding: "transfer coding", overdue: "not answered in time",
+  host: "unknown host", rate: "too many of an address", proxy: "proxy contradicts itself", other: "other" };
+const ENDED = { expired_header: "no request in time", expired_body: "no body in time", expired_send: "answer not taken in time",
+  expired_keep_alive: "idle", refused_address: "too many of an address", refused_proxy: "no proxy header" };
 const REPLACED = { died: "died", requests: "after so many requests", lifetime: "lifetime", memory: "memory",
   stuck: "stuck in a request", asked: "on demand" };
 
@@ -455,6 +458,8 @@ function showLists(data) {
     ["failed", count(c.handshakes_failed), c.handshakes_failed > 0]]);
   list("Requests turned away", Object.entries(REASONS).filter(([key]) => c[`rejected_${key}`] > 0)
     .map(([key, name]) => [name, count(c[`rejected_${key}`])]));
+  list("Connections ended early", Object.entries(ENDED).filter(([key]) => c[key] > 0)
+    .map(([key, name]) => [name, count(c[key])]));
   list("Workers replaced", Object.entries(REPLACED).filter(([key]) => data.recycled[key] > 0)
     .map(([key, name]) => [name, count(data.recycled[key]), key === "died" || key === "stuck"]));
   list("Log lines dropped", [["log", c.log_dropped], ["access log", c.access_log_dropped]]

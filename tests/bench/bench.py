@@ -22,6 +22,7 @@ import machine
 import rows_async
 import rows_async_inside
 import rows_client
+import rows_idle
 import rows_inside
 import rows_load
 import rows_logs
@@ -41,6 +42,7 @@ ROWS = {
     "blocked": rows_load.blocked,
     "workers": rows_load.workers,
     "memory": rows_inside.memory,
+    "idle": rows_idle.idle,
     "system-calls": rows_inside.system_calls,
     "instructions": rows_inside.instructions,
     "start-up": rows_inside.start_up,

@@ -32,6 +32,7 @@ def pytest_addoption(parser):
 
 def pytest_configure(config):
     for marker in ("static: needs the static binary, which the sanitizer build is not",
+                   "unsanitized(reason): shows the sanitizers nothing that others do not, and takes long",
                    "long: takes more than a few seconds; runs with --long",
                    "also_validated: runs once more with its applications inside wsgiref.validate",
                    "unvalidated(reason): never runs inside wsgiref.validate"):
@@ -55,7 +56,7 @@ def pytest_collection_modifyitems(config, items):
     unwanted = set()
     for item in items:
         # The sanitizers' run-time needs the host's libraries, so this build cannot run alone in an empty folder.
-        if item.get_closest_marker("static") and is_sanitized():
+        if is_sanitized() and (item.get_closest_marker("static") or item.get_closest_marker("unsanitized")):
             unwanted.add(item)
         if item.get_closest_marker("long") and not config.getoption("long"):
             unwanted.add(item)

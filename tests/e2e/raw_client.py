@@ -41,12 +41,15 @@ class Answer(NamedTuple):
 class Peer:
     """One connection to a server."""
 
-    def __init__(self, server, timeout=60, receive_buffer=None):
-        """receive_buffer: bytes that the kernel takes for us before we read; None: as it likes."""
+    def __init__(self, server, timeout=60, receive_buffer=None, source=None):
+        """receive_buffer: bytes that the kernel takes for us before we read; None: as it likes. source: the address that
+        it comes from (127.0.0.2)."""
         self.socket = socket.socket()
         if receive_buffer is not None:
             self.socket.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, receive_buffer)
         self.socket.settimeout(timeout)
+        if source is not None:
+            self.socket.bind((source, 0))
         self.socket.connect(("127.0.0.1", server.port))
         self._received = b""
 

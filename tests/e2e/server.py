@@ -9,6 +9,8 @@ import threading
 import time
 import urllib.request
 
+from descriptors import Descriptors
+
 START_TIMEOUT = 60  # seconds; generous, sanitizers are slow
 ALERTS = re.compile(r"limpet: bug in|AddressSanitizer|LeakSanitizer|runtime error:|Segmentation fault|SIGSEGV|SIGABRT")
 SERVING = re.compile(
@@ -71,7 +73,11 @@ class Successor:
 
 class Server:
     """A running server. addresses: of all its listeners; url: the first, "http://127.0.0.1:PORT"; records: all it wrote
-    to standard error so far; log: the same without ids of requests, and with what the application wrote as it wrote it."""
+    to standard error so far; log: the same without ids of requests, and with what the application wrote as it wrote it;
+    keeps: why its processes may hold more descriptors in the end than at the start (the application has files or
+    connections of its own), None: they may not."""
+
+    keeps = None
 
     def __init__(self, arguments, *, environment=None, folder=None, prefix=(), expect_start=True, alerts=None):
         """Start it. prefix: a command before it (chroot, ip netns exec). alerts: a compiled pattern of more that must
@@ -87,6 +93,7 @@ class Server:
         self._reader = threading.Thread(target=self._read, daemon=True)
         self._reader.start()
         self.addresses, self.url = [], None
+        self._descriptors = None  # known once it serves
         if expect_start:
             self._wait_until_serving()
 
@@ -124,6 +131,7 @@ class Server:
             raise AssertionError(f"it did not start:\n{self.log}")
         self.addresses = match["addresses"].split(", ")
         self.url = self.addresses[0]
+        self._descriptors = Descriptors(self.process.pid)
 
     @property
     def port(self):
@@ -140,6 +148,7 @@ class Server:
         pid = self.wait_for(rf"supervisor\[{before.pid}\] supervisor: pid (\d+) serves in our place")[1]
         assert before.wait(START_TIMEOUT) == 0, self.log
         self.process = Successor(int(pid), self)
+        self._descriptors = Descriptors(self.process.pid)
         return before
 
     def workers(self):
@@ -154,12 +163,15 @@ class Server:
     def stop(self, expected=0, crashes=False):
         """SIGTERM, wait, and nothing bad in the log, unless crashes are what the test is about. Returns the exit
         status."""
+        leaked = []
         if self.process.poll() is None:
+            leaked = self._descriptors.judge() if self._descriptors and not self.keeps else []
             self.process.send_signal(signal.SIGTERM)
         status = self.process.wait(START_TIMEOUT)
         self._reader.join(START_TIMEOUT)
         self._check_nothing_left()
         assert status == expected, f"exit status {status}:\n{self.log}"
+        assert not leaked, "descriptors that nobody needs any more:\n" + "\n".join(leaked) + f"\n{self.log}"
         assert crashes or not any(alerts.search(self.log) for alerts in self._alerts), self.log
         return status
 

@@ -11,6 +11,8 @@ import pytest
 from selenium.webdriver.common.keys import Keys
 from test_notes_browser import DESK, PHONE, Browser, driver  # noqa: F401
 
+pytestmark = pytest.mark.unsanitized(reason="it is about pages and their scripts")
+
 CHAT = pathlib.Path(__file__).resolve().parents[2] / "apps/chat"
 # What Chromium says of a server that is away; only test_a_restart_is_shown_and_healed allows it.
 AWAY = re.compile(r"WebSocket connection to .* failed|ERR_CONNECTION_REFUSED")

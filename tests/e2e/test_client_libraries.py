@@ -256,7 +256,8 @@ def test_an_ordinary_python_asks_a_server_of_asyncio(port_of_asyncio, world):
 
 @pytest.fixture(scope="module")
 def application(root, world):
-    return root.serve("--workers", 1, environment={"TLS_CLIENTS": json.dumps(world.settings("/data"))})
+    return root.serve("--workers", 1, "--readable", "/data",
+                      environment={"TLS_CLIENTS": json.dumps(world.settings("/data"))})
 
 
 @pytest.mark.parametrize("path", ["/", "/loop/httpx", "/loop/streams", "/loop/several"])

@@ -388,6 +388,7 @@ def test_memory_of_open_streams(serve, coding):
     name = next(NAMES)
     server = serve("coded:asgi", "--interface", "asgi", "--workers", 1, "--compress", "--backpressure", 2 * STREAMS,
                    "--working-dir", shutil.os.path.join(shutil.os.path.dirname(__file__), "applications"))
+    server.keeps = "calls that never end hold what is left of their clients' connections"
     worker, = server.workers()
 
     def memory_kb():

@@ -263,7 +263,7 @@ def test_the_file(control):
 
 def socket_inodes(path):
     """The inodes of the sockets that are bound to a path."""
-    with open("/proc/net/unix", errors="replace") as file:
+    with open("/proc/net/unix", errors="replace") as file:  # others have names of any bytes
         return [fields[6] for fields in map(str.split, file) if len(fields) > 7 and fields[7] == str(path)]
 
 

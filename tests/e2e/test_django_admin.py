@@ -27,7 +27,7 @@ def library(packed, debian_packages, alone):
     root.run("python", "manage.py", "createsuperuser", "--noinput", environment={
         "DJANGO_SUPERUSER_USERNAME": "ada", "DJANGO_SUPERUSER_EMAIL": "ada@example.com",
         "DJANGO_SUPERUSER_PASSWORD": PASSWORD})
-    server = root.serve()
+    server = root.serve("--writable", "/data")
     return types.SimpleNamespace(root=root, server=server, url=server.url)
 
 

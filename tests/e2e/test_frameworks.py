@@ -38,8 +38,10 @@ def framework(request):
 @pytest.fixture(scope="module")
 def server(framework, packed, debian_packages, alone):
     packages = debian_packages(*FRAMEWORKS[framework])
-    return alone(packed(APPLICATIONS / f"things_{framework}", "--with", packages, name=framework)).serve(
-        "--workers", 2, "--body-buffer", "64k")
+    server = alone(packed(APPLICATIONS / f"things_{framework}", "--with", packages, name=framework)).serve(
+        "--workers", 2, "--body-buffer", "64k", "--writable", "/data")
+    server.keeps = "uploads stay open until Python collects what refers to itself"
+    return server
 
 
 def ask(server, method, path, body=None, headers=None):

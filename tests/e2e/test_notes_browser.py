@@ -17,6 +17,8 @@ from selenium.webdriver.common.by import By
 from selenium.webdriver.common.keys import Keys
 from selenium.webdriver.support.wait import WebDriverWait
 
+pytestmark = pytest.mark.unsanitized(reason="it is about pages and their scripts")
+
 WAIT_S = 60
 PHONE, DESK = (360, 740), (1280, 800)
 FLAGS = (

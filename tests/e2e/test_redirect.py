@@ -19,7 +19,7 @@ from raw_client import Peer, request
 ACTIVATE = pathlib.Path(__file__).with_name("activate.py")
 
 APPLICATION = '''
-import json, os, sys
+import json, os, subprocess, sys
 
 def app(environ, start_response):
     print("the application is asked for", environ["PATH_INFO"], file=sys.stderr, flush=True)
@@ -32,7 +32,7 @@ def app(environ, start_response):
     with open("/proc/self/environ", "rb") as file:
         raw = file.read().decode(errors="replace")
     return [json.dumps({"environment": dict(os.environ), "raw": raw, "scheme": environ["wsgi.url_scheme"],
-                        "children": os.popen("env").read()}).encode()]
+                        "children": subprocess.run("env", capture_output=True, text=True).stdout}).encode()]
 '''
 
 

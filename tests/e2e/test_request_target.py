@@ -54,7 +54,7 @@ def see(peer, target, method="GET", *fields):
     ("http://example.org", "/", ""),
     ("http://example.org?q", "/", "q"),
     ("HTTP://example.org:8080//a//b", "//a//b", ""),
-    ("http://user:pw@[::1]:80/x", "/x", ""),
+    ("http://[::1]:80/x", "/x", ""),
 ], ids=lambda text: text[:30])
 def test_path_and_query(server, target, path, query):
     with Peer(server) as peer:
@@ -88,7 +88,8 @@ def test_options_of_the_server(server):
 
 
 @pytest.mark.unvalidated(reason='the validator wants a path to begin with "/" or to be empty')
-@pytest.mark.parametrize("target", ["x", "example.org/x", "*", "?a", "#", "/a#b", "mailto:x", "http:/x", "http://"])
+@pytest.mark.parametrize("target", ["x", "example.org/x", "*", "?a", "#", "/a#b", "mailto:x", "http:/x", "http://",
+                                    "http://user:pw@x/"])
 def test_odd_forms(server, target):
     """Only OPTIONS takes "*", only CONNECT an authority (RFC 9112 section 3.2): refused or handed on, nothing breaks."""
     with Peer(server) as peer:
@@ -126,7 +127,7 @@ def test_length_of_a_target(server, size, status):
 
 
 def test_host_of_the_absolute_form(server):
-    """RFC 9112 section 3.2.2: it would take the place of Host. Both come to the application, which can tell."""
+    """RFC 9112 section 3.2.2: it takes the place of Host."""
     with Peer(server) as peer:
         seen = see(peer, "http://example.org/x")
-        assert seen["HTTP_HOST"] in ("x", "example.org") and seen["REQUEST_URI"] == "http://example.org/x"
+        assert seen["HTTP_HOST"] == "example.org" and seen["REQUEST_URI"] == "http://example.org/x"

@@ -29,7 +29,7 @@ def site(request, packed, debian_packages, alone):
         root.run("python", "manage.py", "createsuperuser", "--noinput", environment={
             "DJANGO_SUPERUSER_USERNAME": name, "DJANGO_SUPERUSER_EMAIL": f"{name}@example.com",
             "DJANGO_SUPERUSER_PASSWORD": name})
-    server = root.serve("--workers", 2)
+    server = root.serve("--workers", 2, "--writable", "/data")
     return types.SimpleNamespace(root=root, packages=others, url=server.url)
 
 

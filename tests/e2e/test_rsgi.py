@@ -19,7 +19,7 @@ LARGE = 20 << 20
 
 @pytest.fixture(scope="module")
 def server(serve_once):
-    return serve_once(SOURCE, "--interface", "rsgi")
+    return serve_once(SOURCE, "--interface", "rsgi", "--max-request-line", "64k")  # tests write what is called there
 
 
 @pytest.fixture

@@ -573,6 +573,7 @@ def test_request_stays_in_its_thread(server):
 
 
 def test_sqlite_connection_of_each_thread(server):
+    server.keeps = "threads have connections to their database"
     for turn in range(3):
         sums = ask_together(server, [f"/sql/{turn}/{i}/8" for i in range(8)])
         assert max(map(int, sums)) == 28 * (turn + 1)

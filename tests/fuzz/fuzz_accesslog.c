@@ -219,7 +219,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     const struct tls_facts tls = {
         .protocol = "TLSv1.3", .cipher = "X", .server_name = "a\"b\\\xff"};
     const struct endpoint endpoint = {"https", "::1", 443};
-    struct request_head head = {.headers = headers, .endpoint = &endpoint, .tls = &tls};
+    struct request_head head = {
+        .headers = headers, .endpoint = &endpoint, .scheme = "https", .tls = &tls};
     head.method = next_part(&rest);
     head.target = next_part(&rest);
     head.version = next_part(&rest);

@@ -26,9 +26,11 @@ gate self-test /usr/bin/python3 -B tests/gates/self_test.py
 gate include /usr/bin/python3 -B tests/gates/include_gate.py "${include[@]}" ${out:+--strict}
 gate size /usr/bin/python3 -B tests/gates/size_gate.py
 gate exit /usr/bin/python3 -B tests/gates/exit_gate.py
+gate clock /usr/bin/python3 -B tests/gates/clock_gate.py
 gate words /usr/bin/python3 -B tests/gates/words_gate.py
 gate option /usr/bin/python3 -B tests/gates/option_gate.py ${out:+--binary "$out/limpet"}
 gate link tests/gates/link_gate.sh ${out:+"$out/obj"}
+gate fuzz /usr/bin/python3 -B tests/gates/fuzz_gate.py
 gate format tests/gates/format_gate.sh
 gate shell tests/gates/shell_gate.sh
 

@@ -6,6 +6,7 @@ import unittest
 
 import exit_gate
 import functions
+import fuzz_gate
 import include_gate
 import option_gate
 import size_gate
@@ -200,6 +201,19 @@ class Options(unittest.TestCase):
         self.assertEqual(list(option_gate.check_table(self.README, "| `--host` | \n| `--gone` |")), [])
         self.assertEqual(len(list(option_gate.check_table(self.README, "| `--host` |"))), 1)
         self.assertEqual(len(list(option_gate.check_table("nothing", "| `--host` |"))), 1)
+
+
+class Fuzzers(unittest.TestCase):
+    def test_list(self):
+        self.assertEqual(list(fuzz_gate.listed("# a\nx.c  a b # c\n\n")), [("x.c", ["a", "b"])])
+
+    def test_all_is_there(self):
+        good = {"parsers": [("x.c", ["a"])], "sources": {"x.c"}, "fuzzers": {"a"}, "seeds": {"a": 1},
+                "offered": {"x_parse": ["x.c"]}}
+        self.assertEqual(list(fuzz_gate.complaints(**good)), [])
+        for change in ({"sources": {"y.c"}}, {"parsers": []}, {"parsers": [("x.c", [])]}, {"seeds": {}}, {"seeds": {"a": 0}},
+                       {"seeds": {"a": 1, "b": 1}}, {"offered": {"y_parse": ["y.c"]}}, {"parsers": [("x.c", ["a", "b"])]}):
+            self.assertEqual(len(list(fuzz_gate.complaints(**{**good, **change}))), 1, change)
 
 
 class Blanking(unittest.TestCase):

@@ -75,6 +75,7 @@ static void begin_request(void)
         .peer_address = STR("192.0.2.7"),
         .peer_port = 5555,
         .endpoint = &endpoint,
+        .scheme = "https",
         .tls = &tls,
     };
     entry = (struct accesslog_entry){
@@ -209,7 +210,8 @@ static void test_request_that_was_not_read(void)
                                  .target = STR(""),
                                  .version = STR(""),
                                  .peer_address = STR("::1"),
-                                 .endpoint = &endpoint};
+                                 .endpoint = &endpoint,
+                                 .scheme = "https"};
     entry.line = STR("GET  /\x01\xff \"x\"");
     entry.status = 400;
     check_line("combined", "::1 - - [06/Nov/2026:21:20:02 +0000] "

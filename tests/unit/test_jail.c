@@ -244,12 +244,37 @@ static void test_fails_to_change(void)
     run_apart_as_root(fails_to_change);
 }
 
+// What it then still can do is what becoming somebody else takes.
+static void limit_supervisor(void)
+{
+    struct __user_cap_header_struct header = {.version = _LINUX_CAPABILITY_VERSION_3};
+    struct __user_cap_data_struct before[_LINUX_CAPABILITY_U32S_3], data[_LINUX_CAPABILITY_U32S_3];
+    CHECK(syscall(SYS_capget, &header, before) == 0);
+    CHECK(PREPARE("--port", "1") == 0 && jail_limit_supervisor(&jail, &err) == 0);
+    CHECK(syscall(SYS_capget, &header, data) == 0);
+    CHECK(memcmp(before, data, sizeof data) == 0);
+    CHECK(PREPARE("--user", "4711", "--group", "4712") == 0);
+    CHECK(jail_limit_supervisor(&jail, &err) == 0);
+    CHECK(syscall(SYS_capget, &header, data) == 0);
+    CHECK((data[0].permitted & CAP_TO_MASK(CAP_SYS_ADMIN)) == 0);
+    CHECK((data[0].permitted & CAP_TO_MASK(CAP_SETUID)) != 0 && data[0].inheritable == 0);
+    CHECK(data[0].effective == data[0].permitted && data[1].permitted == 0);
+    CHECK(jail_enter(&jail, &err) == 0);
+    check_ids(4711, 4712);
+    check_no_capabilities();
+}
+
+static void test_supervisor_keeps_what_it_needs(void)
+{
+    run_apart_as_root(limit_supervisor);
+}
+
 static const struct unit_case cases[] = {
     UNIT_CASE(test_no_setting_no_change), UNIT_CASE(test_umasks),
     UNIT_CASE(test_unknown_names),        UNIT_CASE(test_as_root),
     UNIT_CASE(test_without_root),         UNIT_CASE(test_becomes_a_number),
     UNIT_CASE(test_becomes_a_name),       UNIT_CASE(test_stays_root),
-    UNIT_CASE(test_fails_to_change),
+    UNIT_CASE(test_fails_to_change),      UNIT_CASE(test_supervisor_keeps_what_it_needs),
 };
 
 int main(void)

@@ -69,12 +69,15 @@ static void test_systemd(void)
     listener_address_fini(&address);
 }
 
-#define TCP_SETTINGS \
-    " (there are tls, plain and client-verify=require; another address is another --listen)"
-#define UNIX_SETTINGS " (there are mode=0660, owner=USER:GROUP, tls and client-verify=require)"
+#define TCP_SETTINGS                                                     \
+    " (there are tls, plain, proxy-protocol and client-verify=require; " \
+    "another address is another --listen)"
+#define UNIX_SETTINGS                                \
+    " (there are mode=0660, owner=USER:GROUP, tls, " \
+    "client-verify=require and proxy-protocol)"
 #define SYSTEMD_SETTINGS                                                              \
-    " (there are tls, plain and client-verify=require; SocketMode=, SocketUser= and " \
-    "SocketGroup= stand in the .socket unit)"
+    " (there are tls, plain, proxy-protocol and client-verify=require; SocketMode=, " \
+    "SocketUser= and SocketGroup= stand in the .socket unit)"
 
 // What is spoken there, with certificates and without, and whether clients are asked for theirs.
 static void test_kinds(void)
@@ -115,6 +118,23 @@ static void test_kinds(void)
     }
 }
 
+static bool has_proxy_protocol(const char *text)
+{
+    struct listener_address address;
+    CHECK(listener_address_parse(&address, text, &err) == 0);
+    bool has = address.proxy_protocol;
+    listener_address_fini(&address);
+    return has;
+}
+
+static void test_proxy_protocol(void)
+{
+    CHECK(has_proxy_protocol("8000,proxy-protocol") && !has_proxy_protocol("8000,plain"));
+    CHECK(has_proxy_protocol("[::1]:443,tls,proxy-protocol"));
+    CHECK(has_proxy_protocol("unix:s,proxy-protocol,mode=0600"));
+    CHECK(has_proxy_protocol("systemd:web,proxy-protocol"));
+}
+
 static void test_bad(void)
 {
     static const struct {
@@ -144,6 +164,10 @@ static void test_bad(void)
         {"8000,tls=1", "\"tls=1\" is no setting of a TCP address" TCP_SETTINGS},
         {"8000,client-verify", "\"client-verify\" is no setting of a TCP address" TCP_SETTINGS},
         {"8000,TLS", "\"TLS\" is no setting of a TCP address" TCP_SETTINGS},
+        {"8000,proxy-protocol=2",
+         "\"proxy-protocol=2\" is no setting of a TCP address" TCP_SETTINGS},
+        {"8000,proxy-protocol,proxy-protocol",
+         "proxy-protocol is given twice (leave one of them out)"},
         {"8000,tls,tls", "tls is given twice (leave one of them out)"},
         {"8000,plain,tls", "tls and plain exclude each other (leave one of them out)"},
         {"unix:s,tls,plain", "tls and plain exclude each other (leave one of them out)"},
@@ -228,8 +252,8 @@ static void test_equal(void)
 }
 
 static const struct unit_case cases[] = {
-    UNIT_CASE(test_good), UNIT_CASE(test_systemd), UNIT_CASE(test_kinds),
-    UNIT_CASE(test_bad),  UNIT_CASE(test_equal),
+    UNIT_CASE(test_good),           UNIT_CASE(test_systemd), UNIT_CASE(test_kinds),
+    UNIT_CASE(test_proxy_protocol), UNIT_CASE(test_bad),     UNIT_CASE(test_equal),
 };
 
 int main(void)

@@ -1,0 +1,114 @@
+#!/usr/bin/python3
+"""attack.py BINARY [SECONDS] [NAME...] - what clients get from a server that is attacked, and what the attack costs.
+
+Each attack of attackers.py: wrk asks a worker for so many seconds (10), then as long while the attackers are at work.
+Writes the table into build/attack/table.md as it goes on, and prints it. Ends with status 1 if a worker was replaced,
+took more memory than its limits allow, kept descriptors, or gave a wrong answer to wrk; throughput and times are for
+the reader.
+"""
+
+import argparse
+import os
+import pathlib
+import re
+import subprocess
+import sys
+import tempfile
+
+from attacked import SCENARIOS, Attacked, Attackers, bound, forget_peak, many_descriptors, memory
+
+HERE = pathlib.Path(__file__).resolve().parent
+sys.path.insert(0, str(HERE.parent / "bench"))
+import machine  # noqa: E402
+from server import eventually  # noqa: E402
+from serving import serving  # noqa: E402
+
+TABLE = HERE.parents[1] / "build/attack/table.md"
+SERVER, CLIENTS = (["taskset", "-c", cpu] for cpu in ("0", "1"))
+ATTACKERS = ["taskset", "-c", "1" if os.cpu_count() < 3 else "2"]
+CONNECTIONS = 16
+HEAD = """| attack | alone /s | attacked /s | kept | p99 alone, ms | attacked | grew by MB | may | attackers | refused |
+|---|---|---|---|---|---|---|---|---|---|
+"""
+MILLISECONDS = {"us": 0.001, "ms": 1, "s": 1000}
+
+
+def wrk(port, seconds):
+    """(requests a second, p99 in ms, what was wrong)."""
+    out = subprocess.run([*CLIENTS, "wrk", "-t1", f"-c{CONNECTIONS}", f"-d{seconds}s", "--latency",
+                          f"http://127.0.0.1:{port}/"], capture_output=True, text=True, check=True,
+                         timeout=seconds + 60).stdout
+    value, unit = re.search(r"99%\s+([\d.]+)(us|ms|s)", out).groups()
+    wrong = re.findall(r"Non-2xx.*|Socket errors.*", out)
+    return float(re.search(r"Requests/sec:\s+([\d.]+)", out)[1]), float(value) * MILLISECONDS[unit], wrong
+
+
+def words(counts):
+    return ", ".join(f"{count} {what}" for what, count in sorted(counts.items(), key=lambda item: -item[1])[:4]) or "-"
+
+
+def attack(serve, folder, name, seconds):
+    """The row of an attack, and what must not be."""
+    scenario, problems = SCENARIOS[name], []
+    attacked = Attacked(serve, folder, scenario, prefix=SERVER)
+    limit = "10/s" if "--rate-limit" in scenario.options else None
+    port = attacked.port
+    wrk(port, 1)
+    rate_alone, p99_alone, _ = wrk(port, seconds)
+    descriptors = attacked.server.descriptors(attacked.worker)
+    before = memory(attacked.worker, "VmRSS")
+    forget_peak(attacked.worker)
+    with Attackers(attacked, name, seconds + 2, prefix=ATTACKERS) as attackers:
+        subprocess.run(["sleep", "1"], check=True)  # until all of their connections are there
+        rate, p99, wrong = wrk(port, seconds)
+        counts = attackers.finish()
+    grown, most = memory(attacked.worker, "VmHWM") - before, bound(scenario)
+    if wrong:
+        problems.append(f"{name}: {wrong}")
+    if not attacked.is_same():
+        problems.append(f"{name}: the worker was replaced")
+    if grown > most:
+        problems.append(f"{name}: the worker grew by {grown} KB, {most} KB are allowed")
+    try:
+        eventually(lambda: attacked.server.descriptors(attacked.worker) <= descriptors + 5)
+    except AssertionError:
+        problems.append(f"{name}: {attacked.server.descriptors(attacked.worker)} descriptors, before {descriptors}")
+    cells = [f"{name}: {scenario.text}", f"{rate_alone:.0f}", f"{rate:.0f}", f"{rate / rate_alone:.0%}",
+             f"{p99_alone:.1f}", f"{p99:.1f}", f"{grown / 1024:.1f}", f"{most / 1024:.0f}", words(counts),
+             words(attacked.refusals())]
+    return f"| {' | '.join(cells)} |", problems
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("binary")
+    parser.add_argument("seconds", nargs="?", default="10")
+    parser.add_argument("names", nargs="*", metavar="NAME")
+    options = parser.parse_args()
+    names = options.names or list(SCENARIOS)
+    unknown = set(names) - set(SCENARIOS)
+    if unknown:
+        parser.error(f"no such attack: {' '.join(unknown)} (there are {' '.join(SCENARIOS)})")
+    many_descriptors()
+    TABLE.parent.mkdir(parents=True, exist_ok=True)
+    TABLE.write_text(f"{machine.describe()}; {options.seconds} s each.\n\n{HEAD}")
+    print(HEAD, end="", flush=True)
+    problems = []
+    with tempfile.TemporaryDirectory() as folder:
+        for name in names:
+            place = pathlib.Path(folder) / name
+            place.mkdir()
+            with serving(pathlib.Path(options.binary).resolve(), False, None) as serve:
+                row, found = attack(serve, place, name, int(options.seconds))
+            problems += found
+            print(row, flush=True)
+            with TABLE.open("a") as table:
+                table.write(row + "\n")
+    for problem in problems:
+        print(problem, file=sys.stderr)
+    print(f"the table is in {TABLE}")
+    return 1 if problems else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
