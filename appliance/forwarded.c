@@ -14,20 +14,6 @@ struct told {
     bool done; // what is further to the left does not count
 };
 
-static bool is_blank(char c)
-{
-    return c == ' ' || c == '\t';
-}
-
-static struct str trim(struct str text)
-{
-    while (text.size > 0 && is_blank(text.data[0]))
-        text.data++, text.size--;
-    while (text.size > 0 && is_blank(text.data[text.size - 1]))
-        text.size--;
-    return text;
-}
-
 // --- nodes and schemes ---
 
 enum node { NODE_ADDRESS, NODE_HIDDEN, NODE_NONE };
@@ -121,7 +107,7 @@ static bool take_last(struct str *list, char separator, struct str *part)
         if (list->data[begin] == '"')
             begin = opening_quote(*list, begin);
     }
-    *part = trim((struct str){list->data + begin, list->size - begin});
+    *part = str_trim((struct str){list->data + begin, list->size - begin});
     *list = begin > 0 ? (struct str){list->data, begin - 1} : (struct str){NULL, 0};
     return true;
 }

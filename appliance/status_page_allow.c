@@ -53,20 +53,6 @@ static bool has(const struct status_page_allow *allow, struct str address)
 
 // --- what proxies tell ---
 
-static bool is_blank(char byte)
-{
-    return byte == ' ' || byte == '\t';
-}
-
-static struct str trim(struct str text)
-{
-    while (text.size > 0 && is_blank(text.data[0]))
-        text.data++, text.size--;
-    while (text.size > 0 && is_blank(text.data[text.size - 1]))
-        text.size--;
-    return text;
-}
-
 // The address of a node (RFC 7239 section 6), "[2001:db8::1]:4711": in quotes or not, with its port
 // or without. What is none stays what it is.
 static struct str node_address(struct str node)
@@ -92,7 +78,7 @@ static struct str next_part(struct str *list, const char *separators)
     struct str part = {list->data, size};
     size_t skipped = size < list->size ? size + 1 : size;
     *list = (struct str){list->data + skipped, list->size - skipped};
-    return trim(part);
+    return str_trim(part);
 }
 
 static bool all_addresses(const struct status_page_allow *allow, struct str list)
