@@ -17,3 +17,9 @@ static inline int64_t clock_milliseconds(void)
 {
     return clock_read(CLOCK_MONOTONIC) / 1000000;
 }
+
+// The same some milliseconds late, and much cheaper.
+static inline int64_t clock_coarse_milliseconds(void)
+{
+    return clock_read(CLOCK_MONOTONIC_COARSE) / 1000000;
+}

@@ -193,17 +193,11 @@ void request_queue_append(struct request_queue *queue, struct request_queue *beh
     *behind = (struct request_queue){NULL, NULL};
 }
 
-// A few milliseconds late, and much cheaper than the exact time.
-static int64_t coarse_milliseconds(void)
-{
-    return clock_read(CLOCK_MONOTONIC_COARSE) / 1000000;
-}
-
 static void begin_running(struct request *request)
 {
     struct http *http = request->http;
     request->running = true;
-    request->offered = coarse_milliseconds();
+    request->offered = clock_coarse_milliseconds();
     request->previous_running = NULL;
     request->next_running = http->running;
     if (http->running != NULL)
@@ -409,7 +403,7 @@ static void tell_expectation(struct request *request, enum expectation what)
 {
     struct http *http = request->http;
     // The client was waited for until now; from here on it is the application again.
-    request->offered = coarse_milliseconds();
+    request->offered = clock_coarse_milliseconds();
     pthread_mutex_lock(&http->expectation_lock);
     request->expectation = what;
     pthread_cond_broadcast(&http->expectation_changed);

@@ -25,16 +25,11 @@ static const struct {
     [TIME_SEND] = {"room for the answer", 0, STATS_expired_send},
 };
 
-// Some milliseconds late, and much cheaper than the exact time.
-static int64_t coarse_milliseconds(void)
-{
-    return clock_read(CLOCK_MONOTONIC_COARSE) / 1000000;
-}
-
 static void start(struct connection *connection, enum http_time what)
 {
     connection->clock.what = what;
-    timer_start(&connection->http->times[what], &connection->clock.timer, coarse_milliseconds());
+    timer_start(&connection->http->times[what], &connection->clock.timer,
+                clock_coarse_milliseconds());
 }
 
 void http_time_init(struct http *http)

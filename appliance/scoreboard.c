@@ -96,7 +96,7 @@ void scoreboard_begin(struct scoreboard_task *task, struct str method, struct st
     used = append(task->line, used, target);
     task->line[used] = '\0';
     // A few milliseconds late, and much cheaper than the exact time.
-    int64_t now = clock_read(CLOCK_MONOTONIC_COARSE) / 1000000;
+    int64_t now = clock_coarse_milliseconds();
     atomic_store_explicit(&task->since, now, memory_order_release);
 }
 

@@ -182,7 +182,7 @@ void stats_sum(const struct stats_board *board, unsigned number, struct stats_su
 static void clear(struct stats_worker *worker)
 {
     memset(worker, 0, sizeof *worker);
-    worker->joined = clock_read(CLOCK_MONOTONIC_COARSE) / 1000000;
+    worker->joined = clock_coarse_milliseconds();
 }
 
 struct stats_worker *stats_worker_join(struct stats_board *board, unsigned number)

@@ -9,11 +9,6 @@
 #include "stats.h"
 #include "text_file.h"
 
-static int64_t coarse_milliseconds(void)
-{
-    return clock_read(CLOCK_MONOTONIC_COARSE) / 1000000;
-}
-
 // proc(5), /proc/pid/statm: sizes in pages, the resident one second.
 int64_t stats_resident(pid_t pid)
 {
@@ -69,7 +64,7 @@ static void write_moment(const struct stats_board *board, struct stats_moment *m
 
 bool stats_take_moment(struct stats_board *board)
 {
-    int64_t now = coarse_milliseconds(), due = board->moment_at;
+    int64_t now = clock_coarse_milliseconds(), due = board->moment_at;
     // One of all that find it due.
     if (now < due ||
         !atomic_compare_exchange_strong(&board->moment_at, &due, now + STATS_INTERVAL * 1000))
@@ -83,7 +78,7 @@ void stats_turn(struct stats_board *board, struct stats_worker *worker)
 {
     if (board == NULL || worker == NULL)
         return;
-    int64_t now = coarse_milliseconds();
+    int64_t now = clock_coarse_milliseconds();
     if (now < worker->look_at)
         return;
     worker->look_at = now + STATS_INTERVAL * 1000;

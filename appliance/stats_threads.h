@@ -14,7 +14,7 @@ static inline unsigned stats_span_count(const stats_span *span)
 // Milliseconds since the entry was joined, some of them late, and much cheaper than the exact time.
 static inline uint64_t stats_now(const struct stats_worker *worker)
 {
-    return (uint64_t)(clock_read(CLOCK_MONOTONIC_COARSE) / 1000000 - worker->joined);
+    return (uint64_t)(clock_coarse_milliseconds() - worker->joined);
 }
 
 // A thread begins to do something, and ends that: began is what the first has returned. By any

@@ -16,7 +16,7 @@
 // A few milliseconds late, and much cheaper than the exact time; never before that of the turn.
 static int64_t now_of(const struct websockets *websockets)
 {
-    int64_t now = clock_read(CLOCK_MONOTONIC_COARSE) / 1000000;
+    int64_t now = clock_coarse_milliseconds();
     return now > websockets->now ? now : websockets->now;
 }
 
