@@ -1,7 +1,8 @@
 #!/usr/bin/python3
 """attack.py BINARY [SECONDS] [NAME...] - what clients get from a server that is attacked, and what the attack costs.
 
-Each attack of attackers.py: wrk asks a worker for so many seconds (10), then as long while the attackers are at work.
+Each attack of attackers.py: wrk asks a worker for so many seconds (10), then as long while the attackers are at work,
+and as long again when they have gone; "alone" is the mean of the first and the last.
 Writes the table into build/attack/table.md as it goes on, and prints it. Ends with status 1 if a worker was replaced,
 took more memory than its limits allow, kept descriptors, or gave a wrong answer to wrk; throughput and times are for
 the reader.
@@ -51,10 +52,9 @@ def attack(serve, folder, name, seconds):
     """The row of an attack, and what must not be."""
     scenario, problems = SCENARIOS[name], []
     attacked = Attacked(serve, folder, scenario, prefix=SERVER)
-    limit = "10/s" if "--rate-limit" in scenario.options else None
     port = attacked.port
     wrk(port, 1)
-    rate_alone, p99_alone, _ = wrk(port, seconds)
+    alone = [wrk(port, seconds)]
     descriptors = attacked.server.descriptors(attacked.worker)
     before = memory(attacked.worker, "VmRSS")
     forget_peak(attacked.worker)
@@ -73,6 +73,8 @@ def attack(serve, folder, name, seconds):
         eventually(lambda: attacked.server.descriptors(attacked.worker) <= descriptors + 5)
     except AssertionError:
         problems.append(f"{name}: {attacked.server.descriptors(attacked.worker)} descriptors, before {descriptors}")
+    alone.append(wrk(port, seconds))  # before and after: what the machine itself gained or lost meanwhile is halved
+    rate_alone, p99_alone = (sum(look[which] for look in alone) / len(alone) for which in (0, 1))
     cells = [f"{name}: {scenario.text}", f"{rate_alone:.0f}", f"{rate:.0f}", f"{rate / rate_alone:.0%}",
              f"{p99_alone:.1f}", f"{p99:.1f}", f"{grown / 1024:.1f}", f"{most / 1024:.0f}", words(counts),
              words(attacked.refusals())]
