@@ -5,6 +5,8 @@ import http.client
 import pytest
 from test_flask import FLASK
 
+pytestmark = pytest.mark.unsanitized(reason="it is about pages that Python makes")
+
 FAULTY = '''
 from flask import Flask
 

@@ -8,6 +8,8 @@ import urllib.error
 
 import pytest
 
+pytestmark = pytest.mark.unsanitized(reason="packing is Python")
+
 FLASK = ("python3-flask", "python3-werkzeug", "python3-jinja2", "python3-markupsafe", "python3-itsdangerous",
          "python3-click", "python3-blinker")
 DJANGO = ("python3-django", "python3-asgiref", "python3-sqlparse")

@@ -86,6 +86,7 @@ def compare(program, case, folder):
             yield found, f"{setting}: OpenSSL says {expected}, we say {found}"
 
 
+@pytest.mark.unsanitized(reason="most of it is openssl; fuzz_tls_verify has such chains")
 @pytest.mark.parametrize("group", chain_cases.GROUPS)
 def test_as_openssl(program, tmp_path, group):
     wrong = []

@@ -11,6 +11,8 @@ import zipfile
 import pytest
 from build_python import ELF
 
+pytestmark = pytest.mark.unsanitized(reason="packing is Python")
+
 LIBC = ctypes.CDLL(None)
 
 
