@@ -22,7 +22,7 @@ usage() {
   bench            the scorecard: limpet beside nginx, gunicorn, uwsgi and uvicorn (--help: its options)
   soak [SECONDS]   workers come and go in every way under load, each way for so long (60): no request may be lost
                    (--tls: over TLS; --async: an ASGI application, and a day in miniature)
-  attack [SECONDS] [NAME...]  what clients get from a server under attack, each attack or those named for so long (10);
+  attack [SECONDS] [NAME...]  what clients get from a server under attack, each attack or those named for so long (9);
                    the table goes into build/attack/table.md
   clean            remove build/ (the cache of parts in ~/.cache/limpet stays)
 

@@ -86,12 +86,10 @@ static int check(const struct listener_inherited_socket *socket, struct err *err
 
 static void prepare(int fd)
 {
-    int on = 1;
     fcntl(fd, F_SETFD, FD_CLOEXEC);
     fcntl(fd, F_SETFL, fcntl(fd, F_GETFL) | O_NONBLOCK);
-    // As on those that we open: accepted connections inherit it.
     if (option_of(fd, SO_DOMAIN) != AF_UNIX)
-        setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof on);
+        listener_tune(fd);
 }
 
 // The next one. Those that come after one that is refused are not ours to close.

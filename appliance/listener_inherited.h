@@ -38,3 +38,7 @@ void listener_inherited_fini(struct listener_inherited *inherited);
 
 // Whether any are systemd's. NULL: none.
 bool listener_inherited_from_systemd(const struct listener_inherited *inherited);
+
+// Options of a TCP socket that listens, which the connections accepted on it inherit: that saves a
+// system call each.
+void listener_tune(int fd);

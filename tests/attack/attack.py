@@ -1,17 +1,20 @@
 #!/usr/bin/python3
 """attack.py BINARY [SECONDS] [NAME...] - what clients get from a server that is attacked, and what the attack costs.
 
-Each attack of attackers.py: wrk asks a worker for so many seconds (10), then as long while the attackers are at work,
-and as long again when they have gone; "alone" is the mean of the first and the last.
+Each attack of attackers.py: wrk asks a worker for three seconds, then for three while the attackers are at work, and so on
+until they were at work for so many seconds (9). What stands in the table are medians of these looks, and "kept" is the
+median of what each pair kept: a machine with neighbours is now fast and now slow.
 Writes the table into build/attack/table.md as it goes on, and prints it. Ends with status 1 if a worker was replaced,
 took more memory than its limits allow, kept descriptors, or gave a wrong answer to wrk; throughput and times are for
 the reader.
 """
 
 import argparse
+import collections
 import os
 import pathlib
 import re
+import statistics
 import subprocess
 import sys
 import tempfile
@@ -28,13 +31,14 @@ TABLE = HERE.parents[1] / "build/attack/table.md"
 SERVER, CLIENTS = (["taskset", "-c", cpu] for cpu in ("0", "1"))
 ATTACKERS = ["taskset", "-c", "1" if os.cpu_count() < 3 else "2"]
 CONNECTIONS = 16
+LOOK = 3  # seconds: more than the time limits of the attacks that are slow
 HEAD = """| attack | alone /s | attacked /s | kept | p99 alone, ms | attacked | grew by MB | may | attackers | refused |
 |---|---|---|---|---|---|---|---|---|---|
 """
 MILLISECONDS = {"us": 0.001, "ms": 1, "s": 1000}
 
 
-def wrk(port, seconds):
+def wrk(port, seconds=LOOK):
     """(requests a second, p99 in ms, what was wrong)."""
     out = subprocess.run([*CLIENTS, "wrk", "-t1", f"-c{CONNECTIONS}", f"-d{seconds}s", "--latency",
                           f"http://127.0.0.1:{port}/"], capture_output=True, text=True, check=True,
@@ -48,23 +52,29 @@ def words(counts):
     return ", ".join(f"{count} {what}" for what, count in sorted(counts.items(), key=lambda item: -item[1])[:4]) or "-"
 
 
+def look_under_attack(attacked, name):
+    """wrk's answer, and what the attackers counted."""
+    with Attackers(attacked, name, LOOK + 2, prefix=ATTACKERS) as attackers:
+        subprocess.run(["sleep", "1"], check=True)  # until all of their connections are there
+        return wrk(attacked.port), attackers.finish()
+
+
 def attack(serve, folder, name, seconds):
     """The row of an attack, and what must not be."""
     scenario, problems = SCENARIOS[name], []
     attacked = Attacked(serve, folder, scenario, prefix=SERVER)
-    port = attacked.port
-    wrk(port, 1)
-    alone = [wrk(port, seconds)]
+    wrk(attacked.port)
     descriptors = attacked.server.descriptors(attacked.worker)
     before = memory(attacked.worker, "VmRSS")
     forget_peak(attacked.worker)
-    with Attackers(attacked, name, seconds + 2, prefix=ATTACKERS) as attackers:
-        subprocess.run(["sleep", "1"], check=True)  # until all of their connections are there
-        rate, p99, wrong = wrk(port, seconds)
-        counts = attackers.finish()
+    alone, under_attack, counts = [], [], collections.Counter()
+    for _ in range(max(1, seconds // LOOK)):
+        alone.append(wrk(attacked.port))
+        look, counted = look_under_attack(attacked, name)
+        under_attack.append(look)
+        counts.update(counted)
     grown, most = memory(attacked.worker, "VmHWM") - before, bound(scenario)
-    if wrong:
-        problems.append(f"{name}: {wrong}")
+    problems += [f"{name}: {wrong}" for _, _, wrong in alone + under_attack if wrong]
     if not attacked.is_same():
         problems.append(f"{name}: the worker was replaced")
     if grown > most:
@@ -73,18 +83,18 @@ def attack(serve, folder, name, seconds):
         eventually(lambda: attacked.server.descriptors(attacked.worker) <= descriptors + 5)
     except AssertionError:
         problems.append(f"{name}: {attacked.server.descriptors(attacked.worker)} descriptors, before {descriptors}")
-    alone.append(wrk(port, seconds))  # before and after: what the machine itself gained or lost meanwhile is halved
-    rate_alone, p99_alone = (sum(look[which] for look in alone) / len(alone) for which in (0, 1))
-    cells = [f"{name}: {scenario.text}", f"{rate_alone:.0f}", f"{rate:.0f}", f"{rate / rate_alone:.0%}",
-             f"{p99_alone:.1f}", f"{p99:.1f}", f"{grown / 1024:.1f}", f"{most / 1024:.0f}", words(counts),
-             words(attacked.refusals())]
+    kept = statistics.median(there[0] / here[0] for here, there in zip(alone, under_attack))
+    (rate_alone, p99_alone), (rate, p99) = (
+        [statistics.median(look[which] for look in looks) for which in (0, 1)] for looks in (alone, under_attack))
+    cells = [f"{name}: {scenario.text}", f"{rate_alone:.0f}", f"{rate:.0f}", f"{kept:.0%}", f"{p99_alone:.1f}",
+             f"{p99:.1f}", f"{grown / 1024:.1f}", f"{most / 1024:.0f}", words(counts), words(attacked.refusals())]
     return f"| {' | '.join(cells)} |", problems
 
 
 def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("binary")
-    parser.add_argument("seconds", nargs="?", default="10")
+    parser.add_argument("seconds", nargs="?", default="9")
     parser.add_argument("names", nargs="*", metavar="NAME")
     options = parser.parse_args()
     names = options.names or list(SCENARIOS)

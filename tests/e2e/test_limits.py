@@ -2,7 +2,9 @@
 
 import concurrent.futures
 import contextlib
+import re
 import select
+import subprocess
 import time
 
 import pytest
@@ -192,6 +194,24 @@ def test_a_client_that_reads_nothing(hasty, interface):
             with contextlib.suppress(OSError):  # a reset
                 assert len(peer.rest()) < 1600 * 65536
     works(hasty)
+
+
+def unsent(port):
+    """Bytes that the kernel holds of what the server on this port has written and has not been able to send yet."""
+    sockets = subprocess.run(["ss", "-tinH", "state", "established", f"sport = :{port}"], capture_output=True, text=True,
+                             check=True).stdout
+    return sum(map(int, re.findall(r" notsent:(\d+)", sockets)))
+
+
+def test_the_kernel_holds_little_for_a_client_that_reads_nothing(hasty):
+    port = hasty.port("plain")
+    with hasty.connect("plain", receive_buffer=4096) as peer:
+        peer.send(request("GET", "/large?1600"))
+        eventually(lambda: unsent(port) > 0)
+        seen = []
+        eventually(lambda: seen.append(unsent(port)) or seen[-1] == 0)  # until it is given up
+    # What may wait, and the piece that goes beyond it. Of 4 MB, which a socket may have.
+    assert max(seen) < (256 + 128) << 10
 
 
 def trickle_header(peer):
