@@ -1,9 +1,10 @@
 #!/usr/bin/python3
 """attack.py BINARY [SECONDS] [NAME...] - what clients get from a server that is attacked, and what the attack costs.
 
-Each attack of attackers.py: wrk asks a worker for three seconds, then for three while the attackers are at work, and so on
-until they were at work for so many seconds (9). What stands in the table are medians of these looks, and "kept" is the
-median of what each pair kept: a machine with neighbours is now fast and now slow.
+Each attack of attackers.py: wrk asks a worker for three seconds, then for three while the attackers are at work, and so
+on until they were at work for so many seconds (9). What stands in the table are medians of these looks, and "kept" is
+the median of what each pair kept: a machine with neighbours is now fast and now slow. "CPU" is what the worker needs
+for the attackers alone.
 Writes the table into build/attack/table.md as it goes on, and prints it. Ends with status 1 if a worker was replaced,
 took more memory than its limits allow, kept descriptors, or gave a wrong answer to wrk; throughput and times are for
 the reader.
@@ -32,8 +33,8 @@ SERVER, CLIENTS = (["taskset", "-c", cpu] for cpu in ("0", "1"))
 ATTACKERS = ["taskset", "-c", "1" if os.cpu_count() < 3 else "2"]
 CONNECTIONS = 16
 LOOK = 3  # seconds: more than the time limits of the attacks that are slow
-HEAD = """| attack | alone /s | attacked /s | kept | p99 alone, ms | attacked | grew by MB | may | attackers | refused |
-|---|---|---|---|---|---|---|---|---|---|
+HEAD = """| attack | CPU | alone /s | attacked /s | kept | p99 alone, ms | attacked | grew by MB | may | attackers | refused |
+|---|---|---|---|---|---|---|---|---|---|---|
 """
 MILLISECONDS = {"us": 0.001, "ms": 1, "s": 1000}
 
@@ -52,11 +53,37 @@ def words(counts):
     return ", ".join(f"{count} {what}" for what, count in sorted(counts.items(), key=lambda item: -item[1])[:4]) or "-"
 
 
+def cpu_seconds(pid):
+    """What the process has used so far (proc_pid_stat(5))."""
+    fields = pathlib.Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+    return sum(map(int, fields[11:13])) / os.sysconf("SC_CLK_TCK")
+
+
+def cpu_of_attack(attacked, name):
+    """The part of a processor that the worker needs when nobody but attackers is there."""
+    with Attackers(attacked, name, LOOK + 2, prefix=ATTACKERS) as attackers:
+        subprocess.run(["sleep", "1"], check=True)
+        before = cpu_seconds(attacked.worker)
+        subprocess.run(["sleep", str(LOOK)], check=True)
+        used = cpu_seconds(attacked.worker) - before
+        attackers.finish()
+    return used / LOOK
+
+
 def look_under_attack(attacked, name):
     """wrk's answer, and what the attackers counted."""
     with Attackers(attacked, name, LOOK + 2, prefix=ATTACKERS) as attackers:
         subprocess.run(["sleep", "1"], check=True)  # until all of their connections are there
         return wrk(attacked.port), attackers.finish()
+
+
+def is_calm(attacked, descriptors):
+    """Whether all of the attackers' connections are gone, in a while."""
+    try:
+        eventually(lambda: attacked.server.descriptors(attacked.worker) <= descriptors + 5)
+    except AssertionError:
+        return False
+    return True
 
 
 def attack(serve, folder, name, seconds):
@@ -68,25 +95,24 @@ def attack(serve, folder, name, seconds):
     before = memory(attacked.worker, "VmRSS")
     forget_peak(attacked.worker)
     alone, under_attack, counts = [], [], collections.Counter()
+    cpu = cpu_of_attack(attacked, name)
     for _ in range(max(1, seconds // LOOK)):
         alone.append(wrk(attacked.port))
         look, counted = look_under_attack(attacked, name)
         under_attack.append(look)
         counts.update(counted)
+        if not is_calm(attacked, descriptors):
+            problems.append(f"{name}: {attacked.server.descriptors(attacked.worker)} descriptors, before {descriptors}")
     grown, most = memory(attacked.worker, "VmHWM") - before, bound(scenario)
     problems += [f"{name}: {wrong}" for _, _, wrong in alone + under_attack if wrong]
     if not attacked.is_same():
         problems.append(f"{name}: the worker was replaced")
     if grown > most:
         problems.append(f"{name}: the worker grew by {grown} KB, {most} KB are allowed")
-    try:
-        eventually(lambda: attacked.server.descriptors(attacked.worker) <= descriptors + 5)
-    except AssertionError:
-        problems.append(f"{name}: {attacked.server.descriptors(attacked.worker)} descriptors, before {descriptors}")
     kept = statistics.median(there[0] / here[0] for here, there in zip(alone, under_attack))
     (rate_alone, p99_alone), (rate, p99) = (
         [statistics.median(look[which] for look in looks) for which in (0, 1)] for looks in (alone, under_attack))
-    cells = [f"{name}: {scenario.text}", f"{rate_alone:.0f}", f"{rate:.0f}", f"{kept:.0%}", f"{p99_alone:.1f}",
+    cells = [f"{name}: {scenario.text}", f"{cpu:.0%}", f"{rate_alone:.0f}", f"{rate:.0f}", f"{kept:.0%}", f"{p99_alone:.1f}",
              f"{p99:.1f}", f"{grown / 1024:.1f}", f"{most / 1024:.0f}", words(counts), words(attacked.refusals())]
     return f"| {' | '.join(cells)} |", problems
 

@@ -187,13 +187,22 @@ def colliding(count):
     return ["".join(parts).encode() for parts in itertools.islice(itertools.product(("aR", "b1"), repeat=10), count)]
 
 
-async def hash_collisions(attack):
-    names = colliding(120)
+async def ask_with_names(attack, names):
+    """As parameters, cookies and fields of requests."""
     query = b"&".join(b"%s=1" % name for name in names)
     cookies = b"; ".join(b"%s=1" % name for name in names)
     fields = b"".join(b"%s: 1\r\n" % name for name in names[:80])
     await attack.ask_often(b"GET /parse?" + query + b" HTTP/1.1\r\nHost: x\r\n" + fields + b"Cookie: " + cookies
                            + b"\r\n\r\n")
+
+
+async def hash_collisions(attack):
+    await ask_with_names(attack, colliding(120))
+
+
+async def many_names(attack):
+    """What the same costs with names that do not fall together."""
+    await ask_with_names(attack, [b"%020d" % number for number in range(120)])
 
 
 async def percent_signs(attack):
@@ -322,6 +331,7 @@ SCENARIOS = {
     "byte-chunks": Scenario("bodies in chunks of one byte", byte_chunks, 20, 300, BODY),
     "hash-collisions": Scenario(
         "names that fall together in simple hashes: fields, parameters, cookies", hash_collisions, 10, 100, HEAD),
+    "many-names": Scenario("as many names that do not", many_names, 10, 100, HEAD),
     "percent-signs": Scenario("10,000 percent signs, and 2,600 that are coded", percent_signs, 10, 300, HEAD),
     "coded-body": Scenario("10 MB of zeros as 10 KB of gzip", coded_body, 10, 300, BODY),
     "many-ranges": Scenario("thousands of ranges of a file", many_ranges, 10, 100, HEAD),
