@@ -7,7 +7,7 @@ import resource
 
 import pytest
 from raw_client import Peer, request
-from server import eventually, is_sanitized
+from server import is_sanitized
 
 pytestmark = pytest.mark.unvalidated(reason="not about the application")
 
@@ -78,13 +78,16 @@ def test_idle_connections_are_small(start, ask):
         pass
     before = size_of_worker(server)
     with connections(server, COUNT, ask) as peers:
-        each = (size_of_worker(server) - before) / COUNT
+        size = size_of_worker(server)
+        each = (size - before) / COUNT
         assert each < BOUND, f"{each:.0f} bytes"
         # They are what they were.
         for peer in peers[::100]:
             ask_once(peer)
     # And what they had is there for the next ones.
-    eventually(lambda: size_of_worker(server) < before + COUNT * BOUND)
+    with connections(server, COUNT, ask):
+        more = (size_of_worker(server) - size) / COUNT
+        assert more < BOUND / 10, f"{more:.0f} bytes more"
 
 
 @pytest.mark.skipif(is_sanitized(), reason="the sanitizers' memory is not ours")
