@@ -15,6 +15,7 @@ import collections
 import os
 import pathlib
 import re
+import signal
 import statistics
 import subprocess
 import sys
@@ -128,6 +129,7 @@ def main():
     if unknown:
         parser.error(f"no such attack: {' '.join(unknown)} (there are {' '.join(SCENARIOS)})")
     many_descriptors()
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))  # by way of what ends servers and attackers
     TABLE.parent.mkdir(parents=True, exist_ok=True)
     TABLE.write_text(f"{machine.describe()}; {options.seconds} s each.\n\n{HEAD}")
     print(HEAD, end="", flush=True)

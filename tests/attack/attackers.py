@@ -369,8 +369,10 @@ async def run(scenario, plain, tls, seconds, scale):
              for _ in range(max(1, round(scenario.connections * scale)))]
     print("begun", flush=True)
     failed, _ = await asyncio.wait(tasks, timeout=seconds, return_when=asyncio.FIRST_EXCEPTION)
-    print(json.dumps({"counts": attack.counts, "failures": [repr(task.exception()) for task in failed]}), flush=True)
-    os._exit(0)  # who is in the midst of something ends with it
+    try:
+        print(json.dumps({"counts": attack.counts, "failures": [repr(task.exception()) for task in failed]}), flush=True)
+    finally:
+        os._exit(0)  # who is in the midst of something ends with it, also when nobody hears of it any more
 
 
 def main(name, plain, tls, seconds, scale="1"):
