@@ -280,8 +280,8 @@ int sandbox_filter_enter(bool programs, struct err *err)
 }
 
 #ifdef __SANITIZE_ADDRESS__
-// LeakSanitizer looks at a process as a debugger does, and ends one that may not be looked at with a
-// failure: what is confined, as every program that a worker runs, goes without.
+// LeakSanitizer looks at a process as a debugger does, and ends one that may not be looked at with
+// a failure: what is confined, as every program that a worker runs, goes without.
 int __lsan_is_turned_off(void);
 
 int __lsan_is_turned_off(void)
