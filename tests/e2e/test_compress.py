@@ -382,6 +382,7 @@ def test_too_short_a_body(servers):
     servers("wsgi").server.wait_for("the body ended after 5000 of 5100 bytes")
 
 
+@pytest.mark.unsanitized(reason="their memory is not ours")
 @pytest.mark.parametrize("coding", CODINGS)
 def test_memory_of_open_streams(serve, coding):
     """Some hundred clients that listen to events for long."""

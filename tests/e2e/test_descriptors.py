@@ -33,7 +33,7 @@ def app(environ, start_response):
 def keeper(application, serve, monkeypatch):
     """A server whose application keeps what it is asked to."""
     monkeypatch.setattr(descriptors, "PATIENCE", 0.5)
-    return serve("app:app", "--workers", 1, "--working-dir", application(KEEPER))
+    return serve("app:app", "--workers", 1, "--graceful-timeout", "2s", "--working-dir", application(KEEPER))
 
 
 def ends_with(server, complaint):

@@ -173,6 +173,7 @@ def test_ca_roots_are_a_file(explorer, run):
     assert done.returncode == 0 and int(done.stdout) >= 100, done.stderr
 
 
+@pytest.mark.unsanitized(reason="it is about pip")
 def test_requirements_without_an_index(limpet, tmp_path, run):
     """pip is inside: it installs a wheel that lies in a folder."""
     wheel = tmp_path / "wheels/tiny-1.0-py3-none-any.whl"

@@ -167,6 +167,7 @@ def test_module_with_several(tree, run):
     assert run("check", "two:b", cwd=root).stdout == "ok: wsgi two:b\n"
 
 
+@pytest.mark.unsanitized(reason="packing is Python")
 def test_django_packed(tree, packed, debian_packages, serve):
     """A project as Django's startproject makes it, without its wsgi.py, by the application of its settings."""
     root = tree({"manage.py": MANAGE, "shop/__init__.py": "", "shop/settings.py":
