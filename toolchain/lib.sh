@@ -14,6 +14,7 @@ toolchain=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
 cache=${LIMPET_CACHE:-$HOME/.cache/limpet}
 profile=${profile:-fast}
 native_target=$(uname -m)-linux-musl
+wanted_target=$native_target
 # shellcheck source=toolchain/environment.sh
 . "$toolchain/environment.sh"
 
@@ -26,6 +27,15 @@ load_target() {
     [ -f "$toolchain/targets/$target.env" ] || die "no such target: $target (see toolchain/targets)"
     # shellcheck disable=SC1090
     . "$toolchain/targets/$target.env"
+}
+
+# find_target ARCHITECTURE: the name of its target, as load_target wants it.
+find_target() {
+    local file
+    for file in "$toolchain/targets/$1"-linux-musl*.env; do
+        [ -f "$file" ] || die "no such target: ${1:-none} (aarch64, armv7, riscv64 or x86_64)"
+        basename "$file" .env
+    done
 }
 
 # step LABEL LOG COMMAND...: run quietly, print one line; on failure the log's end and where it is, and

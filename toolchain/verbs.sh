@@ -2,19 +2,28 @@
 # shellcheck shell=bash
 
 build_native() {
-    load_target x86_64-linux-musl
+    load_target "$native_target"
     build_limpet
 }
 
+# What the target's compiler is in.
+build_packages() {
+    if [ "$wanted_target" = "$native_target" ]; then echo build; else echo build "build_${wanted_target%%-*}"; fi
+}
+
 verb_build() {
-    toolchain/host-packages.sh build
-    build_native
-    if [ "$profile" = fast ]; then
-        ln -f build/fast/limpet build/limpet
-        echo "build/limpet: $(stat -c %s build/limpet | numfmt --to=si) bytes"
-    else
-        echo "build/release/limpet: $(stat -c %s build/release/limpet | numfmt --to=si) bytes"
+    local binary
+    # Two groups, if it is for another machine.
+    # shellcheck disable=SC2046
+    toolchain/host-packages.sh $(build_packages)
+    load_target "$wanted_target"
+    build_limpet
+    binary=${out#"$PWD/"}/limpet
+    if [ "$binary" = build/fast/limpet ]; then
+        ln -f "$binary" build/limpet
+        binary=build/limpet
     fi
+    echo "$binary: $(stat -c %s "$binary" | numfmt --to=si) bytes"
 }
 
 verb_run() {
