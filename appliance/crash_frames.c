@@ -55,6 +55,32 @@ static uintptr_t leave_function(ucontext_t *context)
     return position_of(context);
 }
 
+#elif defined __riscv
+
+static uintptr_t position_of(const ucontext_t *context)
+{
+    return (uintptr_t)context->uc_mcontext.__gregs[0]; // that of x0, which is always 0
+}
+
+static uintptr_t leave_function(ucontext_t *context)
+{
+    context->uc_mcontext.__gregs[0] = context->uc_mcontext.__gregs[1] - 1;
+    return position_of(context);
+}
+
+#elif defined __arm__
+
+static uintptr_t position_of(const ucontext_t *context)
+{
+    return (uintptr_t)context->uc_mcontext.arm_pc;
+}
+
+static uintptr_t leave_function(ucontext_t *context)
+{
+    context->uc_mcontext.arm_pc = context->uc_mcontext.arm_lr - 1;
+    return position_of(context);
+}
+
 #else
 #error "which registers of this machine are the program counter and the stack pointer"
 #endif

@@ -1,6 +1,7 @@
 #!/bin/bash
 # host-packages.sh GROUP... - install the Debian packages that a verb needs and the machine lacks.
-# Groups: build, check, test, dependencies, browser, tls, bench, attack, fuzz. Uses sudo when not root; does nothing when all
+# Groups: build, build_aarch64, build_armv7, build_riscv64, emulate, check, test, dependencies, browser, tls, bench, attack,
+# fuzz. Uses sudo when not root; does nothing when all
 # are there.
 # The lists are read by name:
 # shellcheck disable=SC2034
@@ -8,6 +9,10 @@ set -euo pipefail
 
 packages_build="gcc g++ make binutils patch tar gzip bzip2 xz-utils curl ca-certificates file
     autoconf automake libtool libltdl-dev python3 libc6-dev linux-libc-dev libc-bin util-linux"
+packages_build_aarch64="gcc-aarch64-linux-gnu linux-libc-dev-arm64-cross"
+packages_build_armv7="gcc-arm-linux-gnueabihf linux-libc-dev-armhf-cross"
+packages_build_riscv64="gcc-riscv64-linux-gnu linux-libc-dev-riscv64-cross"
+packages_emulate="qemu-user-static"
 packages_check="clang-format shellcheck python3 zlib1g-dev"
 packages_test="python3-pytest python3-pytest-xdist zlib1g-dev curl file binutils procps iproute2 util-linux python3 debootstrap systemd
     openssl python3-cryptography python3-websockets python3-wsproto nginx-light haproxy jq prometheus"

@@ -3,6 +3,7 @@
 #   CC TARGET_STATIC COMPILE_FLAGS LINK_FLAGS   by target and profile
 #   PYTHON           prefix of the CPython recipe;  PARTS  prefixes of the other libraries
 #   BUILD_PYTHON     a CPython of the same version that runs here (freezes, packs)
+#   TOOLS            what the names of the target's binutils begin with
 MAKEFLAGS += --no-builtin-rules
 .SUFFIXES:
 .DELETE_ON_ERROR:
@@ -101,11 +102,11 @@ $(OUT)/limpet.elf: $(OBJECTS) $(OUT)/gen/inputs appliance/mount.symbols toolchai
 	@$(CC) $(COMPILE_FLAGS) -o $@ $(OBJECTS) $(PYTHON_LIBRARIES) $(LIBRARY_PATHS) $(LIBRARIES) $(MOUNT_FLAGS) $(LINK)
 
 $(OUT)/limpet.stripped: $(OUT)/limpet.elf
-	@if [ "$(TARGET_STATIC)" = 1 ]; then strip -o $@ $<; else cp $< $@; fi
+	@if [ "$(TARGET_STATIC)" = 1 ]; then $(TOOLS)strip -o $@ $<; else cp $< $@; fi
 
 # What addr2line and gdb need to make sense of a crash: the names and lines that the binary is without.
 $(OUT)/limpet.debug: $(OUT)/limpet.elf
-	@objcopy --only-keep-debug $< $@
+	@$(TOOLS)objcopy --only-keep-debug $< $@
 
 $(OUT)/limpet: $(OUT)/limpet.stripped $(OUT)/gen/parts $(OUT)/gen/page/status.html $(wildcard $(OUT)/gen/library packaging/*.py)
 	@$(BUILD_PYTHON) packaging/base.py --output $@ --elf $< --parts $(OUT)/gen/parts --wheel $(PIP_WHEEL) \
@@ -114,7 +115,7 @@ $(OUT)/limpet: $(OUT)/limpet.stripped $(OUT)/gen/parts $(OUT)/gen/page/status.ht
 # --- limpet with allocations that fail on demand (tests/torture): those of ours and of what reads the network ------------------
 
 TORTURED := malloc calloc realloc posix_memalign aligned_alloc strdup strndup mmap
-RENAME := objcopy $(foreach symbol,$(TORTURED),--redefine-sym $(symbol)=torture_$(symbol))
+RENAME := $(TOOLS)objcopy $(foreach symbol,$(TORTURED),--redefine-sym $(symbol)=torture_$(symbol))
 TORTURED_OBJECTS := $(patsubst $(OUT)/obj/%,$(OUT)/torture/%,$(filter $(OUT)/obj/appliance/% $(OUT)/obj/embed/%,$(OBJECTS)))
 TORTURED_LIBRARIES := $(addprefix $(OUT)/torture/,libmicrohttpd.a libmbedtls.a libmbedx509.a libmbedcrypto.a)
 
@@ -150,7 +151,7 @@ UNIT := $(if $(filter 1,$(TARGET_STATIC)),$(UNIT),$(filter-out $(SHIM_UNIT),$(UN
 $(OUT)/unit/libappliance.a: $(APPLIANCE_OBJECTS)
 	@mkdir -p $(@D)
 	@rm -f $@
-	gcc-ar rcs $@ $^
+	$(TOOLS)gcc-ar rcs $@ $^
 
 $(OUT)/unit/%.o: tests/unit/%.c $(OUT)/gen/inputs | $(OUT)/gen/version.h
 	@mkdir -p $(@D)
