@@ -107,7 +107,7 @@ $(OUT)/limpet.stripped: $(OUT)/limpet.elf
 $(OUT)/limpet.debug: $(OUT)/limpet.elf
 	@objcopy --only-keep-debug $< $@
 
-$(OUT)/limpet: $(OUT)/limpet.stripped $(OUT)/gen/parts $(OUT)/gen/page/status.html $(wildcard $(OUT)/gen/library packaging/*.py)
+$(OUT)/limpet: $(OUT)/limpet.stripped $(OUT)/gen/parts $(OUT)/gen/page/status.html $(wildcard $(OUT)/gen/library $(LICENCES)/* packaging/*.py)
 	@$(BUILD_PYTHON) packaging/base.py --output $@ --elf $< --parts $(OUT)/gen/parts --wheel $(PIP_WHEEL) \
 	    --sources $(OUT)/gen/lib $(OUT)/gen/page $(foreach licence,$(wildcard $(LICENCES)/*),--licence $(notdir $(licence))=$(licence))
 
