@@ -37,7 +37,7 @@ def main(arguments):
     try:
         pack(options)
     except interruption.Interrupted as stop:
-        print("limpet pack: interrupted: nothing was written", file=sys.stderr)
+        print("limpet pack: interrupted", file=sys.stderr)
         interruption.end(stop.number)
         return 1
     except static_files.StaticError as error:
