@@ -5,7 +5,7 @@
 
 #include "err.h"
 
-// The oldest that works: memfd_create, getrandom and seals came with it (ARCHITECTURE.md, "Kernels").
+// The oldest that works: memfd_create, getrandom and seals are as old (ARCHITECTURE.md, "Kernels").
 enum { KERNEL_MAJOR = 3, KERNEL_MINOR = 17 };
 
 // Whether a release as uname(2) tells it ("4.14.98-imx_4.14+g1") is of a version before that one.
