@@ -16,7 +16,7 @@ original = getattr(os, name)
 
 def stop(*arguments, **options):
     result = original(*arguments, **options)
-    if any(str(argument).endswith((".tmp",)) for argument in arguments) or name in ("fchmod", "fsync"):
+    if any(str(argument).endswith(".tmp") for argument in arguments) or name in ("fchmod", "fsync"):
         setattr(os, name, original)
         os.kill(os.getpid(), int(number))
     return result
@@ -31,9 +31,9 @@ def shop(folder):
     return folder("shop", {"app.py": "app = 1\n", "x.bin": os.urandom(3000)})
 
 
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
-@pytest.mark.parametrize("function", ["open", "fchmod", "fsync"])
-@pytest.mark.parametrize("old", [b"an older one", None])
+@pytest.mark.parametrize("function, number, old", [
+    ("open", signal.SIGTERM, b"an older one"), ("fchmod", signal.SIGINT, None), ("fsync", signal.SIGHUP, b"an older one"),
+    ("fsync", signal.SIGTERM, None)])
 def test_interrupted(tool, shop, folder, tmp_path, function, number, old):
     modules = folder("modules", {"stopper.py": STOPPER})
     if old:
@@ -75,7 +75,7 @@ def test_what_lies_at_the_temporary_name(pack, refuse, shop, folder, tmp_path):
     assert not (tmp_path / "out.tmp").exists()
     (tmp_path / "precious").write_text("precious")
     (tmp_path / "out.tmp").symlink_to("precious")
-    assert refuse(shop) == f"{tmp_path}/out.tmp: Too many levels of symbolic links"
+    assert refuse(shop) == f"{tmp_path}/out.tmp: Symbolic link loop"  # musl's words
     assert (tmp_path / "precious").read_text() == "precious"
     (tmp_path / "out.tmp").unlink()
     (tmp_path / "out.tmp").mkdir()
