@@ -1,6 +1,7 @@
 """limpet pack: the output on a full disk, over a running binary, and when packing is interrupted."""
 
 import os
+import re
 import shutil
 import signal
 import struct
@@ -130,6 +131,16 @@ def test_collected_for_another_machine(run, foreign, application, tmp_path):
     assert done.returncode == 1
     assert done.stderr.endswith("app:app is neither Django's application nor Flask's: name its folders by --static "
                                 "PREFIX=FOLDER\n")
+
+
+@pytest.mark.static
+def test_requirements_for_another_machine(run, foreign, application, tmp_path):
+    """pip is this binary's, and chooses for this machine."""
+    (tmp_path / "none.txt").write_text("# none\n")
+    done = run("pack", application(app_saying("x")), "--base", foreign, "--requirements", tmp_path / "none.txt", "-o",
+               tmp_path / "out")
+    assert done.returncode == 0, done.stderr
+    assert re.match(r"note: pip has chosen the packages for this machine \(\w+\), not for aarch64: ", done.stdout)
 
 
 @pytest.mark.static

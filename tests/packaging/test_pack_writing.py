@@ -6,6 +6,8 @@ import signal
 
 import pytest
 
+pytestmark = pytest.mark.unsanitized(reason="packing is Python")
+
 LIBC = ctypes.CDLL(None)
 
 # Sends the signal as soon as pack has called a function of os for the output: in the middle, whatever the machine.
