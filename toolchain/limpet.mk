@@ -38,7 +38,7 @@ LIBRARIES := $(SERVER_LIBRARIES) -lscrypt-kdf -lsqlite3 -lbz2 -llzma -lffi -lm -
 LINK := $(LINK_FLAGS) -Wl,--gc-sections -Wl,-z,stack-size=1048576 -Wl,--build-id -Wl,--eh-frame-hdr
 
 .PHONY: all unit threads
-all: $(OUT)/limpet $(OUT)/limpet.debug
+all: $(OUT)/limpet $(OUT)/limpet.debug $(if $(filter 1,$(TARGET_STATIC)),$(OUT)/limpet.spdx.json)
 
 # --- generated ------------------------------------------------------------------------------------------------
 
@@ -108,9 +108,16 @@ $(OUT)/limpet.stripped: $(OUT)/limpet.elf
 $(OUT)/limpet.debug: $(OUT)/limpet.elf
 	@$(TOOLS)objcopy --only-keep-debug $< $@
 
-$(OUT)/limpet: $(OUT)/limpet.stripped $(OUT)/gen/parts $(OUT)/gen/page/status.html $(wildcard $(OUT)/gen/library packaging/*.py)
+$(OUT)/limpet: $(OUT)/limpet.stripped $(OUT)/gen/parts $(OUT)/gen/page/status.html $(wildcard $(OUT)/gen/library $(LICENCES)/* packaging/*.py)
 	@$(BUILD_PYTHON) packaging/base.py --output $@ --elf $< --parts $(OUT)/gen/parts --wheel $(PIP_WHEEL) \
 	    --sources $(OUT)/gen/lib $(OUT)/gen/page $(foreach licence,$(wildcard $(LICENCES)/*),--licence $(notdir $(licence))=$(licence))
+
+# What the binary is made of, for whoever has to know (SPDX 2.3). Its time is the binary's own.
+$(OUT)/limpet.spdx.json: $(OUT)/limpet toolchain/sbom.py toolchain/sources.lock $(wildcard toolchain/patches/*/*.patch)
+	@python3 -B toolchain/sbom.py --binary $< --parts $(OUT)/gen/parts --lock toolchain/sources.lock \
+	    --licences $(LICENCES) --patches toolchain/patches --wheel $(PIP_WHEEL) \
+	    --python-source "$$(toolchain/fetch.sh python)" --output $@ \
+	    --created "$$(sed -n 's/.*LIMPET_BUILD_TIME INT64_C(\(.*\))/\1/p' $(OUT)/gen/version.h)"
 
 # --- limpet with allocations that fail on demand (tests/torture): those of ours and of what reads the network ------------------
 

@@ -15,7 +15,7 @@ collect_licences() { # FOLDER
     mkdir -p "$1"
     while read -r name path; do
         case $name in '#'* | '') continue ;; esac
-        tarball=$("$toolchain/fetch.sh" "$name")
+        tarball=$("$toolchain/fetch.sh" "${name%-incorporated}")
         if [[ $tarball = *.deb ]]; then
             dpkg-deb --fsys-tarfile "$tarball" | tar xO "./$path" >"$1/$name"
             continue

@@ -19,7 +19,7 @@ import source
 # The appliance's layers, lowest first; a module (x.c, x.h and x_*.c, x_*.h) includes nothing of a
 # higher one. A contract is a header between layers: what is behind it lies higher than itself.
 LAYERS = {
-    "base": {"address", "err", "check", "cleanup", "clock", "buf", "head", "hosts", "json", "str", "log", "banned", "mask", "near", "network", "proxies", "proxy_header", "siphash",
+    "base": {"address", "err", "check", "cleanup", "clock", "buf", "head", "hosts", "json", "kernel", "str", "log", "banned", "mask", "near", "network", "proxies", "proxy_header", "siphash",
              "text_file", "timers", "utf8",
              "version"},
     "contract": {"request.h", "reactor.h", "runtime.h", "pool.h", "tls_facts.h", "exchange.h", "local.h", "websocket.h",
