@@ -9,6 +9,9 @@
 
 #include "archive.h"
 
+// Of the GNU C library, and of toolchain/shims.
+int malloc_trim(size_t kept) __attribute__((weak));
+
 // Pages that lie in the segment as a whole: its neighbours may be of another kind.
 static void release_segment(const struct dl_phdr_info *object, const ElfW(Phdr) * segment)
 {
@@ -34,6 +37,8 @@ static int release_object(struct dl_phdr_info *object, size_t size, void *unused
 
 void resident_release(const struct archive *archive)
 {
+    if (malloc_trim != NULL)
+        malloc_trim(0);
     dl_iterate_phdr(release_object, NULL);
     archive_let_go(archive);
 }

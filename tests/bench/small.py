@@ -79,7 +79,8 @@ class Server:
         while time.monotonic() < until and self.process.poll() is None:
             try:
                 self.ask(1)
-                if len(machine.process_tree(self.process.pid)) > self.workers:
+                text = self.log.read_text()
+                if " serving " in text or text.count("Booting worker") == self.workers:  # limpet's, gunicorn's word
                     return
             except OSError:
                 pass
