@@ -16,7 +16,7 @@ static const struct {
     {CONFIG_OPTION_blocking_threads, "8"},
     {CONFIG_OPTION_blocking_threads_idle_timeout, "5s"},
     {CONFIG_OPTION_backpressure, "1000"},
-    {CONFIG_OPTION_body_buffer, "128k"},
+    {CONFIG_OPTION_body_buffer, "256k"},
     {CONFIG_OPTION_log_memory, "128k"},
 };
 

@@ -224,6 +224,7 @@ static int serve(struct worker *worker, const char *description, struct err *err
         .memory = (size_t)config->body_buffer,
         .maximum = (uint64_t)config->max_body_size,
         .folder = config->temp_dir,
+        .scarce = config->small,
     };
     if (spool_check(&body_limits, err) < 0)
         return -1;
