@@ -11,12 +11,9 @@ static const struct {
     enum config_option_id option;
     const char *value;
 } table[] = {
-    {CONFIG_OPTION_workers, "1"},
-    {CONFIG_OPTION_preload, "true"},
-    {CONFIG_OPTION_blocking_threads, "8"},
-    {CONFIG_OPTION_blocking_threads_idle_timeout, "5s"},
-    {CONFIG_OPTION_backpressure, "1000"},
-    {CONFIG_OPTION_body_buffer, "256k"},
+    {CONFIG_OPTION_workers, "1"},          {CONFIG_OPTION_preload, "true"},
+    {CONFIG_OPTION_blocking_threads, "8"}, {CONFIG_OPTION_blocking_threads_idle_timeout, "5s"},
+    {CONFIG_OPTION_backpressure, "1000"},  {CONFIG_OPTION_body_buffer, "256k"},
     {CONFIG_OPTION_log_memory, "128k"},
 };
 
@@ -57,7 +54,8 @@ void config_small_describe(const struct config *config, int64_t memory, struct b
     for (size_t i = 0; i < ROWS; i++) {
         if (!is_ours(config, table[i].option))
             continue;
-        buf_printf(out, "%s %s %s", separator, config_options[table[i].option].name, table[i].value);
+        buf_printf(out, "%s %s %s", separator, config_options[table[i].option].name,
+                   table[i].value);
         separator = ",";
     }
     buf_printf(out, "%s (--no-small prevents it)", *separator == '\0' ? " all is set" : "");

@@ -48,10 +48,9 @@ static bool is_builtin_function(PyObject *object)
 
 static bool is_descriptor(PyObject *object)
 {
-    static PyTypeObject *const types[] = {&PyMethodDescr_Type,  &PyClassMethodDescr_Type,
-                                          &PyGetSetDescr_Type,  &PyMemberDescr_Type,
-                                          &PyWrapperDescr_Type, &PyProperty_Type,
-                                          &PyStaticMethod_Type, &PyClassMethod_Type};
+    static PyTypeObject *const types[] = {
+        &PyMethodDescr_Type,  &PyClassMethodDescr_Type, &PyGetSetDescr_Type,  &PyMemberDescr_Type,
+        &PyWrapperDescr_Type, &PyProperty_Type,         &PyStaticMethod_Type, &PyClassMethod_Type};
     for (size_t i = 0; i < sizeof types / sizeof types[0]; i++) {
         if (Py_IS_TYPE(object, types[i]))
             return true;
