@@ -382,7 +382,8 @@ static enum MHD_Result announce(struct request *request, const char *method, con
     return MHD_YES;
 }
 
-// Of a request that is refused for its body (507): answered when all of it is here, which is counted.
+// Of a request that is refused for its body (507): answered when all of it is here, which is
+// counted.
 static void drop_body(struct request *request, size_t *data_size)
 {
     request->body.size += *data_size;

@@ -5,6 +5,7 @@
 struct archive;
 
 // Let go of free memory, and of what this process has in memory of its executable's code and
-// constants and of the archive: what is needed again comes back by itself, mostly without a look at the disk, since the
-// kernel keeps files as long as it has room. Nothing that this process has written is among it.
+// constants and of the archive: what is needed again comes back by itself, mostly without a look at
+// the disk, since the kernel keeps files as long as it has room. Nothing that this process has
+// written is among it.
 void resident_release(const struct archive *archive);

@@ -94,8 +94,8 @@ int posix_memalign(void **out, size_t alignment, size_t size)
     return 0;
 }
 
-// As the GNU C library has it: give free memory back to the system. All that can be is. No header of
-// musl names it.
+// As the GNU C library has it: give free memory back to the system. All that can be is. No header
+// of musl's names it.
 int malloc_trim(size_t kept);
 
 int malloc_trim(size_t kept)
