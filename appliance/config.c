@@ -10,6 +10,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "cgroup.h"
 #include "check.h"
 #include "cleanup.h"
 #include "config_layer.h"
@@ -18,6 +19,7 @@
 #include "config_mount.h"
 #include "config_parse.h"
 #include "config_set.h"
+#include "config_small.h"
 #include "config_tls.h"
 
 enum { WARNINGS_MAX = 1 << 16 }; // bytes
@@ -364,11 +366,13 @@ int config_read(struct config *config, const struct config_request *request, str
         return -1;
     if (read_files(config, request, err) < 0)
         return -1;
+    bool serves = (request->scope & (SCOPE_SERVE | SCOPE_CHECK)) != 0;
     settle_workers(config);
+    if (serves)
+        config_settle_small(config, cgroup_memory());
     if (config_check_limits(config, err) < 0 || config_check_mounts(config, err) < 0 ||
         config_settle_listeners(config, err) < 0 || config_check_proxies(config, err) < 0)
         return -1;
-    bool serves = (request->scope & (SCOPE_SERVE | SCOPE_CHECK)) != 0;
     return serves ? config_settle_tls(config, err) : 0;
 }
 

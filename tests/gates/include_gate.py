@@ -25,7 +25,7 @@ LAYERS = {
     "contract": {"request.h", "reactor.h", "runtime.h", "pool.h", "tls_facts.h", "exchange.h", "local.h", "websocket.h",
                  "http_compress.h"},
     "system": {"accesslog_format", "archive", "cgroup", "compress", "config", "control", "crash", "errand", "files_route", "identity", "ipc", "jail", "limiter",
-               "listener", "mount", "notify", "pid_file", "scoreboard", "sandbox", "signals", "sink", "spool", "status",
+               "listener", "mount", "notify", "pid_file", "resident", "scoreboard", "sandbox", "signals", "sink", "spool", "status",
                "stats", "title", "unix_socket", "watch"},
     "protocol": {"accesslog", "files", "forwarded", "health", "http", "local_text", "metrics", "pool", "proxy_intake", "reactor", "refusals", "request",
                  "status_page", "strict", "tls", "websocket"},
