@@ -35,13 +35,13 @@ def make(what, folder):
     files.add("share/fish/vendor_completions.d/limpet.fish", documents["limpet.fish"])
     for name in ("limpet@.service", "limpet@.socket"):
         # Installed by hand, it lies below /usr/local.
-        text = re.sub(r"(?m)^(ExecStart=)/usr/bin/", r"\1/usr/local/bin/", release.source(f"systemd/{name}"))
+        text = re.sub(r"(?m)^(ExecStart=)/usr/bin/", r"\1/usr/local/bin/", release.unit(name, what.target))
         files.add(f"lib/systemd/system/{name}", text)
     files.add("lib/sysusers.d/limpet.conf", release.source("systemd/limpet.sysusers"))
     files.add("share/doc/limpet/examples/shop.toml", release.source("systemd/shop.toml"))
     files.add("share/doc/limpet/examples/packed.conf", release.source("systemd/packed.conf"))
     name = f"limpet-{what.version}-{what.target}"
-    content = tree.compress(files.write_tar(what.epoch, f"{name}/"))
+    content = release.compress(files.write_tar(what.epoch, f"{name}/"), release.level(9))
     release.write(folder / f"{name}.tar.gz", content)
     add_sum(folder / "SHA256SUMS", f"{name}.tar.gz", content)
 

@@ -77,7 +77,7 @@ def make(what, folder):
 
     tar = layer(what)
     settings, platform = config(what, tar)
-    layers = [blob(f"{TYPE}.layer.v1.tar+gzip", tree.compress(tar))]
+    layers = [blob(f"{TYPE}.layer.v1.tar+gzip", release.compress(tar, release.level(9)))]
     manifest = blob(f"{TYPE}.manifest.v1+json", text_of({
         "schemaVersion": 2, "mediaType": f"{TYPE}.manifest.v1+json",
         "config": blob(f"{TYPE}.config.v1+json", text_of(settings)), "layers": layers,

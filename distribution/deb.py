@@ -74,20 +74,20 @@ def content(what):
     """The Tree of what is installed."""
     files, documents = tree.Tree(), what.documents()
     files.add("usr/bin/limpet", what.binary, tree.PROGRAM)
-    files.add("usr/share/man/man1/limpet.1.gz", tree.compress(documents["limpet.1"].encode()))
+    files.add("usr/share/man/man1/limpet.1.gz", release.compress(documents["limpet.1"].encode()))
     files.add("usr/share/bash-completion/completions/limpet", documents["limpet.bash"])
     files.add("usr/share/zsh/vendor-completions/_limpet", documents["_limpet"])
     files.add("usr/share/fish/vendor_completions.d/limpet.fish", documents["limpet.fish"])
     for name in ("limpet@.service", "limpet@.socket"):
-        files.add(f"lib/systemd/system/{name}", release.source(f"systemd/{name}"))
+        files.add(f"lib/systemd/system/{name}", release.unit(name, what.target))
     files.add("usr/lib/sysusers.d/limpet.conf", release.source("systemd/limpet.sysusers"))
     files.add("etc/default/limpet", release.source("debian/limpet.default"))
     files.add_folder("etc/limpet")
     documentation = "usr/share/doc/limpet"
     files.add(f"{documentation}/copyright", copyright_file(what))
-    files.add(f"{documentation}/changelog.Debian.gz", tree.compress(filled("changelog", what).encode()))
-    files.add(f"{documentation}/changelog.gz", tree.compress((release.ROOT / "CHANGES.md").read_bytes()))
-    files.add(f"{documentation}/README.md.gz", tree.compress((release.ROOT / "README.md").read_bytes()))
+    files.add(f"{documentation}/changelog.Debian.gz", release.compress(filled("changelog", what).encode()))
+    files.add(f"{documentation}/changelog.gz", release.compress((release.ROOT / "CHANGES.md").read_bytes()))
+    files.add(f"{documentation}/README.md.gz", release.compress((release.ROOT / "README.md").read_bytes()))
     for name in ("shop.toml", "packed.conf"):
         files.add(f"{documentation}/examples/{name}", release.source(f"systemd/{name}"))
     files.add("usr/share/lintian/overrides/limpet", release.source("debian/lintian-overrides"))
@@ -118,7 +118,8 @@ def make(what, folder):
         files.write_folder(root, what.epoch)
         # One thread: with more, xz cuts the data into blocks, and the bytes depend on the machine.
         made = pathlib.Path(temporary) / "package.deb"
-        done = subprocess.run(["dpkg-deb", "--root-owner-group", "--threads-max=1", "-Zxz", "--build", root, made],
+        done = subprocess.run(["dpkg-deb", "--root-owner-group", "--threads-max=1", "-Zxz", f"-z{release.level(6)}",
+                               "--build", root, made],
                               env={"PATH": "/usr/bin:/bin", "LC_ALL": "C", "SOURCE_DATE_EPOCH": str(what.epoch)},
                               capture_output=True, text=True)
         if done.returncode != 0:

@@ -73,6 +73,7 @@ def manual(version, epoch, commands, options):
     date = time.strftime("%Y-%m-%d", time.gmtime(epoch))
     lines = [
         f'.TH LIMPET 1 "{date}" "limpet {version}" "User Commands"',
+        ".ad l", ".nh",
         ".SH NAME", "limpet \\- serve Python web applications, and pack them into one file",
         ".SH SYNOPSIS", ".B limpet", ".I COMMAND", ".RI [ ARGUMENT ]...",
         ".SH DESCRIPTION",

@@ -14,7 +14,7 @@ UNAMES = {"x86_64": "x86_64", "aarch64": "aarch64", "armv7": "armv7l | armv8l", 
 
 
 def member(files, epoch):
-    return tree.compress(files.write_tar(epoch, "./"))
+    return release.compress(files.write_tar(epoch, "./"), release.level(9))
 
 
 def make(what, folder):

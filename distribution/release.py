@@ -4,6 +4,7 @@ Scripts of kinds call read_arguments(); build.sh calls them (verb package, toolc
 """
 
 import argparse
+import gzip
 import hashlib
 import os
 import pathlib
@@ -86,9 +87,26 @@ class Release:
         return [(name, version, licence, texts.get(name, "")) for name, version, licence in rows]
 
 
+def level(best):
+    """How hard to compress: best, or $LIMPET_PACKAGE_LEVEL (1 to 9), for whoever tries packages rather than ships them."""
+    return int(os.environ.get("LIMPET_PACKAGE_LEVEL", best))
+
+
 def source(name):
     """The text of a file of distribution/."""
     return (HERE / name).read_text(encoding="utf-8")
+
+
+def unit(name, target):
+    """A unit of systemd for this target."""
+    text = source(f"systemd/{name}")
+    # libffi has no static trampolines for it: callbacks of ctypes are code that is written at run time.
+    return text.replace("MemoryDenyWriteExecute=yes", "MemoryDenyWriteExecute=no") if target == "riscv64" else text
+
+
+def compress(content, hard=9):
+    """gzip, without name and time."""
+    return gzip.compress(content, hard, mtime=0)
 
 
 def write(path, content):

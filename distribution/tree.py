@@ -4,7 +4,6 @@ Written as a tar (POSIX ustar) or into a folder, sorted by name, all owned by ro
 same bytes.
 """
 
-import gzip
 import io
 import os
 import tarfile
@@ -72,8 +71,3 @@ class Tree:
             (folder / name).chmod(mode)
         for name in [*self.files, *sorted(folders, reverse=True), ""]:
             os.utime(folder / name, (epoch, epoch))
-
-
-def compress(content):
-    """gzip at its best, without name and time."""
-    return gzip.compress(content, 9, mtime=0)
