@@ -48,8 +48,8 @@ def config(what, tar):
         "config": {
             "User": f"{USER}:{USER}",
             "ExposedPorts": {"8000/tcp": {}},
-            # No PATH: there is nothing to be found.
-            "Env": ["LIMPET_LISTEN=:8000", "LIMPET_WRITABLE=/data"],
+            # From outside it cannot be reached on 127.0.0.1. No PATH: there is nothing to be found.
+            "Env": ["LIMPET_LISTEN=:8000"],
             "Entrypoint": ["/usr/bin/limpet"],
             "Cmd": ["serve"],
             "WorkingDir": "/srv",
