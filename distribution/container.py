@@ -51,7 +51,7 @@ def config(what, tar):
             # From outside it cannot be reached on 127.0.0.1. No PATH: there is nothing to be found.
             "Env": ["LIMPET_LISTEN=:8000"],
             "Entrypoint": ["/usr/bin/limpet"],
-            "Cmd": ["serve"],
+            "Cmd": ["serve", "/srv"],
             "WorkingDir": "/srv",
             "StopSignal": "SIGTERM",
             "Labels": {
