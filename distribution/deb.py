@@ -15,13 +15,14 @@ import tempfile
 import release
 import tree
 
-# Where the text of a licence is a file of every Debian machine: the beginning of the licence's name in sources.lock, and that file.
+# Licences whose text every Debian machine has: the beginning of their names in sources.lock, and the file.
 COMMON = {"Apache-2.0": "Apache-2.0", "LGPL-2.1": "LGPL-2.1", "MPL-2.0": "MPL-2.0"}
 
 # Licences by their names in sources.lock that DEP-5 calls otherwise.
 SHORT_NAMES = {"MIT": "Expat"}
 
-HOLDER = re.compile(r"(?im)^[^\S\n]*(?:\w+ - )?copyright\s+(?:\(c\)\s+|©\s+)?(\d{4}.*?)[.,]?\s*(?:all rights reserved\.?)?\s*$")
+HOLDER = re.compile(r"(?im)^[^\S\n]*(?:\w+ - )?copyright\s+(?:\(c\)\s+|©\s+)?(\d{4}.*?)[.,]?"
+                    r"\s*(?:all rights reserved\.?)?\s*$")
 
 # Of parts whose licence's text names nobody.
 HOLDERS = {"mbedtls": "The Mbed TLS Contributors", "libmicrohttpd": "Christian Grothoff and others",
@@ -79,7 +80,7 @@ def content(what):
     files.add("usr/share/zsh/vendor-completions/_limpet", documents["_limpet"])
     files.add("usr/share/fish/vendor_completions.d/limpet.fish", documents["limpet.fish"])
     for name in ("limpet@.service", "limpet@.socket"):
-        files.add(f"lib/systemd/system/{name}", release.unit(name, what.target))
+        files.add(f"usr/lib/systemd/system/{name}", release.unit(name, what.target))
     files.add("usr/lib/sysusers.d/limpet.conf", release.source("systemd/limpet.sysusers"))
     files.add("etc/default/limpet", release.source("debian/limpet.default"))
     files.add_folder("etc/limpet")

@@ -2,6 +2,8 @@
 # openwrt.sh INIT-SCRIPT FUNCTION - call a function of an init script between stand-ins for what OpenWrt's rc.common,
 # functions.sh and procd.sh define, and print what procd would be told, a line a call, each word in brackets.
 # UCI's settings are those of $UCI_CONFIG_DIR; their format is a program of the shell's.
+# Run by busybox, whose shell has "local":
+# shellcheck disable=SC3043
 set -eu
 
 say() {

@@ -62,7 +62,7 @@ def test_files(content):
     assert (content / "usr/bin/limpet").read_bytes() == packages.BINARY.read_bytes()
     for name in ("usr/share/man/man1/limpet.1.gz", "usr/share/bash-completion/completions/limpet",
                  "usr/share/zsh/vendor-completions/_limpet", "usr/share/fish/vendor_completions.d/limpet.fish",
-                 "lib/systemd/system/limpet@.service", "lib/systemd/system/limpet@.socket",
+                 "usr/lib/systemd/system/limpet@.service", "usr/lib/systemd/system/limpet@.socket",
                  "usr/lib/sysusers.d/limpet.conf"):
         assert (content / name).is_file(), name
     assert (content / "DEBIAN/conffiles").read_text() == "/etc/default/limpet\n"

@@ -1,4 +1,4 @@
-"""./build.sh package openwrt: the package as opkg reads it, and its init script under busybox, which says what procd would do."""
+"""./build.sh package openwrt: the package as opkg reads it, and what its init script tells procd, by busybox."""
 
 import io
 import os
@@ -157,14 +157,16 @@ def test_reload(call):
 def test_what_procd_would_start(call, tmp_path):
     """A packed application, by the command and the variables that procd gets."""
     (tmp_path / "shop").mkdir()
-    (tmp_path / "shop/app.py").write_text("def app(environ, start_response):\n    start_response('200 OK', [])\n    return [b'shop']\n")
+    (tmp_path / "shop/app.py").write_text(
+        "def app(environ, start_response):\n    start_response('200 OK', [])\n    return [b'shop']\n")
     (tmp_path / "data").mkdir()
     subprocess.run([packages.BINARY, "pack", tmp_path / "shop", "-o", tmp_path / "packed"], check=True, capture_output=True)
     settings = SAMPLE.replace("enabled '0'", "enabled '1'").replace("/srv/shop/shop", str(tmp_path / "packed"))
     settings = settings.replace(":8000", "127.0.0.1:0").replace("/srv/shop/data", str(tmp_path / "data"))
     settings = settings.replace("\toption user 'nobody'\n", "\toption preload '1'\n")
     told = [(line.split()[0], re.findall(r"\[(.*?)\]", line)) for line in call("start_service", settings)]
-    words = {name: [word for verb, (kind, *rest) in told[1:-1] if kind == name for word in rest] for name in ("command", "env")}
+    words = {name: [word for _, (kind, *rest) in told[1:-1] if kind == name for word in rest]
+             for name in ("command", "env")}
     environment = {**os.environ, **dict(word.split("=", 1) for word in words["env"])}
     server = Server(words["command"], environment=environment)
     try:
