@@ -1,8 +1,8 @@
 # package.sh - the verb package: what is built, as a package (distribution/).
 # shellcheck shell=bash
 
-# verb_package KIND [--target T] [--binary FILE]: the release build unless a file is
-# named; the result goes into build/packages. LIMPET_PACKAGE_LEVEL: how hard to compress, 1 to 9, to try packages quickly.
+# verb_package KIND [--target T] [--binary FILE] [--documenter FILE]: the release build unless a file is named; the result goes
+# into build/packages, or $LIMPET_PACKAGES. LIMPET_PACKAGE_LEVEL: how hard to compress, 1 to 9, to try packages quickly.
 verb_package() {
     local kind=${1:-} machine="" binary="" documenter=""
     [ $# -eq 0 ] || shift

@@ -4,6 +4,8 @@ import gzip
 import hashlib
 import json
 import os
+import shutil
+import subprocess
 import tarfile
 
 import packages
@@ -73,6 +75,16 @@ def test_other_machines(machine, platform, tmp_path):
                              documenter=packages.BINARY).values()
     other = Image(path)
     assert other.platform == platform and {name: other.config[name] for name in platform} == platform
+
+
+def test_skopeo_reads_it(built, tmp_path):
+    if shutil.which("skopeo") is None:
+        pytest.skip("needs skopeo")
+    path = built("container")[f"limpet-{packages.VERSION}-x86_64.oci.tar"]
+    done = subprocess.run(["skopeo", "copy", "--insecure-policy", f"oci-archive:{path}", f"dir:{tmp_path / 'copy'}"],
+                          capture_output=True, text=True, timeout=120)
+    assert done.returncode == 0, done.stderr
+    assert (tmp_path / "copy/manifest.json").is_file()
 
 
 def unpack(layers, root):

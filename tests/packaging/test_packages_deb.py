@@ -36,7 +36,9 @@ def content(package, tmp_path_factory):
 
 def test_lintian(package):
     """Nothing is found but what is overridden, and nothing is overridden but what is found."""
-    said = run("lintian", "--show-overrides", "--fail-on", "none", "--allow-root", "--no-cfg", package)
+    # Words of CPython's sources that look misspelt are nobody's concern here, and take as long as all the rest.
+    said = run("lintian", "--dont-check-part", "binaries/spelling", "--show-overrides", "--fail-on", "none",
+               "--allow-root", "--no-cfg", package)
     tags = [line.split(": ")[:3] for line in said.splitlines() if re.match("[A-MO-Z]: ", line)]
     assert [tag for tag in tags if tag[0] != "O"] == [], said
     overrides = (packages.DISTRIBUTION / "debian" / "lintian-overrides").read_text()
