@@ -26,6 +26,8 @@ usage() {
                    (--tls: over TLS; --async: an ASGI application, and a day in miniature)
   attack [SECONDS] [NAME...]  what clients get from a server under attack, each attack or those named for so long (9);
                    the table goes into build/attack/table.md
+  package KIND     build/packages: the release build as deb, openwrt (ipk), container (OCI image) or tar
+                   (--target T, --binary FILE: of another machine, of a build that is there)
   clean            remove build/ (the cache of parts in ~/.cache/limpet stays)
 
 Without a verb: build. What the machine lacks is installed by apt (as root or by sudo).
@@ -41,6 +43,8 @@ profile=fast
 . toolchain/verbs.sh
 # shellcheck source=toolchain/fuzz.sh
 . toolchain/fuzz.sh
+# shellcheck source=toolchain/package.sh
+. toolchain/package.sh
 
 # The options that all verbs share, in front of the verb or behind it.
 options() {
@@ -67,7 +71,7 @@ case $verb in
     build | check | clean) [ $# -eq 0 ] || die "$verb takes no $1" ;;
 esac
 case $verb in
-    build | run | test | test-cpython | test-dependencies | test-fresh | test-tls | check | fuzz | torture | bench | soak | attack | clean)
+    build | run | test | test-cpython | test-dependencies | test-fresh | test-tls | check | fuzz | torture | bench | soak | attack | package | clean)
         "verb_${verb/-/_}" "$@"
         ;;
     help | --help | -h) usage ;;

@@ -1,8 +1,7 @@
 #!/bin/bash
 # host-packages.sh GROUP... - install the Debian packages that a verb needs and the machine lacks.
 # Groups: build, build_aarch64, build_armv7, build_riscv64, emulate, check, test, dependencies, browser, tls, bench, attack,
-# fuzz. Uses sudo when not root; does nothing when all
-# are there.
+# fuzz, package, unpack. Uses sudo when not root; does nothing when all are there.
 # The lists are read by name:
 # shellcheck disable=SC2034
 set -euo pipefail
@@ -22,6 +21,10 @@ packages_tls="testssl.sh openssl procps bsdextrautils pebble certbot"
 packages_bench="wrk nginx-light gunicorn uwsgi-core uwsgi-plugin-python3 uvicorn python3-uvloop python3-httptools
     linux-perf strace valgrind binutils util-linux openssl python3"
 packages_attack="wrk util-linux procps python3"
+packages_package="dpkg python3"
+# What judges and tries the packages that were made.
+packages_unpack="lintian man-db systemd bash-completion zsh fish busybox-static python3-seccomp util-linux
+    skopeo"
 packages_fuzz="clang libclang-rt-dev zlib1g-dev libzstd-dev"
 
 missing=()

@@ -147,7 +147,7 @@ verb_test() {
         --sanitize) half=sanitized && shift ;;
         --fast) half=fast && shift ;;
     esac
-    toolchain/host-packages.sh build check test browser
+    toolchain/host-packages.sh build check test browser unpack
     [ "$half" = sanitized ] || test_fast "$@"
     [ "$half" = fast ] || test_sanitized "$@"
     [ "$test_failures" = 0 ] || die "$test_failures parts of the test run failed (see above)"
