@@ -17,8 +17,9 @@ static bool has_word(const char *text, const char *word)
 
 static void test_help_and_documentation_name_every_option(void)
 {
-    static const enum config_scope scopes[] = {SCOPE_SERVE,  SCOPE_CHECK, SCOPE_PACK, SCOPE_INSPECT,
-                                               SCOPE_STATUS, SCOPE_CTL,   SCOPE_LOGS};
+    static const enum config_scope scopes[] = {SCOPE_SERVE,   SCOPE_CHECK,   SCOPE_PACK,
+                                               SCOPE_INSPECT, SCOPE_STATUS,  SCOPE_CTL,
+                                               SCOPE_LOGS,    SCOPE_INSTALL, SCOPE_UNINSTALL};
     _buf_ struct buf document = BUF_INIT(1 << 16);
     config_document(&document);
     for (size_t i = 0; i < CONFIG_OPTION_COUNT; i++) {
