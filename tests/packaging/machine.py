@@ -1,5 +1,5 @@
-"""A machine of a test's own: a mount namespace, in which what install and uninstall write is in memory, and systemctl is a
-script that notes its arguments. Its files are to be found below root."""
+"""A machine of a test's own: namespaces of mounts and processes, in which what install and uninstall write is in memory,
+and systemctl is a script that notes its arguments. Its files are to be found below root."""
 
 import hashlib
 import os
@@ -52,15 +52,16 @@ class Machine:
         script.chmod(0o755)
         (folder / "etc").mkdir()
         self.path = f"{folder / 'bin'}:/usr/sbin:/usr/bin:/sbin:/bin"
-        self.process = subprocess.Popen(["unshare", "--mount", "sh", "-c", SETUP, "sh", folder / "etc", appliances],
+        self.process = subprocess.Popen(["unshare", "--mount", "--pid", "--fork", "--kill-child", "--mount-proc", "sh", "-c", SETUP, "sh", folder / "etc", appliances],
                                         stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
         assert self.process.stdout.readline() == "ready\n"
-        # unshare has become the shell.
-        self.root = pathlib.Path(f"/proc/{self.process.pid}/root")
-        self.enter = ["nsenter", f"--mount=/proc/{self.process.pid}/ns/mnt", "--"]
+        own = self.process.pid
+        shell = pathlib.Path(f"/proc/{own}/task/{own}/children").read_text().strip()
+        self.root = pathlib.Path(f"/proc/{shell}/root")
+        self.enter = ["nsenter", f"--mount=/proc/{shell}/ns/mnt", f"--pid=/proc/{shell}/ns/pid", "--"]
 
     def stop(self):
-        self.process.communicate("end\n", timeout=60)
+        self.process.communicate("end\n", timeout=60)  # and whoever still runs in it is killed
 
     def environment(self, **more):
         return {"PATH": self.path, "LANG": "C.UTF-8", **more}

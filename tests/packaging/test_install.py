@@ -10,6 +10,7 @@ import shutil
 import signal
 import socket
 import subprocess
+import time
 import urllib.request
 
 import pytest
@@ -181,6 +182,15 @@ class Manager:
             pass
 
 
+def wait_for(log, pattern):
+    """The first match in a log, as soon as it is there: its lines are written by a thread of their own."""
+    deadline = time.monotonic() + 120
+    while (found := re.search(pattern, log.read_text())) is None:
+        assert time.monotonic() < deadline, log.read_text()
+        time.sleep(0.02)
+    return found
+
+
 def allowed_calls(machine):
     """The system calls of the unit's filter, by systemd's own lists."""
     names, seen = [], set()
@@ -213,11 +223,10 @@ def test_the_command_line_serves_within_the_unit(machine, sandbox):
                                   env=manager.environment, stdout=out, stderr=out)
     try:
         manager.wait_for("READY=1")
-        port = re.search(r"http://127\.0\.0\.1:(\d+)", log.read_text()).group(1)
+        port = wait_for(log, r"http://127\.0\.0\.1:(\d+)").group(1)
         with urllib.request.urlopen(f"http://127.0.0.1:{port}/", timeout=60) as answer:
             said = answer.read().decode().split()
-        pid = int(re.match(r"\d+", (machine.folder / "trace").read_text()).group())
-        os.kill(pid, signal.SIGTERM)
+        machine.good("kill", "-TERM", re.match(r"\d+", (machine.folder / "trace").read_text()).group())
         assert server.wait(timeout=120) == 0, log.read_text()
     finally:
         server.kill()
