@@ -10,7 +10,7 @@ packages_build="gcc g++ make binutils patch tar gzip bzip2 xz-utils curl ca-cert
     autoconf automake libtool libltdl-dev python3 libc6-dev linux-libc-dev libc-bin util-linux"
 packages_check="clang-format shellcheck python3 zlib1g-dev"
 packages_test="python3-pytest python3-pytest-xdist zlib1g-dev curl file binutils procps iproute2 util-linux python3 debootstrap systemd
-    openssl python3-cryptography python3-websockets python3-wsproto nginx-light haproxy jq prometheus"
+    openssl python3-cryptography python3-websockets python3-wsproto nginx-light haproxy jq prometheus strace passwd"
 packages_dependencies="libcurl4-gnutls-dev pkgconf"
 packages_browser="chromium chromium-driver python3-selenium"
 packages_tls="testssl.sh openssl procps bsdextrautils pebble certbot"
