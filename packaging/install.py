@@ -30,10 +30,15 @@ def main(arguments):
     """Install. The exit status; what was done is on standard output, an error on standard error."""
     name, given, text, *flags = arguments
     settings = {}
-    for line in text.splitlines():
+    for line in lines(text):
         key, _, value = line.partition(" = ")
         settings.setdefault(key, []).append(value)
-    return installation.main("install", name, lambda: install(name, given.splitlines(), settings, bool(flags)))
+    return installation.main("install", name, lambda: install(name, lines(given), settings, bool(flags)))
+
+
+def lines(text):
+    """The lines of a text, by newlines alone: what else ends a line may be part of a value."""
+    return [line for line in text.split("\n") if line]
 
 
 def install(name, given, settings, dry_run):
@@ -61,10 +66,11 @@ def install(name, given, settings, dry_run):
 def check_name(name):
     """Refuse names that no unit or user can have, and machines that have no systemd."""
     if not NAME.fullmatch(name) or name in RESERVED:
-        raise InstallError(f"a service cannot be called {shown(name)}: rename this file (to lower-case letters, digits, - "
-                           "and _, a letter first; not limpet or systemd)")
+        raise InstallError(f"a service cannot be called {shown(name)}: rename this file (to lower-case letters, "
+                           "digits, - and _, a letter first; not limpet or systemd)")
     if not shutil.which("systemctl"):
-        raise InstallError(f"there is no systemd on this machine (no systemctl): have its init start {shown(sys.executable)}")
+        raise InstallError("there is no systemd on this machine (no systemctl): have its init start "
+                           f"{shown(sys.executable)}")
 
 
 def check_paths(given, settings):
@@ -73,8 +79,8 @@ def check_paths(given, settings):
         option, _, value = argument.removeprefix("--").partition("=")
         for path in unit.values(option, value) if option not in unit.ROUTES else ():
             if not path.startswith("/"):
-                raise InstallError(f"--{option} {shown(value)}: a service is not started in this folder; give the whole path "
-                                   f"({shown(os.path.abspath(path))})")
+                raise InstallError(f"--{option} {shown(value)}: a service is not started in this folder; give the "
+                                   f"whole path ({shown(os.path.abspath(path))})")
         if option == "listen" and re.match(r"systemd\b", value):
             raise InstallError(f"--listen {shown(value)}: systemd has no sockets for this unit; name an address")
     for option, path in unit.made_paths(settings):
@@ -86,8 +92,8 @@ def check_paths(given, settings):
 def refuse_others(path, what, name):
     """Refuse to take a name that somebody else has."""
     if os.path.lexists(path):
-        raise InstallError(f"{path} is there already, and is none of limpet's: {what} called {name} cannot be installed "
-                           "beside it; rename this file, or remove that one")
+        raise InstallError(f"{path} is there already, and is none of limpet's: {what} called {name} cannot be "
+                           "installed beside it; rename this file, or remove that one")
 
 
 # --- The plan ---
@@ -114,8 +120,9 @@ class Plan:
         user, _ = self.owner
         arguments = [word for word in self.given if not word.startswith(("--user=", "--writable="))]
         arguments += [f"--user={user}", f"--writable={self.state}"]
-        others = (os.path.normpath(os.path.join(self.state, path)) for path in self.settings.get("writable", []) if path)
-        arguments += [f"--writable={path}" for path in others if not unit.below(path, (self.state, ))]
+        for path in self.settings.get("writable", []):
+            path = os.path.normpath(os.path.join(self.state, path))
+            arguments += [] if unit.below(path, (self.state, )) else [f"--writable={path}"]
         return unit.Service(self.name, self.binary, user, self.state, self.settings, arguments)
 
     def look_for_user(self):
@@ -129,8 +136,8 @@ class Plan:
             raise InstallError(f"it is installed for the user {shown(self.before['user']['name'])}, and would be for "
                                f"{shown(user)}: uninstall it first")
         if known and not wanted and not self.user_is_ours:
-            raise InstallError(f"there is a user {user} already, whom limpet has not made: if workers are to be that one, "
-                               f"write --user {user}; else rename this file")
+            raise InstallError(f"there is a user {user} already, whom limpet has not made: if workers are to be "
+                               f"that one, write --user {user}; else rename this file")
         self.makes_user = known is None
         if self.makes_user:
             self.check_new_user(user)
@@ -150,12 +157,14 @@ class Plan:
         if not NAME.fullmatch(user):
             raise InstallError(f"--user {shown(user)}: there is no such user on this machine; create it")
         if find(grp.getgrnam, grp.getgrgid, user):
-            raise InstallError(f"there is a group {user} already, but no user of that name: give a user that there is (--user)")
+            raise InstallError(f"there is a group {user} already, but no user of that name: give a user that there is "
+                               "(--user)")
         if not shutil.which("useradd"):
-            raise InstallError(f"there is no useradd on this machine to make the user {user}: create one and give it (--user)")
+            raise InstallError(f"there is no useradd on this machine to make the user {user}: create one and give it "
+                               "(--user)")
 
     def look_for_clashes(self):
-        """Refuse names that others have, and leave alone what the operator has changed: .writes_unit, .writes_binary."""
+        """Refuse names that others have, and leave alone what the operator has changed."""
         if not self.before:
             for folder in OTHER_UNITS:
                 refuse_others(f"{folder}/{self.name}.service", "a service", self.name)
@@ -174,8 +183,8 @@ class Plan:
         old = installation.digest(self.unit)
         self.unit_is_changed = old is not None and old not in self.ours[self.unit]
         if self.unit_is_changed and self.given != self.before["options"]:
-            raise InstallError(f"{self.unit} was changed since it was installed, and the options would go there: change them "
-                               "in it, or remove it and install again")
+            raise InstallError(f"{self.unit} was changed since it was installed, and the options would go there: change "
+                               "them in it, or remove it and install again")
 
     def check_old_binary(self):
         """Refuse to replace what was put in the place of the installed binary and is none."""
@@ -186,8 +195,8 @@ class Plan:
                 raise InstallError(f"{self.binary} was replaced by something else since it was installed: move it away")
 
     def owner_of_state(self):
-        """The number that a new user has to have, of the owner of a state folder that an earlier installation has left; 0:
-        any. Refuse a state folder that is somebody else's."""
+        """The number that a new user has to have, of the owner of a state folder that an earlier installation has left;
+        0: any. Refuse a state folder that is somebody else's."""
         if not os.path.isdir(self.state) or os.path.islink(self.state):
             refuse_others(self.state, "a service", self.name)
             return 0
@@ -197,7 +206,8 @@ class Plan:
             return number
         if known is None or known.pw_name != self.owner[0]:
             whose = known.pw_name if known else f"user {number}"
-            raise InstallError(f"{self.state} is there already, and is {whose}'s: move it away, or make it {self.owner[0]}'s")
+            raise InstallError(f"{self.state} is there already, and is {whose}'s: move it away, or make it "
+                               f"{self.owner[0]}'s")
         return 0
 
     def steps(self):
@@ -251,25 +261,24 @@ class Plan:
         service = f"{self.name}.service"
         hint = f" (journalctl -u {service} says why)"
         if not installation.systemd_runs():
-            return [Command("systemctl", "enable", service, back=("systemctl", "disable", service))] if self.fresh else []
-        steps = [Command("systemctl", "daemon-reload", back=("systemctl", "daemon-reload"), last=True)] if writes_unit else []
-        if self.fresh:
-            steps.append(Command("systemctl", "enable", "--now", service, back=("systemctl", "disable", "--now", service),
-                                 hint=hint))
-        else:
-            steps.append(Command("systemctl", "try-restart", service, back=("systemctl", "restart", service), last=True,
-                                 hint=hint))
-        return steps
+            enable = Command("systemctl", "enable", service, back=("systemctl", "disable", service))
+            return [enable] if self.fresh else []
+        reload = Command("systemctl", "daemon-reload", back=("systemctl", "daemon-reload"), last=True)
+        enable = Command("systemctl", "enable", "--now", service, back=("systemctl", "disable", "--now", service),
+                         hint=hint)
+        restart = Command("systemctl", "try-restart", service, back=("systemctl", "restart", service), last=True,
+                          hint=hint)
+        return [*([reload] if writes_unit else []), enable if self.fresh else restart]
 
     def summary(self, changed):
         """The last lines for the operator."""
         if not changed:
             return [f"nothing to do: {self.name} is installed like that"]
-        lines = [f"{'installed' if self.fresh else 'upgraded'} {self.name}: {self.name}.service runs {self.binary} for the user "
-                 f"{self.owner[0]}, with its data in {self.state}"]
+        said = [f"{'installed' if self.fresh else 'upgraded'} {self.name}: {self.name}.service runs {self.binary} for the "
+                f"user {self.owner[0]}, with its data in {self.state}"]
         if not installation.systemd_runs():
-            lines.append("systemd does not run here: the service starts when it does")
-        return lines
+            said.append("systemd does not run here: the service starts when it does")
+        return said
 
 
 def find(by_name, by_number, text):

@@ -1,7 +1,8 @@
 """What an installation is made of: its places, the manifest that remembers it, and steps that can be undone.
 
-A manifest is JSON: version, name, complete (false while it is being made), options (those given, as words), user ({name,
-made}: whether it is ours), files ({path: [SHA-256, ...]}: what they may be and still be ours) and folders that are ours.
+A manifest is JSON: version, name, complete (false while it is being made), options (those given, as words), user
+({name, made}: whether it is ours), files ({path: [SHA-256, ...]}: what they may be and still be ours) and folders that
+are ours.
 """
 
 import hashlib
@@ -51,7 +52,8 @@ def reason(error):
 def require_root(tool, name, dry_run):
     """Refuse everybody else, unless nothing is to be done."""
     if os.geteuid() != 0 and not dry_run:
-        raise InstallError(f"only root may do that (write: sudo {shown(sys.executable)} {tool}; --dry-run is for everybody)")
+        raise InstallError(f"only root may do that (write: sudo {shown(sys.executable)} {tool}; --dry-run is for "
+                           "everybody)")
 
 
 def digest(path):
@@ -89,11 +91,13 @@ def read_manifest(name):
             manifest = json.load(file)
         if manifest["version"] != VERSION or manifest["name"] != name or not isinstance(manifest["files"], dict):
             raise ValueError
-        manifest["options"], manifest["user"]["name"], manifest["user"]["made"], manifest["folders"], manifest["complete"]
+        manifest["options"], manifest["folders"], manifest["complete"]
+        manifest["user"]["name"], manifest["user"]["made"]
     except FileNotFoundError:
         return None
     except (ValueError, KeyError, TypeError):
-        raise InstallError(f"{path}: is no list of what was installed, or a newer version's; nothing was done") from None
+        raise InstallError(f"{path}: is no list of what was installed, or a newer version's; nothing was "
+                           "done") from None
     return manifest
 
 

@@ -15,8 +15,8 @@ Service = collections.namedtuple("Service", "name binary user state settings arg
 
 # Options whose values are paths, and those whose values are PREFIX=FOLDER.
 PATHS = ("uds", "working-dir", "env-files", "temp-dir", "writable", "readable", "tls-certificate", "tls-key",
-         "tls-key-password-file", "tls-ocsp", "tls-client-ca", "tls-crl", "acme-webroot", "pid-file", "log", "access-log",
-         "control-socket", "config")
+         "tls-key-password-file", "tls-ocsp", "tls-client-ca", "tls-crl", "acme-webroot", "pid-file", "log",
+         "access-log", "control-socket", "config")
 ROUTES = ("static", "sendfile")
 # Of the paths, the files that the server makes or replaces itself, and what it changes in place.
 MADE = ("uds", "pid-file", "log", "access-log", "control-socket")
@@ -63,7 +63,7 @@ def text(service):
     home = "read-only" if any(below(path, ("/home", "/root", "/run/user")) for path in paths) else "yes"
     private = "no" if any(below(path, ("/tmp", "/var/tmp")) for path in paths) else "yes"
     lines = [
-        f"# {service.name}, installed by \"{service.name} install\". Once this file is changed, upgrades leave it as it is;",
+        f"# Made by \"{service.name} install\". Once this file is changed, upgrades leave it as it is;",
         f"# \"systemctl edit {service.name}\" adds to it without that.",
         "[Unit]",
         f"Description={service.name}",

@@ -1,9 +1,10 @@
-"""A machine of a test's own: namespaces of mounts and processes, in which what install and uninstall write is in memory,
-and systemctl is a script that notes its arguments. Its files are to be found below root."""
+"""A machine of a test's own: namespaces of mounts and processes, in which what install and uninstall write is in
+memory, and systemctl is a script that notes its arguments. Its files are to be found below root."""
 
 import hashlib
 import os
 import pathlib
+import shutil
 import stat
 import subprocess
 
@@ -34,7 +35,8 @@ exit 0
 """
 
 # Of useradd and userdel: their locks, and what the files were before.
-LEFT_BY_OTHERS = {"/etc/.pwd.lock", *(f"/etc/{name}-" for name in ("passwd", "group", "shadow", "gshadow", "subuid", "subgid"))}
+LEFT_BY_OTHERS = {"/etc/.pwd.lock", "/etc/passwd-", "/etc/group-", "/etc/shadow-", "/etc/gshadow-", "/etc/subuid-",
+                  "/etc/subgid-"}
 WATCHED = ("etc", "usr/local", "var/lib", "run")
 
 
@@ -52,13 +54,14 @@ class Machine:
         script.chmod(0o755)
         (folder / "etc").mkdir()
         self.path = f"{folder / 'bin'}:/usr/sbin:/usr/bin:/sbin:/bin"
-        self.process = subprocess.Popen(["unshare", "--mount", "--pid", "--fork", "--kill-child", "--mount-proc", "sh", "-c", SETUP, "sh", folder / "etc", appliances],
+        apart = ["unshare", "--mount", "--pid", "--fork", "--kill-child", "--mount-proc"]
+        self.process = subprocess.Popen([*apart, "sh", "-c", SETUP, "sh", folder / "etc", appliances],
                                         stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
         assert self.process.stdout.readline() == "ready\n"
         own = self.process.pid
         shell = pathlib.Path(f"/proc/{own}/task/{own}/children").read_text().strip()
         self.root = pathlib.Path(f"/proc/{shell}/root")
-        self.enter = ["nsenter", f"--mount=/proc/{shell}/ns/mnt", f"--pid=/proc/{shell}/ns/pid", "--"]
+        self.enter = [shutil.which("nsenter"), f"--mount=/proc/{shell}/ns/mnt", f"--pid=/proc/{shell}/ns/pid", "--"]
 
     def stop(self):
         self.process.communicate("end\n", timeout=60)  # and whoever still runs in it is killed
@@ -68,8 +71,8 @@ class Machine:
 
     def run(self, *words, prefix=(), env=None):
         """Run a program in it: CompletedProcess."""
-        return subprocess.run([*self.enter, *prefix, *map(str, words)], env=env or self.environment(), capture_output=True,
-                              text=True, check=False, timeout=300)
+        return subprocess.run([*self.enter, *prefix, *map(str, words)], env=env or self.environment(),
+                              capture_output=True, text=True, check=False, timeout=300)
 
     def good(self, *words, **options):
         """Run a program that must succeed: its output."""

@@ -1,5 +1,5 @@
-"""shop install, shop uninstall: what they write, what they refuse, and that they leave nothing behind. All of it happens in
-a mount namespace (machine.py): the machine that tests run on is not touched."""
+"""shop install, shop uninstall: what they write, what they refuse, and that they leave nothing behind. All of it
+happens in namespaces of its own (machine.py): the machine that tests run on is not touched."""
 
 import json
 import os
@@ -90,11 +90,11 @@ def is_user(machine, name):
 def test_there_and_gone(machine):
     before = machine.snapshot()
     said = machine.good("/srv/shop", "install", "--listen", "0.0.0.0:80", "--listen=unix:/run/shop/s", "--preload")
-    assert said.splitlines()[-1] == ("installed shop: shop.service runs /usr/local/bin/shop for the user shop, with its data "
-                                     "in /var/lib/shop")
+    assert said.splitlines()[-1] == ("installed shop: shop.service runs /usr/local/bin/shop for the user shop, with its "
+                                     "data in /var/lib/shop")
     assert machine.calls() == ["daemon-reload", "enable --now shop.service"]
-    assert exec_start(machine) == [BINARY, "--listen=0.0.0.0:80", "--listen=unix:/run/shop/s", "--preload", "--user=shop",
-                                   "--writable=/var/lib/shop"]
+    assert exec_start(machine) == [BINARY, "--listen=0.0.0.0:80", "--listen=unix:/run/shop/s", "--preload",
+                                   "--user=shop", "--writable=/var/lib/shop"]
     after = machine.snapshot()
     changed = {path for path in after if after[path] != before.get(path)}
     accounts = {"/etc/passwd", "/etc/shadow", "/etc/group", "/etc/gshadow"}
@@ -102,7 +102,8 @@ def test_there_and_gone(machine):
     assert after[BINARY] == ("0o100755", 0, 0, machine.entry(machine.root / "srv/shop")[3])
     assert after[UNIT][:3] == ("0o100644", 0, 0)
     mode, user, group, _ = after[STATE]
-    entry = re.search(r"^shop:x:(\d+):(\d+)::/var/lib/shop:/usr/sbin/nologin$", read(machine, "/etc/passwd"), re.MULTILINE)
+    entry = re.search(r"^shop:x:(\d+):(\d+)::/var/lib/shop:/usr/sbin/nologin$", read(machine, "/etc/passwd"),
+                      re.MULTILINE)
     assert mode == "0o40750" and [str(user), str(group)] == list(entry.groups())
     said = machine.good("/usr/local/bin/shop", "uninstall")
     assert machine.calls() == ["disable --now shop.service", "daemon-reload"]
@@ -117,8 +118,8 @@ def test_dry_runs_touch_nothing(machine):
     assert machine.snapshot() == before and machine.calls() == []
     lines = said.splitlines()
     assert lines[-1] == "nothing was done"
-    for line in (f"make the folder {STATE} (0750, shop:shop)", f"copy /srv/shop to {BINARY} (0755)", f"write {UNIT} (0644)",
-                 "    Type=notify", f"write {MANIFEST} (0644)", "run systemctl daemon-reload",
+    for line in (f"make the folder {STATE} (0750, shop:shop)", f"copy /srv/shop to {BINARY} (0755)",
+                 f"write {UNIT} (0644)", "    Type=notify", f"write {MANIFEST} (0644)", "run systemctl daemon-reload",
                  "run systemctl enable --now shop.service"):
         assert line in lines, said
     assert any(line.startswith("run useradd --system ") and line.endswith(" shop") for line in lines)
@@ -153,8 +154,8 @@ def test_systemd_finds_the_unit_good(machine):
 def test_places_that_settings_name(machine):
     (machine.root / "var/keep").mkdir()
     (machine.root / "var/tmp/x").mkdir()
-    machine.good("/srv/packed/shop", "install", "--uds", "/run/shop.sock", "--writable", "/var/keep", "--temp-dir", "/var/tmp/x",
-                 "--readable", "/root", "--sandbox", "strict")
+    machine.good("/srv/packed/shop", "install", "--uds", "/run/shop.sock", "--writable", "/var/keep", "--temp-dir",
+                 "/var/tmp/x", "--readable", "/root", "--sandbox", "strict")
     unit = read(machine, UNIT)
     assert re.findall("^ReadWritePaths=(.*)$", unit, re.MULTILINE) == [STATE, "-/run", "/var/keep", "/var/tmp/x"]
     assert "ProtectHome=read-only\nPrivateTmp=no\n" in unit
@@ -202,8 +203,8 @@ def allowed_calls(machine):
             continue
         seen.add(name)
         if name.startswith("@"):
-            said = subprocess.run(["systemd-analyze", "syscall-filter", name], capture_output=True, text=True, check=True).stdout
-            names += [line.strip() for line in said.splitlines()[1:] if not line.strip().startswith("#")]
+            done = subprocess.run(["systemd-analyze", "syscall-filter", name], capture_output=True, text=True, check=True)
+            names += [line.strip() for line in done.stdout.splitlines()[1:] if not line.strip().startswith("#")]
     return seen
 
 
@@ -235,7 +236,8 @@ def test_the_command_line_serves_within_the_unit(machine, sandbox):
     assert user != 0 and said == ["1", str(user), STATE, STATE, "False"]
     assert (machine.root / "var/lib/shop/visits").read_text() == "x"
     assert f"sandbox: {sandbox} (seccomp, " in log.read_text() and "warning" not in log.read_text(), log.read_text()
-    used = set(re.findall(r"^\d+ +(?:<\.\.\. )?(\w+)(?:\(| resumed)", (machine.folder / "trace").read_text(), re.MULTILINE))
+    trace = (machine.folder / "trace").read_text()
+    used = set(re.findall(r"^\d+ +(?:<\.\.\. )?(\w+)(?:\(| resumed)", trace, re.MULTILINE))
     assert len(used) > 40 and used <= allowed_calls(machine), used - allowed_calls(machine)
 
 
@@ -272,7 +274,8 @@ def test_what_the_operator_has_changed_stays(machine):
     path = machine.root / UNIT[1:]
     path.write_text(path.read_text() + "# mine\n")
     mine = path.read_text()
-    assert f"kept {UNIT}: it was changed since it was installed" in machine.good("/srv/new/shop", "install").splitlines()
+    said = machine.good("/srv/new/shop", "install").splitlines()
+    assert f"kept {UNIT}: it was changed since it was installed" in said
     assert path.read_text() == mine
     assert f"{UNIT} was changed since it was installed" in machine.refused("/srv/shop", "install", "--workers", "2")
     (machine.root / "var/lib/shop/data").write_text("data")
@@ -300,8 +303,8 @@ def test_data_is_found_again(machine):
 def test_a_system_that_does_not_run(machine):
     """As while an image is made."""
     (machine.root / "run/systemd/system").rmdir()
-    assert machine.good("/srv/shop", "install").splitlines()[-1] == ("systemd does not run here: the service starts when it "
-                                                                    "does")
+    said = machine.good("/srv/shop", "install").splitlines()
+    assert said[-1] == "systemd does not run here: the service starts when it does"
     assert machine.calls() == ["enable shop.service"]
     machine.good("/srv/new/shop", "install")
     assert machine.calls() == []
@@ -315,14 +318,14 @@ def test_a_system_that_does_not_run(machine):
 def test_only_applications(machine):
     for command in "install", "uninstall":
         line = machine.refused("/srv/bare/limpet", command, status=2)
-        assert line.startswith(f"limpet: there is no application in this binary to {command}: only packed ones can be"), line
+        assert line.startswith(f"limpet: there is no application in this binary to {command}: only packed ones can "), line
 
 
 @pytest.mark.parametrize("options, status, said", [
     (["--workers", "0"], 2, "shop: --workers 0: must be between 1 and 512, or auto"),
     (["--wrkers", "2"], 2, "shop: unknown option --wrkers (did you mean --workers?)"),
     (["--tls-certificate", "/none/x"], 1, "/none/x"),
-    (["--log", "shop.log"], 1, "shop install: --log shop.log: a service is not started in this folder; give the whole path "),
+    (["--log", "shop.log"], 1, "shop install: --log shop.log: a service is not started in this folder; give the whole "),
     (["--listen", "unix:s"], 1, "shop install: --listen unix:s: a service is not started in this folder"),
     (["--listen", "systemd"], 1, "shop install: --listen systemd: systemd has no sockets for this unit"),
     (["--log", "/var/log/none/x"], 1, "shop install: --log /var/log/none/x: there is no /var/log/none; make it first"),
@@ -376,7 +379,8 @@ def test_names_of_others(machine):
 
 
 def test_what_is_not_installed_cannot_be_uninstalled(machine):
-    assert machine.refused("/srv/shop", "uninstall") == f"shop uninstall: shop is not installed (there is no {MANIFEST})"
+    said = machine.refused("/srv/shop", "uninstall")
+    assert said == f"shop uninstall: shop is not installed (there is no {MANIFEST})"
     (machine.root / "var/lib/limpet").mkdir()
     (machine.root / MANIFEST[1:]).write_text("{")
     assert f"{MANIFEST}: is no list of what was installed" in machine.refused("/srv/shop", "uninstall")
@@ -388,8 +392,8 @@ def test_what_is_not_installed_cannot_be_uninstalled(machine):
 
 def test_a_full_disk(machine):
     machine.good("mount", "-o", "remount,size=8m", "/usr/local")
-    assert machine.refused("/srv/shop", "install") == (f"shop install: {BINARY}: cannot be written: No space left on device; all "
-                                                       "is as it was")
+    said = machine.refused("/srv/shop", "install")
+    assert said == f"shop install: {BINARY}: cannot be written: No space left on device; all is as it was"
     assert machine.calls() == []
 
 
@@ -404,9 +408,10 @@ def test_a_place_that_cannot_be_written(machine, place):
 def test_a_service_that_does_not_start(machine):
     machine.rule("enable --now|echo 'Job for shop.service failed.' >&2; exit 1")
     line = machine.refused("/srv/shop", "install")
-    assert line == ("shop install: systemctl enable --now shop.service: Job for shop.service failed. (journalctl -u shop.service "
-                    "says why); all is as it was")
-    assert machine.calls() == ["daemon-reload", "enable --now shop.service", "disable --now shop.service", "daemon-reload"]
+    assert line == ("shop install: systemctl enable --now shop.service: Job for shop.service failed. (journalctl -u "
+                    "shop.service says why); all is as it was")
+    assert machine.calls() == ["daemon-reload", "enable --now shop.service", "disable --now shop.service",
+                               "daemon-reload"]
 
 
 def test_an_upgrade_that_does_not_start(machine):
@@ -420,8 +425,8 @@ def test_an_upgrade_that_does_not_start(machine):
     # What cannot be undone is told as well.
     machine.rule("try-restart|exit 1", "restart|echo not at all; exit 1")
     done = machine.run("/srv/new/shop", "install", "--workers", "2")
-    assert done.returncode == 1 and done.stderr.endswith("; what could not be undone: systemctl restart shop.service: not at "
-                                                         "all\n")
+    assert done.returncode == 1
+    assert done.stderr.endswith("; what could not be undone: systemctl restart shop.service: not at all\n")
 
 
 def test_an_interrupted_installation(machine):
@@ -452,7 +457,8 @@ def test_another_program_in_the_place_of_the_binary(machine):
     path.unlink()
     path.write_text("#!/bin/sh\n")
     assert "was replaced by something else since it was installed" in machine.refused("/srv/new/shop", "install")
-    assert f"kept {BINARY}: it was changed since it was installed" in machine.good("/srv/shop", "uninstall").splitlines()
+    said = machine.good("/srv/shop", "uninstall").splitlines()
+    assert f"kept {BINARY}: it was changed since it was installed" in said
     path.unlink()
     # One that is the same program, of another version, is replaced by an upgrade.
     machine.good("/srv/shop", "install")
