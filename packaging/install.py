@@ -183,8 +183,8 @@ class Plan:
         old = installation.digest(self.unit)
         self.unit_is_changed = old is not None and old not in self.ours[self.unit]
         if self.unit_is_changed and self.given != self.before["options"]:
-            raise InstallError(f"{self.unit} was changed since it was installed, and the options would go there: change "
-                               "them in it, or remove it and install again")
+            raise InstallError(f"{self.unit} was changed since it was installed, and the options would go there: "
+                               "change them in it, or remove it and install again")
 
     def check_old_binary(self):
         """Refuse to replace what was put in the place of the installed binary and is none."""
@@ -274,8 +274,9 @@ class Plan:
         """The last lines for the operator."""
         if not changed:
             return [f"nothing to do: {self.name} is installed like that"]
-        said = [f"{'installed' if self.fresh else 'upgraded'} {self.name}: {self.name}.service runs {self.binary} for the "
-                f"user {self.owner[0]}, with its data in {self.state}"]
+        done = "installed" if self.fresh else "upgraded"
+        said = [f"{done} {self.name}: {self.name}.service runs {self.binary} for the user {self.owner[0]}, with "
+                f"its data in {self.state}"]
         if not installation.systemd_runs():
             said.append("systemd does not run here: the service starts when it does")
         return said
