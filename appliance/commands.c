@@ -75,9 +75,9 @@ static const struct command commands[] = {
      "in\n[tool.limpet] of SRC/pyproject.toml.\n",
      SCOPE_PACK, command_pack},
     {"install", "[options]", NULL, "install this packed application as a service of systemd",
-     "The binary goes to /usr/local/bin, its unit to /etc/systemd/system, its data to /var/lib, each\n"
-     "under the binary's own name. The options of serve become the unit's. Once more, with a newer\n"
-     "binary or other options, it is an upgrade; without options those of before stay.\n",
+     "The binary goes to /usr/local/bin, its unit to /etc/systemd/system, its data to /var/lib,\n"
+     "each under the binary's own name. The options of serve become the unit's. Once more, with a\n"
+     "newer binary or other options, it is an upgrade; without options those of before stay.\n",
      SCOPE_INSTALL, command_install},
     {"uninstall", "[options]", NULL, "remove what install has made",
      "Files that were changed since, and folders with something in them, are kept and named.\n",
