@@ -523,7 +523,7 @@ static void test_install(void)
     CHECK_FAILED(ERR_USAGE,
                  "there is no application in this binary to uninstall: only packed ones can "
                  "be (write: limpet pack SRC -o shop, and then ./shop uninstall)");
-    packed_settings = "target = shop:app\nport = 80\nworkers = 3\n";
+    packed_settings = "target = shop:app\nbacklog = 77\nworkers = 3\n";
     own_path = "/srv/shop";
     CALL("./shop", "uninstall");
     CHECK_CALLED(4, "limpet.uninstall [shop]");
@@ -537,7 +537,7 @@ static void test_install(void)
         "limpet.install [shop] [--listen=:80\n--listen=unix:/run/s\n--workers=2\n--preload\n"
         "--no-compress\n] [");
     CHECK_CONTAINS(buf_text(&calls), "\nworkers = 2\n");
-    CHECK_CONTAINS(buf_text(&calls), "\nport = 80\n");
+    CHECK_CONTAINS(buf_text(&calls), "\nbacklog = 77\n");
     CHECK_CONTAINS(buf_text(&calls), "] [--dry-run]");
     CALL("./shop", "install", "--worker", "2");
     CHECK_FAILED(ERR_USAGE, "unknown option --worker (did you mean --workers?)");

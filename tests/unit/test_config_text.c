@@ -72,10 +72,10 @@ static void test_documentation_rows(void)
     CHECK_CONTAINS(
         buf_text(&out),
         "\n| `--port` | NUMBER, 0 to 65535 | `8000` | `LIMPET_PORT` | `port` | serve, check, "
-        "pack | at the next start | TCP port to listen on; 0 takes any free one |\n");
-    CHECK_CONTAINS(
-        buf_text(&out),
-        "\n| `-h`, `--help` | switch | | | | serve, check, pack, inspect, status, ctl, logs | ");
+        "pack, install | at the next start | TCP port to listen on; 0 takes any free one |\n");
+    CHECK_CONTAINS(buf_text(&out),
+                   "\n| `-h`, `--help` | switch | | | | serve, check, pack, inspect, status, "
+                   "ctl, logs, install, uninstall | ");
     CHECK_CONTAINS(buf_text(&out),
                    "\n| `--interface` | `auto`, `wsgi`, `asgi`, `rsgi` | `auto` | ");
     // As many cells in every row as in the head.
