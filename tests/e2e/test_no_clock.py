@@ -1,5 +1,5 @@
-"""A machine that has started without a clock: the time of day is that of 1970, and jumps to today's once it has been set.
-Nothing that waits or measures minds, and dates are what the clock says."""
+"""A machine that has started without a clock: the time of day is that of 1970, and jumps to today's once it has been
+set. Nothing that waits or measures minds, and dates are what the clock says."""
 
 import email.utils
 import os
@@ -61,10 +61,10 @@ def test_it_serves_in_1970(early, tmp_path):
         # A file that is younger than now: it is sent, and known again by either validator.
         answer = peer.ask(request("GET", "/static/x.txt"))
         assert (answer.status, answer.body) == (200, b"x\n")
-        etag, modified = answer.get("ETag"), answer.get("Last-Modified")
+        etag, date = answer.get("ETag"), answer.get("Last-Modified")
         assert peer.ask(request("GET", "/static/x.txt", None, f"If-None-Match: {etag}")).status == 304
-        if modified is not None:
-            assert peer.ask(request("GET", "/static/x.txt", None, f"If-Modified-Since: {modified}")).status in (200, 304)
+        if date is not None:
+            assert peer.ask(request("GET", "/static/x.txt", None, f"If-Modified-Since: {date}")).status in (200, 304)
         assert 0 < peer.ask(request("GET", "/status?data")).json()["time"] < 86400000
         assert b"limpet_http_requests_total" in peer.ask(request("GET", "/metrics")).body
         assert peer.ask(request("GET", "/health/ready")).status == 200
@@ -77,8 +77,8 @@ def test_it_serves_in_1970(early, tmp_path):
 
 def test_the_clock_is_set_while_it_serves(early):
     """A jump of half a century is no time in which somebody did nothing, and no age."""
-    server = early("--keep-alive-timeout", "1h", "--header-timeout", "1h", "--workers-lifetime", "1h", "--request-timeout",
-                   "1h", "--rate-limit", "100/s")
+    server = early("--keep-alive-timeout", "1h", "--header-timeout", "1h", "--workers-lifetime", "1h",
+                   "--request-timeout", "1h", "--rate-limit", "100/s")
     worker = server.workers()
     with Peer(server) as peer, Peer(server) as slow:
         before = peer.ask(request("GET", "/")).json()

@@ -8,12 +8,15 @@ import shutil
 import stat
 import subprocess
 
-# /srv has the appliances. What makes and removes users also writes below /var/log.
+# /srv has the appliances, /etc what users are made with: the machine's own may change meanwhile. What makes and removes
+# users also writes below /var/log.
 SETUP = """
 set -e
 mount --make-rprivate /
 mount -t tmpfs -o mode=755 none "$1"
-cp -a /etc/. "$1"
+for name in passwd group shadow gshadow subuid subgid login.defs default pam.d security nsswitch.conf ld.so.cache; do
+    if [ -e "/etc/$name" ]; then cp -a "/etc/$name" "$1"; fi
+done
 mount --bind "$1" /etc
 mount --bind "$2" /srv
 mount -t tmpfs -o mode=755 none /var
