@@ -1,8 +1,8 @@
 #!/usr/bin/python3
 """early_clock.py FILE COMMAND [ARGUMENT]... - run a program on a machine that has just started without a clock.
 
-To the program, and all that it forks, the time of day is that of 1970, from its first second on, until FILE exists: then
-it is what it is elsewhere, as if it had been set. Other clocks are left alone. The program keeps our process id. It is a
+To the program, and all that it forks, the time of day is that of 1970, from its first second on, until FILE exists.
+Then it is as elsewhere, as if it had been set. Other clocks are left alone. The program keeps our process id. It is a
 static one: its C library finds the kernel's shared page by the auxiliary vector, out of which it is taken here, so that
 every question for the time is a system call; and those are answered by a process beside it (seccomp_unotify(2)).
 """
