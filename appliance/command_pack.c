@@ -64,7 +64,7 @@ static int pack(const struct program *program, const struct config *config, stru
     int count;
     if (require_names(program, config, err) < 0)
         return -1;
-    config_settings_text(config, &settings);
+    config_settings_text(config, CONFIG_PROJECT, &settings);
     arguments = pack_arguments(config, buf_text(&settings), &count);
     return program->runtime->tool(program->archive, "limpet.pack", count, arguments);
 }

@@ -14,7 +14,7 @@ packages_build_riscv64="gcc-riscv64-linux-gnu linux-libc-dev-riscv64-cross"
 packages_emulate="qemu-user-static"
 packages_check="clang-format shellcheck python3 zlib1g-dev"
 packages_test="python3-pytest python3-pytest-xdist zlib1g-dev curl file binutils procps iproute2 util-linux python3 debootstrap systemd
-    openssl python3-cryptography python3-websockets python3-wsproto nginx-light haproxy jq prometheus"
+    openssl python3-cryptography python3-websockets python3-wsproto nginx-light haproxy jq prometheus strace passwd"
 packages_dependencies="libcurl4-gnutls-dev pkgconf"
 packages_browser="chromium chromium-driver python3-selenium"
 packages_tls="testssl.sh openssl procps bsdextrautils pebble certbot"
