@@ -39,8 +39,9 @@
 #define SECCOMP_FILTER_FLAG_SPEC_ALLOW (1UL << 2)
 #endif
 
-// Beyond all rows; what is not among them, x32's numbers as well, is absent. But for what ARM has of
-// its own: a processor's cache that is to see new code (what libffi writes), and a thread's pointer.
+// Beyond all rows; what is not among them, x32's numbers as well, is absent. But for what ARM has
+// of its own: a processor's cache that is to see new code (what libffi writes), and a thread's
+// pointer.
 enum { NUMBERS = 512, RANGES_MAX = NUMBERS, ARM_FIRST = 0xf0002, ARM_COUNT = 4 };
 
 // --- what the table says ---
