@@ -46,13 +46,22 @@ profile=fast
 # shellcheck source=toolchain/package.sh
 . toolchain/package.sh
 
-# The options that all verbs share, in front of the verb or behind it.
+# The options that all verbs share, in front of the verb or behind it, into $profile and $wanted_target. $shared: words taken.
 options() {
     shared=0
     while :; do
         case ${1:-} in
-            --release) profile=release && shift && shared=$((shared + 1)) ;;
-            --target) wanted_target=$(find_target "${2:-}") && shift 2 && shared=$((shared + 2)) ;;
+            --release)
+                profile=release
+                shift
+                shared=$((shared + 1))
+                ;;
+            --target)
+                [ $# -gt 1 ] || die "--target of what? (aarch64, armv7, riscv64 or x86_64)"
+                wanted_target=$(find_target "$2") || exit 1
+                shift 2
+                shared=$((shared + 2))
+                ;;
             *) return 0 ;;
         esac
     done

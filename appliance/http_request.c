@@ -394,9 +394,10 @@ static enum MHD_Result take_body(struct request *request, const char *data, size
 {
     struct err err;
     http_time_progress(request->connection);
-    if (request->refused != 0 && !spool_exceeds(&request->body, *data_size)) {
+    if (request->refused != 0) {
+        bool is_enough = spool_exceeds(&request->body, *data_size);
         drop_body(request, data_size);
-        return MHD_YES;
+        return is_enough ? MHD_NO : MHD_YES;
     }
     if (request->exchange.streams)
         return http_exchange_take_body(request, data, data_size);
@@ -409,7 +410,9 @@ static enum MHD_Result take_body(struct request *request, const char *data, size
     http_gate_tell(request, is_long ? REFUSAL_body : REFUSAL_storage, str_of(err.text));
     if (is_long || request->expectation != EXPECT_NONE)
         return MHD_NO;
+    uint64_t size = request->body.size;
     spool_fini(&request->body);
+    request->body.size = size;
     drop_body(request, data_size);
     return MHD_YES;
 }

@@ -33,7 +33,6 @@ struct runtime_setup {
     bool logs;        // what the application writes to standard output and error goes to the log
     bool serves;      // run what the application has to do before a worker serves
     bool first;       // and before any worker serves
-    bool small;       // memory is scarce: what takes time to save some is done
 };
 
 struct runtime_run {

@@ -39,6 +39,8 @@
 #define SECCOMP_FILTER_FLAG_SPEC_ALLOW (1UL << 2)
 #endif
 
+const uint32_t sandbox_filter_architecture = NATIVE;
+
 // Beyond all rows; what is not among them, x32's numbers as well, is absent. But for what ARM has
 // of its own: a processor's cache that is to see new code (what libffi writes), and a thread's
 // pointer.

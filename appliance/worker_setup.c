@@ -20,6 +20,5 @@ struct runtime_setup worker_runtime_setup(const char *name, const struct config 
         .archive = archive,
         .workers = (unsigned)config->workers,
         .threads = (unsigned)config->blocking_threads,
-        .small = config->small,
     };
 }

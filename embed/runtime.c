@@ -15,13 +15,9 @@
 #include "py.h"
 #include "pool.h"
 #include "reactor.h"
-#include "share.h"
 #include "streams.h"
 #include "thread.h"
 #include "traceback.h"
-
-// Of the process: memory is scarce.
-static bool small;
 
 // A new list of str, or NULL with an exception set.
 static PyObject *strings(char *const *items, size_t count)
@@ -112,7 +108,6 @@ static int start(const struct runtime_setup *setup, char *description, size_t si
     char *arguments[] = {(char *)(uintptr_t)archive_path(setup->archive)};
     crash_set_language_dump(traceback_dump);
     thread_use_name(setup->name);
-    small = setup->small;
     if (interp_start(setup->archive, 1, arguments, err) < 0 || begin_log(setup, err) < 0 ||
         set_environment(setup, err) < 0)
         return -1;
@@ -162,8 +157,6 @@ static int freeze_objects(struct err *err)
     _pyref_ PyObject *gc = PyImport_ImportModule("gc");
     _pyref_ PyObject *collected = gc != NULL ? PyObject_CallMethod(gc, "collect", NULL) : NULL;
     _pyref_ PyObject *frozen = collected != NULL ? PyObject_CallMethod(gc, "freeze", NULL) : NULL;
-    if (frozen != NULL && small)
-        share_objects();
     return frozen != NULL ? 0 : pyerr_report(err);
 }
 

@@ -13,9 +13,12 @@ build() {
     local name folder
     for name in linux asm asm-generic mtd; do
         for folder in $TARGET_HEADERS; do
-            [ ! -d "$folder/$name" ] || ln -s "$folder/$name" "$STAGE/include/"
+            [ -d "$folder/$name" ] || continue
+            ln -s "$folder/$name" "$STAGE/include/"
+            break
         done
     done
+    ls "$STAGE"/include/{linux,asm,asm-generic} >/dev/null
     # CPython's configure asks --print-multiarch and compares; -static -no-pie belong here so that
     # configure's probes can run what they link.
     cat >"$STAGE/bin/limpet-cc" <<WRAPPER

@@ -62,6 +62,10 @@ build() {
     elif [ "$profile" = fast ]; then
         configure_python "$build_folder" "-O3"
         make -j"$jobs"
+    elif is_cross; then
+        # What would train it cannot run here.
+        configure_python "$build_folder" "-O3" --with-lto
+        make -j"$jobs"
     else
         build_trained
     fi

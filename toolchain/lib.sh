@@ -23,7 +23,8 @@ die() { printf 'build.sh: %s\n' "$*" >&2; exit 1; }
 # load_target NAME: the variables of targets/NAME.env.
 load_target() {
     target=$1
-    unset "${!TARGET_@}"
+    # Also what environments export for configure scripts.
+    unset "${!TARGET_@}" "${!py_cv_module_@}" LIBS
     [ -f "$toolchain/targets/$target.env" ] || die "no such target: $target (see toolchain/targets)"
     # shellcheck disable=SC1090
     . "$toolchain/targets/$target.env"
@@ -152,10 +153,10 @@ build_dependency() {
     local need needs prefix work label
     compute_key "$1"
     prefix=$(recipe_prefix "$1")
-    [ ! -d "$prefix" ] || return 0
     load_recipe "$1"
     needs=$NEEDS
     [ "$NATIVE" = 0 ] || natively build_dependency "$1"
+    [ ! -d "$prefix" ] || return 0
     for need in $needs; do build_dependency "$need"; done
     mkdir -p "$cache/build"
     exec {lock_fd}>"$prefix.lock"
