@@ -130,6 +130,21 @@ static void warn_of_variable(struct config_layer *layer, struct str name, struct
                name.data, variable);
 }
 
+// A setting of the server that the service to be installed will not have. An empty one is none.
+static void warn_of_lost_variable(struct config_layer *layer, const struct config_option *option,
+                                  struct str name, const char *value)
+{
+    if (layer->request->scope != SCOPE_INSTALL || (option->scopes & SCOPE_SERVE) == 0 ||
+        *value == '\0')
+        return;
+    struct buf *warnings = &layer->config->warnings;
+    buf_printf(warnings, "ignoring %.*s: a service does not get this environment", (int)name.size,
+               name.data);
+    if ((option->scopes & SCOPE_INSTALL) != 0 && !option->secret)
+        buf_printf(warnings, " (give it as --%s)", option->name);
+    buf_printf(warnings, "\n");
+}
+
 // The option that LIMPET_NAME means, or NULL; its name as it would be written elsewhere in buffer.
 static const struct config_option *find_variable(struct config_layer *layer, struct str name,
                                                  struct str *option_name,
@@ -191,8 +206,10 @@ static int read_variable(struct config_layer *layer, const char *entry, struct e
     // install stores must not depend on how a server on the same machine is configured.
     enum config_scope scope = layer->request->scope;
     if ((option->scopes & scope) == 0 ||
-        ((scope & (SCOPE_PACK | SCOPE_INSTALL)) != 0 && (option->scopes & SCOPE_SERVE) != 0))
+        ((scope & (SCOPE_PACK | SCOPE_INSTALL)) != 0 && (option->scopes & SCOPE_SERVE) != 0)) {
+        warn_of_lost_variable(layer, option, name, equals + 1);
         return 0;
+    }
     bool *seen = &layer->seen[option - config_options];
     if (*seen && option->alias != NULL)
         return refuse_both_names(option, err);

@@ -6,6 +6,7 @@ NAME is the appliance's own, ARGUMENTS are the server's options that were given,
 SETTINGS all that it will run with, as "key = value" lines. They were checked by the table of options before.
 """
 
+import contextlib
 import grp
 import os
 import pwd
@@ -13,9 +14,9 @@ import re
 import shutil
 import sys
 
-from limpet import installation, unit
+from limpet import installation, unit, writer
 from limpet.installation import Command, File, Folder, InstallError, User
-from limpet.writer import shown
+from limpet.writer import FormatError, shown
 
 BINARIES, UNITS, STATES = "/usr/local/bin", "/etc/systemd/system", "/var/lib"
 # useradd's rule, and systemd's for unit names.
@@ -45,10 +46,19 @@ def install(name, given, settings, dry_run):
     """Look at the machine, make the plan, and carry it out; with dry_run only show it."""
     installation.require_root("install", name, dry_run)
     check_name(name)
+    with contextlib.nullcontext() if dry_run else installation.locked():
+        install_locked(name, given, settings, dry_run)
+
+
+def install_locked(name, given, settings, dry_run):
+    """The same, when nobody else does it."""
     before = installation.read_manifest(name)
     if before and before["options"] and not given:
         # Those of before, through the table of options of this version.
-        os.execv(sys.executable, [name, "install", *before["options"], *(["--dry-run"] if dry_run else [])])
+        # The lock ends with this program, and what was said of the environment is not said again.
+        environment = {key: value for key, value in os.environ.items() if not key.startswith("LIMPET_")}
+        os.execve(sys.executable, [name, "install", *before["options"], *(["--dry-run"] if dry_run else [])],
+                  environment)
     plan = Plan(name, given, settings, before)
     steps = plan.steps()
     if dry_run:
@@ -85,6 +95,8 @@ def check_paths(given, settings):
             raise InstallError(f"--listen {shown(value)}: systemd has no sockets for this unit; name an address")
     for option, path in unit.made_paths(settings):
         folder = path if option in unit.CHANGED else os.path.dirname(path)
+        if not folder.isprintable():
+            raise InstallError(f"--{option} {shown(path)}: a unit cannot name {shown(folder)}; give it another name")
         if not os.path.exists(folder) and not unit.below(folder, ("/run", "/var/run")):
             raise InstallError(f"--{option} {shown(path)}: there is no {shown(folder)}; make it first")
 
@@ -150,7 +162,7 @@ class Plan:
         if known:
             self.owner = known.pw_name, known_group.gr_name if group else grp_name(known.pw_gid)
         else:
-            self.owner = user, group or user
+            self.owner = user, known_group.gr_name if group else user
 
     def check_new_user(self, user):
         """Refuse a user that we cannot make."""
@@ -179,6 +191,8 @@ class Plan:
         new, old = installation.digest(sys.executable), installation.digest(self.binary)
         self.binary_digest = new
         self.writes_binary = not same and new != old
+        # Or put there by somebody since: the service runs what was there before.
+        self.binary_is_new = self.writes_binary or bool(self.before and self.before.get("binary") != new)
         self.binary_is_ours = not same or self.binary in self.ours
         old = installation.digest(self.unit)
         self.unit_is_changed = old is not None and old not in self.ours[self.unit]
@@ -187,17 +201,21 @@ class Plan:
                                "change them in it, or remove it and install again")
 
     def check_old_binary(self):
-        """Refuse to replace what was put in the place of the installed binary and is none."""
+        """Refuse to replace what was put in the place of the installed binary and is no packed application."""
         if installation.digest(self.binary) in [None, *self.ours.get(self.binary, [])]:
             return
-        with open(self.binary, "rb") as file:
-            if file.read(4) != b"\x7fELF":
-                raise InstallError(f"{self.binary} was replaced by something else since it was installed: move it away")
+        try:
+            _, members = writer.read(self.binary)
+        except FormatError:
+            members = {}
+        if "limpet/settings" not in members:
+            raise InstallError(f"{self.binary} was replaced by something else since it was installed: move it away")
 
     def owner_of_state(self):
         """The number that a new user has to have, of the owner of a state folder that an earlier installation has left;
         0: any. Refuse a state folder that is somebody else's."""
-        if not os.path.isdir(self.state) or os.path.islink(self.state):
+        # A link is the operator's, who has moved the folder of an earlier installation to another place.
+        if not os.path.isdir(self.state) or os.path.islink(self.state) and not self.before:
             refuse_others(self.state, "a service", self.name)
             return 0
         number = os.stat(self.state).st_uid
@@ -225,7 +243,7 @@ class Plan:
         self.folders += [path for path in missing if path not in self.folders]
         if (makes_state or number) and self.state not in self.folders:
             self.folders.append(self.state)
-        if not (self.fresh or self.makes_user or makes_state or self.writes_binary or writes_unit):
+        if not (self.fresh or self.makes_user or makes_state or self.binary_is_new or writes_unit):
             return []
         steps = [] if os.path.isdir(installation.MANIFESTS) else [Folder(installation.MANIFESTS)]
         steps.append(self.remember({path: [new, *self.ours.get(path, [])] for path, new in files.items()}, False))
@@ -245,7 +263,8 @@ class Plan:
     def remember(self, files, complete):
         """The step that writes the manifest."""
         manifest = {"name": self.name, "complete": complete, "options": self.given,
-                    "user": {"name": self.owner[0], "made": self.user_is_ours}, "files": files, "folders": self.folders}
+                    "user": {"name": self.owner[0], "made": self.user_is_ours}, "files": files, "folders": self.folders,
+                    "binary": self.binary_digest}
         content = installation.manifest_text(manifest)
         return File(installation.manifest_path(self.name), content, 0o644, replaces=True, draft=not complete)
 

@@ -1,10 +1,13 @@
 """What an installation is made of: its places, the manifest that remembers it, and steps that can be undone.
 
 A manifest is JSON: version, name, complete (false while it is being made), options (those given, as words), user
-({name, made}: whether it is ours), files ({path: [SHA-256, ...]}: what they may be and still be ours) and folders that
-are ours.
+({name, made}: whether it is ours), files ({path: [SHA-256, ...]}: what they may be and still be ours), folders that
+are ours, and binary (the SHA-256 of what the service runs, whoever has put it there).
 """
 
+import contextlib
+import fcntl
+import grp
 import hashlib
 import json
 import os
@@ -20,6 +23,8 @@ from limpet.writer import shown
 MANIFESTS = "/var/lib/limpet"
 VERSION = 1
 RUNNING = "/run/systemd/system"  # sd_booted(3)
+LOCK = f"{MANIFESTS}/.lock"
+SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
 
 class InstallError(Exception):
@@ -49,6 +54,13 @@ def reason(error):
     return f"{where}{error.strerror or error}"
 
 
+def told_error(error):
+    """Any exception in a few words."""
+    if isinstance(error, InstallError):
+        return str(error)
+    return reason(error) if isinstance(error, OSError) else f"{type(error).__name__}: {error}"
+
+
 def require_root(tool, name, dry_run):
     """Refuse everybody else, unless nothing is to be done."""
     if os.geteuid() != 0 and not dry_run:
@@ -73,6 +85,43 @@ def text_digest(content):
 def systemd_runs():
     """Whether systemd is this machine's init, now."""
     return os.path.isdir(RUNNING)
+
+
+@contextlib.contextmanager
+def locked():
+    """Nobody else installs or uninstalls meanwhile. What is made for that is removed at the end."""
+    fd = None
+    try:
+        while fd is None:
+            fd = lock()
+        yield
+    finally:
+        if fd is not None:
+            remove(LOCK)
+            os.close(fd)
+        with contextlib.suppress(OSError):
+            os.rmdir(MANIFESTS)  # where nothing is installed
+
+
+def lock():
+    """A descriptor that holds the lock; None where its file or folder was just removed by who had it: try again."""
+    with contextlib.suppress(FileExistsError):
+        os.mkdir(MANIFESTS, 0o755)
+    try:
+        fd = os.open(LOCK, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW, 0o600)
+    except FileNotFoundError:
+        return None
+    try:
+        fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        if os.path.samestat(os.fstat(fd), os.stat(LOCK)):
+            return fd
+    except BlockingIOError:
+        os.close(fd)
+        raise InstallError("another install or uninstall is at work on this machine: wait for its end") from None
+    except FileNotFoundError:
+        pass
+    os.close(fd)
+    return None
 
 
 # --- The manifest ---
@@ -113,7 +162,8 @@ def manifest_text(manifest):
 
 
 class Folder:
-    """Make a folder. owner: (user, group), names; None: root's. scratch: what is in it when it is undone goes, too."""
+    """Make a folder. owner: (user, group), names, or numbers that have none; None: root's. scratch: what is in it when it
+    is undone goes, too."""
 
     def __init__(self, path, mode=0o755, owner=None, scratch=False):
         self.path, self.mode, self.owner, self.scratch = path, mode, owner, scratch
@@ -124,8 +174,14 @@ class Folder:
         os.mkdir(self.path, 0o700)
         undo.append(lambda: (shutil.rmtree if self.scratch else os.rmdir)(self.path))
         if self.owner:
-            shutil.chown(self.path, *self.owner)
+            os.chown(self.path, *numbers(*self.owner))
         os.chmod(self.path, self.mode)
+
+
+def numbers(user, group):
+    """The numbers of a user and a group; texts of digits alone are such numbers."""
+    return (int(user) if user.isdecimal() else pwd.getpwnam(user).pw_uid,
+            int(group) if group.isdecimal() else grp.getgrnam(group).gr_gid)
 
 
 def beside(path, what):
@@ -201,9 +257,14 @@ class User(Command):
         super().__init__("useradd", *words)
 
     def do(self, undo):
+        # Undone only if we have made the user, not another one meanwhile; so a signal waits until that is known.
         name = self.words[-1]
-        undo.append(lambda: is_user(name) and call(("userdel", name)))
-        call(self.words)
+        before = signal.pthread_sigmask(signal.SIG_BLOCK, SIGNALS)
+        try:
+            call(self.words)
+            undo.append(lambda: is_user(name) and call(("userdel", name)))
+        finally:
+            signal.pthread_sigmask(signal.SIG_SETMASK, before)
 
 
 def is_user(name):
@@ -216,10 +277,11 @@ def is_user(name):
 
 
 def call(words, hint=""):
-    """Run a program to its end. CommandError has its last words; hint is where to look further."""
+    """Run a program to its end, out of reach of the terminal's keys. CommandError has its first words; hint is where to
+    look further."""
     try:
         done = subprocess.run(words, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
-                              encoding="utf-8", errors="replace", check=False)
+                              encoding="utf-8", errors="replace", check=False, start_new_session=True)
     except OSError as error:
         raise CommandError(f"{shlex.join(words)}: {error.strerror}") from None
     if done.returncode != 0:
@@ -258,18 +320,17 @@ def told(steps):
 def perform(steps):
     """Do the steps, or none of them: where one fails, those before it are undone. Returns the lines to print."""
     undo = []
-    for number in signal.SIGINT, signal.SIGTERM, signal.SIGHUP:
+    for number in SIGNALS:
         signal.signal(number, interrupt)
     try:
         for step in steps:
             step.do(undo)
-        for number in signal.SIGINT, signal.SIGTERM, signal.SIGHUP:
+        for number in SIGNALS:
             signal.signal(number, signal.SIG_IGN)
-    except (InstallError, OSError) as error:
-        for number in signal.SIGINT, signal.SIGTERM, signal.SIGHUP:
+    except BaseException as error:  # whatever it is, nothing is left half done
+        for number in SIGNALS:
             signal.signal(number, signal.SIG_IGN)
-        said = str(error) if isinstance(error, InstallError) else reason(error)
-        raise InstallError(said + undone(undo)) from None
+        raise InstallError(told_error(error) + undone(undo)) from None
     for step in steps:
         if isinstance(step, File):
             step.finish()
@@ -282,8 +343,8 @@ def undone(undo):
     for back in reversed(undo):
         try:
             back()
-        except (InstallError, OSError) as error:
-            problems.append(str(error) if isinstance(error, InstallError) else reason(error))
+        except Exception as error:  # the others are undone all the same
+            problems.append(told_error(error))
     if problems:
         return f"; what could not be undone: {'; '.join(problems)}"
     return "; all is as it was"

@@ -6,6 +6,7 @@ What was changed since, and folders with something in them, are kept and named. 
 to be removed is remembered until all of it is.
 """
 
+import contextlib
 import os
 import shutil
 
@@ -25,17 +26,28 @@ def main(arguments):
 def uninstall(name, dry_run):
     """Remove it; with dry_run only show what would be removed."""
     installation.require_root("uninstall", name, dry_run)
+    with contextlib.nullcontext() if dry_run else installation.locked():
+        uninstall_locked(name, dry_run)
+
+
+def uninstall_locked(name, dry_run):
+    """The same, when nobody else does it."""
     manifest = installation.read_manifest(name)
     if manifest is None:
         raise InstallError(f"{shown(name)} is not installed (there is no {shown(installation.manifest_path(name))})")
     removal = Removal(dry_run)
     service = f"{name}.service"
-    systemctl = shutil.which("systemctl") and os.path.lexists(f"{UNITS}/{service}")
-    if systemctl:
-        removal.run("systemctl", "disable", *(["--now"] if installation.systemd_runs() else []), service)
+    systemctl, runs = shutil.which("systemctl"), installation.systemd_runs()
+    if systemctl and os.path.lexists(f"{UNITS}/{service}"):
+        removal.run("systemctl", "disable", *(["--now"] if runs else []), service)
+    elif systemctl:
+        # Whoever has removed the unit may not have stopped the service; disable refuses --now then.
+        if runs:
+            removal.run("systemctl", "stop", service, missing=("not loaded", "not found"))
+        removal.run("systemctl", "disable", service, missing=("does not exist", "not found", "No such file"))
     for path, digests in manifest["files"].items():
         removal.file(path, digests)
-    if systemctl and installation.systemd_runs():
+    if systemctl and runs:
         removal.run("systemctl", "daemon-reload")
     if manifest["user"]["made"] and installation.is_user(manifest["user"]["name"]):
         removal.run("userdel", manifest["user"]["name"])
@@ -50,11 +62,16 @@ class Removal:
     def __init__(self, dry):
         self.dry = dry
 
-    def run(self, *words):
-        """Run a program."""
+    def run(self, *words, missing=()):
+        """Run a program. missing: what it says where there is nothing to do for it."""
         step = installation.Command(*words)
-        if not self.dry:
-            step.do([])
+        try:
+            if not self.dry:
+                step.do([])
+        except installation.CommandError as error:
+            if not any(part in str(error) for part in missing):
+                raise
+            return
         print(step.text[0])
 
     def file(self, path, digests):
@@ -78,12 +95,12 @@ class Removal:
 
     def folder(self, path):
         """Remove a folder, if nothing is in it."""
-        try:
-            with os.scandir(path) as entries:
-                empty = next(entries, None) is None
-        except FileNotFoundError:
+        if not os.path.lexists(path):
             return
-        if not empty:
+        if os.path.islink(path) or not os.path.isdir(path):
+            print(f"kept {path}: it is no folder any more")
+            return
+        if os.listdir(path):
             print(f"kept {path}: there is something in it")
             return
         if not self.dry:

@@ -30,6 +30,8 @@ CAPABILITIES = ("CAP_CHOWN", "CAP_FOWNER", "CAP_DAC_OVERRIDE", "CAP_DAC_READ_SEA
 # Beside what services need: limpet's own sandbox. By name, since not every systemd has a group of these.
 CALLS = ("@system-service", "seccomp", "landlock_create_ruleset", "landlock_add_rule", "landlock_restrict_self")
 
+# Of /dev, what is no device and is there with PrivateDevices, too.
+NO_DEVICES = ("/dev/shm", "/dev/mqueue", "/dev/hugepages", "/dev/pts")
 SECONDS = {"ms": 0.001, "s": 1, "m": 60, "h": 3600, "d": 86400}
 PLAIN = re.compile(r"[A-Za-z0-9_./:=,@+-]+")
 HARDENING = f"""
@@ -37,7 +39,6 @@ HARDENING = f"""
 CapabilityBoundingSet={" ".join(CAPABILITIES)}
 NoNewPrivileges=yes
 ProtectSystem=strict
-PrivateDevices=yes
 ProtectKernelTunables=yes
 ProtectKernelModules=yes
 ProtectKernelLogs=yes
@@ -71,7 +72,7 @@ def text(service):
         "",
         "[Service]",
         "Type=notify",
-        "ExecStart=" + " ".join(map(quoted, [service.binary, *service.arguments])),
+        "ExecStart=" + " ".join(map(quoted, [service.binary, *service.arguments])).replace("$", "$$"),
         "ExecReload=kill -HUP $MAINPID",
         "KillMode=mixed",
         "Restart=on-failure",
@@ -87,6 +88,7 @@ def text(service):
         *(f"ReadWritePaths={quoted(path)}" for path in writable_paths(service)),
         f"ProtectHome={home}",
         f"PrivateTmp={private}",
+        *devices(service.settings),
         HARDENING.strip("\n"),
         "",
         "[Install]",
@@ -96,8 +98,9 @@ def text(service):
 
 
 def quoted(word):
-    """A word of a setting: no blank, quote, specifier (%) or variable ($) in it means anything to systemd."""
-    word = word.replace("%", "%%").replace("$", "$$")
+    """A word of a setting: no blank, quote or specifier (%) in it means anything to systemd. Variables ($) mean something
+    in ExecStart alone, and what is not printable can be in it, but not in a path of a setting of its own."""
+    word = word.replace("%", "%%")
     if PLAIN.fullmatch(word):
         return word
     return '"' + "".join("\\" + c if c in '\\"' else c if c.isprintable() else escaped(c) for c in word) + '"'
@@ -148,6 +151,22 @@ def used_paths(service):
     return [os.path.normpath(path) for path in found if path.startswith("/")]
 
 
+def devices(settings):
+    """The lines on devices: those that --writable and --readable name, or none. The devices of a folder come and go and
+    cannot be listed: then it is all of them, as far as the owners of their files allow."""
+    found = {}
+    for name, access in ("readable", "r"), ("writable", "rw"):
+        for path in map(os.path.normpath, settings.get(name, [])):
+            if below(path, ("/dev", )) and not below(path, NO_DEVICES):
+                found[path] = access
+    if not found:
+        return ["PrivateDevices=yes"]
+    if any(os.path.isdir(path) for path in found):
+        return ["PrivateDevices=no"]
+    return ["PrivateDevices=no", "DevicePolicy=closed",
+            *(f"DeviceAllow={quoted(path)} {access}" for path, access in sorted(found.items()))]
+
+
 def made_paths(settings):
     """(option, path) of each file that the server makes, and of each place that it changes: absolute ones."""
     for name, items in settings.items():
@@ -158,8 +177,8 @@ def made_paths(settings):
 
 def writable_paths(service):
     """The values of ReadWritePaths: the state folder, and what the settings name beyond it. A file is made or replaced
-    in its folder. A dash is for what may be missing: /run is empty when a machine starts."""
+    in its folder. A dash is for what may be missing: /run is empty when a machine starts, and devices are unplugged."""
     own = (service.state, f"/run/{service.name}")
     found = {path if name in CHANGED else os.path.dirname(path) for name, path in made_paths(service.settings)}
     others = sorted(path for path in found if not below(path, own))
-    return [service.state, *("-" + path if below(path, ("/run", "/var/run")) else path for path in others)]
+    return [service.state, *("-" + path if below(path, ("/run", "/var/run", "/dev")) else path for path in others)]

@@ -466,3 +466,156 @@ def test_another_program_in_the_place_of_the_binary(machine):
     shutil.copy(machine.root / "srv/new/shop", path)
     machine.good("/srv/shop", "install")
     assert machine.entry(path)[3] == machine.entry(machine.root / "srv/shop")[3]
+    # One that is none of limpet's, or has no application, is not.
+    for other in "/bin/true", "/srv/bare/limpet":
+        path.unlink()
+        machine.good("cp", "-L", other, BINARY)
+        assert "was replaced by something else since it was installed" in machine.refused("/srv/new/shop", "install")
+
+
+@pytest.mark.parametrize("ours", [True, False])
+def test_a_newer_binary_put_in_the_place_by_hand(machine, ours):
+    """What runs is older then: it is restarted, and the new file is the one that uninstall removes if it is ours."""
+    path = machine.root / BINARY[1:]
+    if not ours:
+        shutil.copy(machine.root / "srv/shop", path)
+    machine.good("/srv/shop" if ours else BINARY, "install")
+    machine.calls()
+    path.unlink()
+    shutil.copy(machine.root / "srv/new/shop", path)
+    assert machine.good(BINARY, "install").splitlines()[-1].startswith("upgraded shop: ")
+    assert machine.calls() == ["try-restart shop.service"]
+    assert machine.good(BINARY, "install") == "nothing to do: shop is installed like that\n"
+    assert "kept" not in machine.good(BINARY, "uninstall")
+    assert path.exists() != ours
+
+
+def test_paths_are_what_they_were(machine):
+    """As systemd reads them: without variables, by its rules for quotes."""
+    path = '/var/a $HOME %n "b" c\\'
+    (machine.root / path[1:]).mkdir()
+    machine.good("/srv/shop", "install", "--writable", path)
+    values = re.findall("^ReadWritePaths=(.*)$", read(machine, UNIT), re.MULTILINE)
+    assert [[word.replace("%%", "%") for word in shlex.split(value)] for value in values] == [[STATE], [path]]
+    words = [word.replace("%%", "%").replace("$$", "$") for word in exec_start(machine)]
+    assert words[-1] == f"--writable={path}" and '"--writable=/var/a $$HOME %%n' in read(machine, UNIT)
+    (machine.root / "var/a\tb").mkdir()
+    assert "a unit cannot name" in machine.refused("/srv/new/shop", "install", "--writable", "/var/a\tb")
+
+
+def test_a_group_that_has_no_name(machine):
+    with open(machine.root / "etc/passwd", "a", encoding="utf-8") as file:
+        file.write("web:x:4321:54321::/:/usr/sbin/nologin\n")
+    machine.good("/srv/shop", "install", "--user", "web")
+    status = (machine.root / STATE[1:]).stat()
+    assert (status.st_uid, status.st_gid) == (4321, 54321)
+
+
+def test_whatever_goes_wrong_is_undone(machine):
+    code = ("from limpet.installation import Folder, main, perform\n"
+            "steps = [Folder('/var/lib/a'), Folder('/var/lib/b', 0o755, ('nobody-at-all', 'root'))]\n"
+            "raise SystemExit(main('install', 'shop', lambda: perform(steps)))")
+    line = machine.refused("/srv/shop", "python", "-c", code)
+    assert line.startswith("shop install: KeyError: ") and line.endswith("; all is as it was"), line
+
+
+def program(machine, name, text):
+    """Put a script in front of the machine's own program of that name."""
+    path = machine.folder / "bin" / name
+    path.write_text("#!/bin/sh\n" + text)
+    path.chmod(0o755)
+
+
+def test_a_user_that_comes_meanwhile_stays(machine):
+    program(machine, "useradd", "/usr/sbin/useradd --system shop && /usr/sbin/useradd \"$@\"\n")
+    done = machine.run("/srv/shop", "install")
+    assert done.returncode == 1 and "shop" in done.stderr and done.stderr.endswith("; all is as it was\n"), done
+    assert is_user(machine, "shop") and not (machine.root / STATE[1:]).exists()
+
+
+def test_a_signal_waits_for_the_user(machine):
+    """It reaches the installer while the user is made: the user is made to the end, and removed."""
+    program(machine, "useradd", "kill -INT $PPID; /usr/sbin/useradd \"$@\"; echo $? > "
+                                f"{machine.folder / 'made'}; ps -o sid= $$ > {machine.folder / 'session'}; echo $$ >> "
+                                f"{machine.folder / 'session'}\n")
+    assert machine.refused("/srv/shop", "install") == "shop install: interrupted by SIGINT; all is as it was"
+    assert (machine.folder / "made").read_text() == "0\n" and not is_user(machine, "shop")
+    session, own = (machine.folder / "session").read_text().split()
+    assert session == own
+
+
+def test_one_at_a_time(machine):
+    second = machine.folder / "second"
+    machine.rule(f"enable|test -e {second} || for i in install uninstall; do /srv/shop $i >> {second} 2>&1; done")
+    machine.good("/srv/shop", "install")
+    busy = "another install or uninstall is at work on this machine: wait for its end"
+    assert second.read_text().splitlines() == [f"shop install: {busy}", f"shop uninstall: {busy}"]
+    assert os.listdir(machine.root / "var/lib/limpet") == ["shop.json"]
+    machine.rule()
+    machine.good("/srv/shop", "uninstall")
+
+
+def test_the_environment_is_no_setting(machine):
+    """A service would not have it."""
+    env = machine.environment(LIMPET_WORKERS="7", LIMPET_TLS_KEY_PASSWORD="secret", LIMPET_PORT="")
+    warnings = ["shop: warning: ignoring LIMPET_WORKERS: a service does not get this environment (give it as "
+                "--workers)",
+                "shop: warning: ignoring LIMPET_TLS_KEY_PASSWORD: a service does not get this environment"]
+    done = machine.run("/srv/shop", "install", "--preload", env=env)
+    assert done.returncode == 0 and sorted(done.stderr.splitlines()) == sorted(warnings)
+    assert exec_start(machine) == [BINARY, "--preload", "--user=shop", f"--writable={STATE}"]
+    done = machine.run("/srv/new/shop", "install", env=env)
+    assert done.returncode == 0 and sorted(done.stderr.splitlines()) == sorted(warnings)
+    assert machine.good("/srv/new/shop", "uninstall", env=env)
+
+
+def test_a_service_without_its_unit_is_stopped(machine):
+    machine.good("/srv/shop", "install")
+    machine.calls()
+    (machine.root / UNIT[1:]).unlink()
+    machine.rule("disable|echo 'Failed to disable unit: Unit file shop.service does not exist.'; exit 1",
+                 f"stop|test -e {BINARY} || exit 7")
+    said = machine.good(BINARY, "uninstall").splitlines()
+    assert machine.calls() == ["stop shop.service", "disable shop.service", "daemon-reload"]
+    assert said[0] == "run systemctl stop shop.service"
+    machine.rule()
+    machine.good("/srv/shop", "install")
+    (machine.root / UNIT[1:]).unlink()
+    machine.rule("stop|echo 'Failed to stop shop.service: Unit shop.service not loaded.'; exit 5")
+    machine.good(BINARY, "uninstall")
+    machine.rule()
+    machine.good("/srv/shop", "install")
+    (machine.root / UNIT[1:]).unlink()
+    machine.rule("stop|echo 'Job for shop.service canceled.'; exit 1")
+    assert "Job for shop.service canceled." in machine.refused(BINARY, "uninstall")
+
+
+def test_a_state_folder_moved_to_another_disk(machine):
+    machine.good("/srv/shop", "install")
+    machine.good("mv", STATE, "/var/disk")
+    (machine.root / STATE[1:]).symlink_to("/var/disk")
+    machine.good("/srv/new/shop", "install")
+    assert machine.good(BINARY, "install") == "nothing to do: shop is installed like that\n"
+    machine.good("chown", "root", "/var/disk")
+    assert f"{STATE} is there already, and is root's" in machine.refused("/srv/shop", "install")
+    said = machine.good(BINARY, "uninstall").splitlines()
+    assert f"kept {STATE}: it is no folder any more" in said
+    assert (machine.root / STATE[1:]).is_symlink() and (machine.root / "var/disk").is_dir()
+    # Without an installation that has made it, it is nobody's.
+    assert f"{STATE} is there already" in machine.refused("/srv/shop", "install")
+
+
+def test_devices_that_settings_name(machine):
+    def lines(*options):
+        machine.good("/srv/shop", "install", *options)
+        unit = read(machine, UNIT)
+        return re.findall("^(?:PrivateDevices|Device[A-Z].*?)=.*$", unit, re.MULTILINE)
+
+    assert lines("--writable", "/dev/shm") == ["PrivateDevices=yes"]
+    assert lines("--writable", "/dev/full", "--readable", "/dev/zero") == [
+        "PrivateDevices=no", "DevicePolicy=closed", "DeviceAllow=/dev/full rw", "DeviceAllow=/dev/zero r"]
+    assert f"ReadWritePaths={STATE}\nReadWritePaths=-/dev/full\n" in read(machine, UNIT)
+    real = {**machine.environment(), "PATH": "/usr/bin:/bin"}
+    done = machine.run("systemd-analyze", "verify", "--man=no", UNIT, env=real)
+    assert done.returncode == 0 and "shop" not in done.stderr, done
+    assert lines("--writable", "/dev/shm", "--readable", "/dev/fd") == ["PrivateDevices=no"]
