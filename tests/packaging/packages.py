@@ -28,12 +28,13 @@ X86_64, ARM, AARCH64, RISCV, S390 = 62, 40, 183, 243, 22
 of_the_static_binary = pytest.mark.skipif(is_sanitized(), reason="packages are made of the static binary")
 
 
-def small_binary(path, machine=X86_64):
-    """A file that looks like limpet for a machine, to who does not run it."""
+def small_binary(path, machine=X86_64, **more):
+    """A file that looks like limpet for a machine, to who does not run it. more: other content of its archive's limpet/."""
     raw = io.BytesIO()
     members = {"limpet/parts": f"limpet {VERSION} MIT\nzlib 1.3 Zlib\nmbedtls 3.6 Apache-2.0\n",
                "limpet/licences/limpet": (ROOT / "LICENSE").read_text(encoding="utf-8"),
-               "limpet/licences/zlib": "zlib's words\n"}
+               "limpet/licences/zlib": "zlib's words\n",
+               **{f"limpet/{name}": content for name, content in more.items()}}
     with zipfile.ZipFile(raw, "w") as archive:
         for name, content in members.items():
             archive.writestr(zipfile.ZipInfo(name), content)

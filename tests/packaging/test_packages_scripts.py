@@ -87,7 +87,8 @@ def test_purged(machine, elsewhere):
     """Links to the unit that is gone go; not those that lead somewhere, nor other units'; also below another root."""
     top = "var/image/" if elsewhere else ""
     environment = {"DPKG_ROOT": "/var/image"} if elsewhere else {}
-    enable(machine, f"{top}{WANTS}", "limpet@blog.service", "limpet@shop.socket", target="/usr/lib/systemd/system/limpet@.none")
+    nowhere = "/usr/lib/systemd/system/limpet@.none"
+    enable(machine, f"{top}{WANTS}", "limpet@blog.service", "limpet@shop.socket", target=nowhere)
     enable(machine, f"{top}{WANTS}", "other@blog.service", target="/none")
     enable(machine, f"{top}{WANTS}", "limpet@own.service", target="/etc/systemd/system/limpet@own.service")
     enable(machine, f"{top}{WANTS}", "limpet@near.service", target="../limpet@own.service")
