@@ -20,6 +20,9 @@ import completions
 import manual
 
 ROOT = pathlib.Path(__file__).resolve().parents[1]
+sys.path.append(str(ROOT / "toolchain"))
+import sbom  # noqa: E402
+
 HERE = pathlib.Path(__file__).resolve().parent
 
 # The ELF header's e_machine: our name of the target, Debian's of the architecture, the OCI image's (with its variant).
@@ -106,6 +109,10 @@ class Release:
                      for row in rows if f"limpet/licences/{row[0]}" in names}
         return [(name, version, licence, texts.get(name, "")) for name, version, licence in rows]
 
+    def licence(self):
+        """Of the binary as a whole: SPDX's expression."""
+        return sbom.expression(licence for _, _, licence, _ in self.parts())
+
 
 def level(best):
     """How hard to compress: best, or $LIMPET_PACKAGE_LEVEL (1 to 9), for whoever tries packages rather than ships them."""
@@ -126,7 +133,9 @@ def unit(name, target):
 
 def compress(content, hard=9):
     """gzip, without name and time."""
-    return gzip.compress(content, hard, mtime=0)
+    made = bytearray(gzip.compress(content, hard, mtime=0))
+    made[9] = 255  # the system it was made on: unknown (RFC 1952), as Python has it from 3.13
+    return bytes(made)
 
 
 def write(path, content):
