@@ -58,7 +58,7 @@ def config(what, tar):
                 "org.opencontainers.image.title": "limpet",
                 "org.opencontainers.image.description": "HTTP server for Python web applications, with the interpreter",
                 "org.opencontainers.image.version": what.version,
-                "org.opencontainers.image.licenses": "MIT",
+                "org.opencontainers.image.licenses": what.licence(),
                 "org.opencontainers.image.created": created,
             },
         },

@@ -23,7 +23,8 @@ def make(what, folder):
     data.add("etc/init.d/limpet", release.source("openwrt/limpet.init"), tree.PROGRAM)
     data.add("etc/config/limpet", release.source("openwrt/limpet.config"))
     control = tree.Tree()
-    fields = {"VERSION": what.version, "SIZE": str(data.size()), "TARGET": what.target, "UNAMES": UNAMES[what.target]}
+    fields = {"VERSION": what.version, "SIZE": str(data.size()), "LICENCE": what.licence(), "TARGET": what.target,
+              "UNAMES": UNAMES[what.target]}
     for name, mode in (("control", tree.FILE), ("preinst", tree.PROGRAM), ("postinst", tree.PROGRAM),
                        ("prerm", tree.PROGRAM)):
         text = release.source(f"openwrt/{name}")

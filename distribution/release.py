@@ -4,8 +4,10 @@ Scripts of kinds call read_arguments(); build.sh calls them (verb package, toolc
 """
 
 import argparse
+import contextlib
 import gzip
 import hashlib
+import io
 import os
 import pathlib
 import struct
@@ -18,6 +20,9 @@ import completions
 import manual
 
 ROOT = pathlib.Path(__file__).resolve().parents[1]
+sys.path.append(str(ROOT / "toolchain"))
+import sbom  # noqa: E402
+
 HERE = pathlib.Path(__file__).resolve().parent
 
 # The ELF header's e_machine: our name of the target, Debian's of the architecture, the OCI image's (with its variant).
@@ -39,12 +44,13 @@ class Release:
 
     def __init__(self, path, documenter):
         """path: the binary. documenter: one of the same version that runs on this machine. Failure: path is no limpet for
-        a machine that we know."""
+        a machine that we know, of another version, or a packed application."""
         self.path, self.documenter = path, documenter
         self.binary = path.read_bytes()
         self.version = (ROOT / "VERSION").read_text(encoding="utf-8").strip()
         self.epoch = int(os.environ.get("SOURCE_DATE_EPOCH", "0"))
         self.target, self.debian, self.image, self.variant = self._machine()
+        self._check()
 
     def _machine(self):
         if self.binary[:4] != b"\x7fELF" or len(self.binary) < 20:
@@ -54,6 +60,26 @@ class Release:
             known = ", ".join(sorted(names[0] for names in MACHINES.values()))
             raise Failure(f"{self.path}: built for a machine that no package is for (ELF machine {number}); known: {known}")
         return MACHINES[number]
+
+    def _check(self):
+        """Failure unless it is a bare limpet of this version."""
+        with self._archive() as archive:
+            name, version = archive.read("limpet/parts").decode().split()[:2]
+            if name != "limpet":
+                raise Failure(f"{self.path}: no limpet, but {name}")
+            if "limpet/settings" in archive.namelist():
+                raise Failure(f"{self.path}: a packed application; name the limpet that it was packed by")
+        if version != self.version:
+            raise Failure(f"{self.path}: is limpet {version}, and VERSION says {self.version}; build it again")
+
+    @contextlib.contextmanager
+    def _archive(self):
+        """The archive in the binary, open. Failure, also of what is done with it: it is none of limpet's."""
+        try:
+            with zipfile.ZipFile(io.BytesIO(self.binary)) as archive:
+                yield archive
+        except (zipfile.BadZipFile, KeyError, ValueError) as error:
+            raise Failure(f"{self.path}: no limpet, its archive cannot be read ({error})") from error
 
     def digest(self):
         return hashlib.sha256(self.binary).hexdigest()
@@ -76,15 +102,16 @@ class Release:
     def parts(self):
         """[(name, version, licence, text of the licence)] of what is in the binary, limpet first. "" where a part has no
         text of its own."""
-        try:
-            with zipfile.ZipFile(self.path) as archive:
-                names = set(archive.namelist())
-                rows = [line.split() for line in archive.read("limpet/parts").decode().splitlines()]
-                texts = {row[0]: archive.read(f"limpet/licences/{row[0]}").decode()
-                         for row in rows if f"limpet/licences/{row[0]}" in names}
-        except (zipfile.BadZipFile, KeyError) as error:
-            raise Failure(f"{self.path}: no limpet, its archive cannot be read ({error})") from error
+        with self._archive() as archive:
+            names = set(archive.namelist())
+            rows = [line.split() for line in archive.read("limpet/parts").decode().splitlines()]
+            texts = {row[0]: archive.read(f"limpet/licences/{row[0]}").decode()
+                     for row in rows if f"limpet/licences/{row[0]}" in names}
         return [(name, version, licence, texts.get(name, "")) for name, version, licence in rows]
+
+    def licence(self):
+        """Of the binary as a whole: SPDX's expression."""
+        return sbom.expression(licence for _, _, licence, _ in self.parts())
 
 
 def level(best):
@@ -106,7 +133,9 @@ def unit(name, target):
 
 def compress(content, hard=9):
     """gzip, without name and time."""
-    return gzip.compress(content, hard, mtime=0)
+    made = bytearray(gzip.compress(content, hard, mtime=0))
+    made[9] = 255  # the system it was made on: unknown (RFC 1952), as Python has it from 3.13
+    return bytes(made)
 
 
 def write(path, content):

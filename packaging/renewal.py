@@ -19,6 +19,8 @@ ROOTS_VERSION = re.compile(r"# Mozilla's CA roots for TLS servers: NSS (\S+), of
 GIVEN = "# CA roots of pack --ca-bundle"
 PEM = re.compile(rb"-----BEGIN CERTIFICATE-----(.*?)-----END CERTIFICATE-----", re.DOTALL)
 BEGIN = b"-----BEGIN CERTIFICATE-----"
+# Other forms of certificates: OpenSSL's with what they are trusted for, old names, and what is for no TLS server.
+OTHERS = re.compile(rb"-----BEGIN ([A-Z0-9 ]+ CERTIFICATE)-----")
 # Folders of a zoneinfo folder that have every zone again: with the leap seconds that computers' clocks do not count, and
 # without them.
 AGAIN = {"right", "posix"}
@@ -26,6 +28,7 @@ AGAIN = {"right", "posix"}
 NO_ZONES = {"localtime", "posixrules"}
 TABLES = {"iso3166.tab", "zone.tab", "zone1970.tab", "leapseconds"}
 MAGIC = b"TZif"
+HEADER = 44  # bytes of TZif's header, RFC 9636 section 3.1
 MISSING_SHOWN = 3
 
 
@@ -83,16 +86,25 @@ def read_roots(path):
         raise RenewalError(f"{where}: no such file")
     with open(path, "rb") as file:
         text = file.read()
+    other = OTHERS.search(text)
+    if other:
+        raise RenewalError(f"{where}: there is a \"{other[1].decode()}\" in it, which is not taken: \"openssl x509\" writes "
+                           "it as a \"CERTIFICATE\"")
     blocks = PEM.findall(text)
     if not blocks:
         raise RenewalError(f"{where}: there is no certificate in it (PEM: \"{BEGIN.decode()}\")")
     if text.count(BEGIN) != len(blocks):
         raise RenewalError(f"{where}: a certificate in it has no end (is it cut off?)")
-    found = {}
+    found, notes = {}, []
     for number, block in enumerate(blocks, 1):
         der = decoded(block, f"{where}: certificate {number}")
-        found.setdefault(der, judged(der, f"{where}: certificate {number}"))
-    notes = [f"warning: {where}: {label} has ended on {until}: no server is believed by it"
+        if der in found:
+            continue
+        found[der] = judged(der, f"{where}: certificate {number}")
+        if not found[der][1]:
+            notes.append(f"warning: {where}: certificate {number} is no authority's: no server is believed by it but one that "
+                         "has it itself; name the root that issued it")
+    notes += [f"warning: {where}: {label} has ended on {until}: no server is believed by it"
              for label, until in found.values() if until and until < today()]
     if b"PRIVATE KEY-----" in text:
         notes.append(f"warning: {where}: it has a private key, which is not packed; do not give it away")
@@ -201,13 +213,26 @@ def raise_it(error):
 
 
 def check_zone(content, where):
-    """Raise RenewalError unless it is a TZif file (RFC 9636) that zoneinfo reads."""
+    """Raise RenewalError unless it is a TZif file (RFC 9636) that zoneinfo reads, without leap seconds."""
     import zoneinfo
 
     try:
         zoneinfo.ZoneInfo.from_file(io.BytesIO(content))
+        counted = leap_seconds(content)
     except (ValueError, struct.error, IndexError, EOFError) as error:
         raise RenewalError(f"{where}: is a damaged time zone: {shown(str(error))}") from None
+    if counted:
+        raise RenewalError(f"{where}: has leap seconds, which computers' clocks do not count: name a folder without them (that "
+                           "above \"right\")")
+
+
+def leap_seconds(content):
+    """How many a TZif file has: in its first block, or in the second, beside which the first may be empty."""
+    ut, standard, leap, times, types, characters = struct.unpack_from(">6L", content, 20)
+    if content[4] == 0:
+        return leap
+    second = HEADER + times * 5 + types * 6 + characters + leap * 8 + standard + ut
+    return leap or struct.unpack_from(">L", content, second + 28)[0]
 
 
 def package_version(package):

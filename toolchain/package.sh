@@ -22,6 +22,8 @@ verb_package() {
         esac
         shift 2
     done
+    # The option that all verbs share, in front of the verb or of KIND, is as good.
+    [ -n "$machine" ] || [ "$wanted_target" = "$native_target" ] || machine=${wanted_target%%-*}
     toolchain/host-packages.sh package
     if [ -z "$binary" ]; then
         toolchain/host-packages.sh build

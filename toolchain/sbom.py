@@ -53,9 +53,10 @@ def describe(options):
     digest = hashlib.sha256(read(options.binary)).hexdigest()
     sbom = Document(version, digest, int(options.created))
     sources = locked(options.lock)
+    whole = expression(licence for _, _, licence in parts)
     for name, version, licence in parts:
         if name == "limpet":
-            add_limpet(sbom, options.binary, version, licence, digest)
+            add_limpet(sbom, options.binary, version, (licence, whole), digest)
         elif name == "pip":
             add_pip(sbom, options.wheel, version, licence)
         else:
@@ -102,6 +103,12 @@ def identifier(kind, name):
     return f"SPDXRef-{kind}-" + re.sub(r"[^A-Za-z0-9.-]", "-", name)
 
 
+def expression(licences):
+    """SPDX's expression for one file of parts under all of these licences, by their names in sources.lock."""
+    terms = [IDENTIFIERS.get(licence, licence) for licence in dict.fromkeys(licences)]
+    return " AND ".join(f"({term})" if " OR " in term else term for term in terms)
+
+
 def read(path):
     """The content of a file."""
     with open(path, "rb") as file:
@@ -125,11 +132,12 @@ def locked(path):
     return {line[0]: (line[2], line[5], line[6]) for line in lines}
 
 
-def add_limpet(sbom, binary, version, licence, digest):
-    """limpet itself, with the checksum of the binary."""
+def add_limpet(sbom, binary, version, licences, digest):
+    """limpet itself, with the checksum of the binary. licences: that of its own source, and that of the file."""
     executable = machine_of(binary)
     identity = sbom.package(
-        "limpet", version, licence, primaryPackagePurpose="APPLICATION", packageFileName=os.path.basename(binary),
+        "limpet", version, licences[0], licenseConcluded=licences[1], primaryPackagePurpose="APPLICATION",
+        packageFileName=os.path.basename(binary),
         checksums=[{"algorithm": "SHA256", "checksumValue": digest}], comment=f"for {executable}, Linux, statically linked",
         externalRefs=purl("generic", "limpet", version, f"?arch={executable}"))
     sbom.relate("SPDXRef-DOCUMENT", "DESCRIBES", identity)

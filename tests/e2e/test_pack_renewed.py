@@ -135,6 +135,17 @@ def expired_by_ca(folder, key):
                    "-startdate", "20200101000000Z", "-enddate", "20210101000000Z", "-notext")
 
 
+def test_what_is_no_root_is_told_of(packs, tmp_path, pki_of_session):
+    """A server's own certificate is taken for its root easily."""
+    pki = pki_of_session
+    bundle = tmp_path / "bundle.pem"
+    root = pki.root.certificate.read_text()
+    bundle.write_text(root + root + pki.local.certificate.read_text())
+    _, report = packs("--ca-bundle", bundle)
+    assert report[:-1] == [f"warning: --ca-bundle {bundle}: certificate 3 is no authority's: no server is believed by it but one "
+                           "that has it itself; name the root that issued it"]
+
+
 def test_bad_bundles(refused, tmp_path, pki_of_session):
     pem = pki_of_session.root.certificate.read_text()
     bundle = tmp_path / "bundle.pem"
@@ -145,6 +156,10 @@ def test_bad_bundles(refused, tmp_path, pki_of_session):
             ("", 'there is no certificate in it (PEM: "-----BEGIN CERTIFICATE-----")'),
             (openssl("x509", "-in", pki_of_session.root.certificate, "-outform", "DER").decode("latin-1"),
              'there is no certificate in it (PEM: "-----BEGIN CERTIFICATE-----")'),
+            (openssl("x509", "-in", pki_of_session.root.certificate, "-trustout").decode(),
+             'there is a "TRUSTED CERTIFICATE" in it, which is not taken: "openssl x509" writes it as a "CERTIFICATE"'),
+            (pem + pem.replace(" CERT", " X509 CERT"),
+             'there is a "X509 CERTIFICATE" in it, which is not taken: "openssl x509" writes it as a "CERTIFICATE"'),
             (pem + pem[:200], "a certificate in it has no end (is it cut off?)"),
             (pem + pem.replace("MII", "M*I", 1), "certificate 2: is not Base64"),
             (pem + pem.replace("MII", "AAA", 1), "certificate 2: cannot be read")):
@@ -155,13 +170,17 @@ def test_bad_bundles(refused, tmp_path, pki_of_session):
 # --- Time zones ---
 
 
+# Not where users other than root look for programs.
+ZIC = shutil.which("zic", path=os.environ.get("PATH", os.defpath) + ":/usr/sbin")
+
+
 @pytest.fixture
 def zones(tmp_path):
     """A zoneinfo folder in which Berlin is another time, made by zic."""
     folder = tmp_path / "zoneinfo"
     (tmp_path / "source").write_text("Zone Etc/UTC 0 - UTC\nZone Europe/Berlin 5:17 - TST\nLink Etc/UTC UTC\n"
                                      "Link Europe/Berlin right/Europe/Berlin\n")
-    subprocess.run(["zic", "-d", folder, tmp_path / "source"], check=True, timeout=60)
+    subprocess.run([ZIC, "-d", folder, tmp_path / "source"], check=True, timeout=60)
     (folder / "tzdata.zi").write_text("# version 2031x\nZ Etc/UTC 0 - UTC\n")
     (folder / "zone.tab").write_text("DE\t+5230+01322\tEurope/Berlin\n")
     (folder / "Link").symlink_to("Europe/Berlin")
@@ -227,3 +246,15 @@ def test_bad_zones(refused, zones, tmp_path):
     shutil.rmtree(zones / "Etc")
     (zones / "UTC").unlink()
     assert refused("--tzdata", zones).startswith(f"{where}: UTC is not among the time zones in it ")
+
+
+@pytest.mark.parametrize("form", ["slim", "fat"])
+def test_leap_seconds(refused, tmp_path, form):
+    """By them, an hour of 2026 is another than on every clock."""
+    (tmp_path / "source").write_text("Zone Etc/UTC 0 - UTC\n")
+    (tmp_path / "leaps").write_text("Leap\t2016\tDec\t31\t23:59:60\t+\tS\n")
+    zones = tmp_path / "zoneinfo"
+    subprocess.run([ZIC, "-b", form, "-L", tmp_path / "leaps", "-d", zones, tmp_path / "source"], check=True, timeout=60)
+    assert refused("--tzdata", zones) == (
+        f"--tzdata {zones}: Etc/UTC: has leap seconds, which computers' clocks do not count: name a folder without them (that "
+        'above "right")')

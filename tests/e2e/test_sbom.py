@@ -126,6 +126,17 @@ def test_licence_expressions(sbom, run):
     assert done.returncode == 0, done.stderr
 
 
+def test_licence_of_the_whole(sbom):
+    """limpet's source is under one licence; the file is under those of all that is linked into it as well."""
+    packages = {package["name"]: package for package in sbom["packages"]}
+    parts = [relation["relatedSpdxElement"].removeprefix("SPDXRef-Package-") for relation in sbom["relationships"]
+             if relation["spdxElementId"] == "SPDXRef-Package-limpet"]
+    assert packages["limpet"]["licenseDeclared"] == "MIT"
+    concluded = packages["limpet"]["licenseConcluded"].split(" AND ")
+    assert set(concluded) == {"MIT"} | {packages[name]["licenseConcluded"] for name in parts}
+    assert len(concluded) == len(set(concluded)) and {"LGPL-2.1-or-later", "MPL-2.0"} <= set(concluded)
+
+
 def test_same_input_same_bytes(sbom, limpet, tmp_path):
     """The script again, elsewhere, in another time zone, with another hash seed."""
     out = ROOT / "build/fast"

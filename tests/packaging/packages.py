@@ -24,16 +24,21 @@ VERSION = (ROOT / "VERSION").read_text(encoding="utf-8").strip()
 # Numbers of machines in ELF headers.
 X86_64, ARM, AARCH64, RISCV, S390 = 62, 40, 183, 243, 22
 
+# What is in the binary under test, as one expression of SPDX.
+LICENCE = ("MIT AND PSF-2.0 AND LGPL-2.1-or-later AND Apache-2.0 AND Zlib AND blessing AND bzip2-1.0.6 AND 0BSD AND "
+           "BSD-3-Clause AND BSD-2-Clause AND LicenseRef-public-domain AND MPL-2.0")
+
 # The sanitizers' build is none that anybody would ship, and shows nothing here that others do not.
 of_the_static_binary = pytest.mark.skipif(is_sanitized(), reason="packages are made of the static binary")
 
 
-def small_binary(path, machine=X86_64):
-    """A file that looks like limpet for a machine, to who does not run it."""
+def small_binary(path, machine=X86_64, **more):
+    """A file that looks like limpet for a machine, to who does not run it. more: other content of its archive's limpet/."""
     raw = io.BytesIO()
     members = {"limpet/parts": f"limpet {VERSION} MIT\nzlib 1.3 Zlib\nmbedtls 3.6 Apache-2.0\n",
                "limpet/licences/limpet": (ROOT / "LICENSE").read_text(encoding="utf-8"),
-               "limpet/licences/zlib": "zlib's words\n"}
+               "limpet/licences/zlib": "zlib's words\n",
+               **{f"limpet/{name}": content for name, content in more.items()}}
     with zipfile.ZipFile(raw, "w") as archive:
         for name, content in members.items():
             archive.writestr(zipfile.ZipInfo(name), content)

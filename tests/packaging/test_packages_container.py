@@ -63,6 +63,7 @@ def test_configuration(image):
     assert settings["User"] == "65532:65532" and settings["ExposedPorts"] == {"8000/tcp": {}}
     assert settings["Env"] == ["LIMPET_LISTEN=:8000"]
     assert settings["Labels"]["org.opencontainers.image.version"] == packages.VERSION
+    assert settings["Labels"]["org.opencontainers.image.licenses"] == packages.LICENCE
     assert len(image.config["history"]) == len(image.layers)
 
 

@@ -50,6 +50,7 @@ def test_control(package):
     files = members(package["./control.tar.gz"][1])
     fields = dict(line.split(": ", 1) for line in files["./control"][1].decode().splitlines())
     assert fields["Package"] == "limpet" and fields["Version"] == f"{packages.VERSION}-1"
+    assert fields["License"] == packages.LICENCE
     assert fields["Architecture"] == "all" and int(fields["Installed-Size"]) > packages.BINARY.stat().st_size
     assert files["./conffiles"][1] == b"/etc/config/limpet\n"
     assert all(files[f"./{name}"][0] == 0o755 for name in ("preinst", "postinst", "prerm"))

@@ -1,6 +1,5 @@
 """The units of packages, as far as systemd judges them without running, and what they start, started as they say."""
 
-import contextlib
 import os
 import pathlib
 import re
@@ -9,6 +8,7 @@ import shutil
 import socket
 import subprocess
 import sys
+import tempfile
 import urllib.request
 
 import packages
@@ -243,21 +243,23 @@ def test_a_packed_application(service):
         server.kill()
 
 
-@contextlib.contextmanager
-def open_to_nobody(path):
-    """Let anybody go through pytest's folders above path, which are its user's alone."""
-    closed = [folder for folder in path.parents if not folder.stat().st_mode & 0o001]
-    modes = {folder: folder.stat().st_mode for folder in closed}
-    for folder in closed:
-        folder.chmod(modes[folder] | 0o011)
-    yield
-    for folder in closed:
-        folder.chmod(modes[folder])
+@pytest.fixture
+def public_service():
+    """As service, in a folder of its own that other users reach: pytest's are its user's alone."""
+    folder = pathlib.Path(tempfile.mkdtemp(prefix="limpet-", dir="/tmp"))
+    try:
+        folder.chmod(0o755)
+        made = Service(folder / "root")
+        yield made
+        made.end()
+    finally:
+        shutil.rmtree(folder)
 
 
-def test_within_its_confinement(service):
+def test_within_its_confinement(public_service):
     """As the unit has it: an ordinary user, one capability, its system calls, no memory that is writable and executable.
     limpet's own sandbox is whole there, and applications find what they need."""
+    service = public_service
     if os.geteuid() != 0:
         pytest.skip("needs root: becomes another user")
     pytest.importorskip("seccomp", reason="needs python3-seccomp")
@@ -268,13 +270,12 @@ def test_within_its_confinement(service):
     service.configure('target = "."\nlisten = ["127.0.0.1:0"]\nworkers = 1\nwritable = ["../../../var/lib/limpet/shop"]\n')
     for folder in ("var/lib/limpet/shop", "run/limpet/shop"):
         shutil.chown(service.root / folder, "nobody", "nogroup")
-    with open_to_nobody(service.root):
-        server = service.start([
-            "/usr/bin/setpriv", "--reuid=nobody", "--regid=nogroup", "--clear-groups", "--no-new-privs",
-            f"--bounding-set=-all,+{capability[0]}", f"--inh-caps=-all,+{capability[0]}",
-            f"--ambient-caps=-all,+{capability[0]}", sys.executable, "-B", str(HERE / "confine.py"),
-            str(UNITS / "limpet@.service"), "--"])
-        assert re.search(r"sandbox: on \(seccomp, Landlock", server.log) and " warning " not in server.log, server.log
-        rows = urllib.request.urlopen(server.url, timeout=60).read().decode().splitlines()
-        assert rows == ["database 1", "thread 1", "temporary 1", "callback 1", "program 1", "processors 1"]
-        server.stop()
+    server = service.start([
+        "/usr/bin/setpriv", "--reuid=nobody", "--regid=nogroup", "--clear-groups", "--no-new-privs",
+        f"--bounding-set=-all,+{capability[0]}", f"--inh-caps=-all,+{capability[0]}",
+        f"--ambient-caps=-all,+{capability[0]}", sys.executable, "-B", str(HERE / "confine.py"),
+        str(UNITS / "limpet@.service"), "--"])
+    assert re.search(r"sandbox: on \(seccomp, Landlock", server.log) and " warning " not in server.log, server.log
+    rows = urllib.request.urlopen(server.url, timeout=60).read().decode().splitlines()
+    assert rows == ["database 1", "thread 1", "temporary 1", "callback 1", "program 1", "processors 1"]
+    server.stop()

@@ -1,6 +1,7 @@
 """./build.sh package tar, and what all kinds have in common: choices, mistakes, other machines, the manual page."""
 
 import hashlib
+import pathlib
 import re
 import subprocess
 import tarfile
@@ -57,6 +58,12 @@ def test_nothing_of_the_machine_is_in_it(built):
     assert {member.mode for member in members} == {0o644, 0o755}
 
 
+def test_the_header_of_gzip(built):
+    """No name, no time, and no system, which versions of Python do not agree about."""
+    header = built("tar")[f"limpet-{packages.VERSION}-x86_64.tar.gz"].read_bytes()[:10]
+    assert header[:8] == b"\x1f\x8b\x08" + bytes(5) and header[9] == 255
+
+
 @pytest.mark.parametrize("kind", ["tar", "container", "openwrt"])
 def test_built_twice(kind, tmp_path):
     assert packages.check_same_bytes(kind, tmp_path)
@@ -105,6 +112,33 @@ def test_mistakes(tmp_path):
     assert refused("tar", "--binary", binary, "--documenter", other, **folder) == (
         f"{other}: is limpet 0.0.1, and VERSION says {packages.VERSION}; build it again")
     assert list((tmp_path / "made").iterdir()) == []
+
+
+@pytest.mark.parametrize("kind", ["container", "deb", "openwrt", "tar"])
+def test_only_limpet_itself(kind, tmp_path):
+    """Whatever the binary is for, it is a bare one, and of the version that the package is called by."""
+    folder = {"environment": {"LIMPET_PACKAGES": str(tmp_path / "made")}}
+    path = tmp_path / "limpet"
+    arguments = (kind, "--binary", path, "--documenter", packages.BINARY)
+    for more, expected in (
+            ({"parts": "limpet 0.0.1 MIT\n"}, f"is limpet 0.0.1, and VERSION says {packages.VERSION}; build it again"),
+            ({"settings": "{}"}, "a packed application; name the limpet that it was packed by"),
+            ({"parts": f"other {packages.VERSION} MIT\n"}, "no limpet, but other"),
+            ({"parts": ""}, "no limpet, its archive cannot be read (")):
+        packages.small_binary(path, packages.AARCH64, **more)
+        assert refused(*arguments, **folder).startswith(f"{path}: {expected}"), more
+    path.write_bytes(pathlib.Path("/bin/true").read_bytes())
+    assert refused(*arguments, **folder) == f"{path}: no limpet, its archive cannot be read (File is not a zip file)"
+    assert list((tmp_path / "made").iterdir()) == []
+
+
+def test_a_packed_application(tmp_path):
+    (tmp_path / "site").mkdir()
+    (tmp_path / "site/app.py").write_text("def app(environ, start_response): pass\n")
+    path = tmp_path / "shop"
+    subprocess.run([packages.BINARY, "pack", tmp_path / "site", "-o", path], check=True, capture_output=True)
+    assert refused("container", "--binary", path, environment={"LIMPET_PACKAGES": str(tmp_path / "made")}) == (
+        f"{path}: a packed application; name the limpet that it was packed by")
 
 
 def test_the_manual_page(unpacked):
