@@ -98,7 +98,8 @@ test_fast() {
 }
 
 test_sanitized() {
-    local binary
+    # What packs, installs and makes packages is Python; of what C reads, archives, there is a file.
+    local binary e2e_places=(tests/e2e tests/packaging/test_format.py)
     load_target sanitize
     build_limpet
     binary=$out/limpet

@@ -10,6 +10,8 @@ import pytest
 from certificates import Authority, openssl
 from tls_client import Pki
 
+pytestmark = pytest.mark.unsanitized(reason="packing is Python")
+
 APP = "def app(environ, start_response):\n    start_response('200 OK', [])\n    return [b'x']\n"
 
 CLIENT = """
