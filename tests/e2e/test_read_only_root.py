@@ -14,7 +14,7 @@ import pytest
 from server import eventually
 from tls_client import client_context
 
-pytestmark = pytest.mark.unvalidated(reason="what is tested here is around the application")
+pytestmark = [pytest.mark.static, pytest.mark.unvalidated(reason="what is tested here is around the application")]
 
 APPLICATION = pathlib.Path(__file__).with_name("applications") / "read_only.py"
 NOBODY = 65534
