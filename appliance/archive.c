@@ -85,6 +85,12 @@ void archive_close(struct archive *archive)
     free(archive);
 }
 
+void archive_let_go(const struct archive *archive)
+{
+    if (archive->mapping != NULL)
+        madvise(archive->mapping, archive->size, MADV_DONTNEED);
+}
+
 // --- Look-up ---
 
 const char *archive_path(const struct archive *archive)

@@ -31,6 +31,9 @@ enum archive_kind { ARCHIVE_NOTHING, ARCHIVE_FILE, ARCHIVE_FOLDER };
 int archive_open(struct archive **out, const char *path, struct err *err);
 void archive_close(struct archive *archive);
 
+// Of what has been read so far nothing needs to stay in memory: it is read again when it is wanted.
+void archive_let_go(const struct archive *archive);
+
 // The same on bytes in memory, which must stay valid: what archive_open does after mapping (and the
 // fuzzer's way in).
 int archive_index(struct archive **out, const void *data, size_t size, struct err *err);

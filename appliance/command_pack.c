@@ -9,7 +9,17 @@
 #include "commands.h"
 #include "config_parse.h"
 
-enum { FIXED_ARGUMENTS = 12 }; // SRC, four options with a value and two without, and the NULL
+enum { FIXED_ARGUMENTS = 18 }; // SRC, seven options with a value and two without, and the NULL
+
+// Add an option that has a value; one without is left out. The number of arguments from then on.
+static int add_option(const char **arguments, int used, const char *name, const char *value)
+{
+    if (value == NULL)
+        return used;
+    arguments[used] = name;
+    arguments[used + 1] = value;
+    return used + 2;
+}
 
 // The arguments of limpet.pack. The array is the caller's to free, the strings are borrowed.
 static char **pack_arguments(const struct config *config, const char *settings, int *count)
@@ -18,26 +28,19 @@ static char **pack_arguments(const struct config *config, const char *settings, 
     int used = 0;
     must_have(arguments != NULL);
     arguments[used++] = config->target;
-    arguments[used++] = "--output";
-    arguments[used++] = config->output;
-    if (config->app != NULL) {
-        arguments[used++] = "--app";
-        arguments[used++] = config->app;
-    }
+    used = add_option(arguments, used, "--output", config->output);
+    used = add_option(arguments, used, "--app", config->app);
     if (config->factory)
         arguments[used++] = "--factory";
     if (config->collect_static)
         arguments[used++] = "--collect-static";
-    for (size_t i = 0; i < config->with.count; i++) {
-        arguments[used++] = "--with";
-        arguments[used++] = config->with.items[i];
-    }
-    if (config->requirements != NULL) {
-        arguments[used++] = "--requirements";
-        arguments[used++] = config->requirements;
-    }
-    arguments[used++] = "--settings";
-    arguments[used++] = settings;
+    for (size_t i = 0; i < config->with.count; i++)
+        used = add_option(arguments, used, "--with", config->with.items[i]);
+    used = add_option(arguments, used, "--requirements", config->requirements);
+    used = add_option(arguments, used, "--base", config->base);
+    used = add_option(arguments, used, "--ca-bundle", config->ca_bundle);
+    used = add_option(arguments, used, "--tzdata", config->tzdata);
+    used = add_option(arguments, used, "--settings", settings);
     *count = used;
     return (char **)(uintptr_t)arguments;
 }
@@ -61,7 +64,7 @@ static int pack(const struct program *program, const struct config *config, stru
     int count;
     if (require_names(program, config, err) < 0)
         return -1;
-    config_settings_text(config, &settings);
+    config_settings_text(config, CONFIG_PROJECT, &settings);
     arguments = pack_arguments(config, buf_text(&settings), &count);
     return program->runtime->tool(program->archive, "limpet.pack", count, arguments);
 }

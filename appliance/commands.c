@@ -74,6 +74,14 @@ static const struct command commands[] = {
      "SRC is the application's folder. The options of serve are packed in as settings, over those "
      "in\n[tool.limpet] of SRC/pyproject.toml.\n",
      SCOPE_PACK, command_pack},
+    {"install", "[options]", NULL, "install this packed application as a service of systemd",
+     "The binary goes to /usr/local/bin, its unit to /etc/systemd/system, its data to /var/lib,\n"
+     "each under the binary's own name. The options of serve become the unit's. Once more, with a\n"
+     "newer binary or other options, it is an upgrade; without options those of before stay.\n",
+     SCOPE_INSTALL, command_install},
+    {"uninstall", "[options]", NULL, "remove what install has made",
+     "Files that were changed since, and folders with something in them, are kept and named.\n",
+     SCOPE_UNINSTALL, command_uninstall},
     {"status", "[options]", NULL, "show what a running server does",
      "The server is found by its --control-socket, given here or wherever serve finds it: in the "
      "file of\n--config, as LIMPET_CONTROL_SOCKET, or packed in.\n",
@@ -324,7 +332,8 @@ void command_print_warnings(const struct program *program, const struct buf *war
 int command_configure(const struct program *program, const struct command *command, int argc,
                       char **argv, struct config *config, struct err *err)
 {
-    bool own_settings = (command->scope & (SCOPE_SERVE | SCOPE_CHECK | SCOPE_CONTROL)) != 0;
+    bool own_settings =
+        (command->scope & (SCOPE_SERVE | SCOPE_CHECK | SCOPE_CONTROL | SCOPE_INSTALL)) != 0;
     struct config_request request = {
         .scope = command->scope,
         .program = program->name,

@@ -69,3 +69,7 @@ int command_ctl(const struct program *program, const struct command *command, in
                 struct err *err);
 int command_pack(const struct program *program, const struct command *command, int argc,
                  char **argv, struct err *err);
+int command_install(const struct program *program, const struct command *command, int argc,
+                    char **argv, struct err *err);
+int command_uninstall(const struct program *program, const struct command *command, int argc,
+                      char **argv, struct err *err);

@@ -10,6 +10,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "cgroup.h"
 #include "check.h"
 #include "cleanup.h"
 #include "config_layer.h"
@@ -18,6 +19,7 @@
 #include "config_mount.h"
 #include "config_parse.h"
 #include "config_set.h"
+#include "config_small.h"
 #include "config_tls.h"
 
 enum { WARNINGS_MAX = 1 << 16 }; // bytes
@@ -128,6 +130,21 @@ static void warn_of_variable(struct config_layer *layer, struct str name, struct
                name.data, variable);
 }
 
+// A setting of the server that the service to be installed will not have. An empty one is none.
+static void warn_of_lost_variable(struct config_layer *layer, const struct config_option *option,
+                                  struct str name, const char *value)
+{
+    if (layer->request->scope != SCOPE_INSTALL || (option->scopes & SCOPE_SERVE) == 0 ||
+        *value == '\0')
+        return;
+    struct buf *warnings = &layer->config->warnings;
+    buf_printf(warnings, "ignoring %.*s: a service does not get this environment", (int)name.size,
+               name.data);
+    if ((option->scopes & SCOPE_INSTALL) != 0 && !option->secret)
+        buf_printf(warnings, " (give it as --%s)", option->name);
+    buf_printf(warnings, "\n");
+}
+
 // The option that LIMPET_NAME means, or NULL; its name as it would be written elsewhere in buffer.
 static const struct config_option *find_variable(struct config_layer *layer, struct str name,
                                                  struct str *option_name,
@@ -185,12 +202,14 @@ static int read_variable(struct config_layer *layer, const char *entry, struct e
         warn_of_variable(layer, name, option_name);
         return 0;
     }
-    // One environment serves all commands: what is for another one is no mistake. And what pack
-    // stores must not depend on how a server on the same machine is configured.
+    // One environment serves all commands: what is for another one is no mistake. And what pack or
+    // install stores must not depend on how a server on the same machine is configured.
     enum config_scope scope = layer->request->scope;
     if ((option->scopes & scope) == 0 ||
-        (scope == SCOPE_PACK && (option->scopes & SCOPE_SERVE) != 0))
+        ((scope & (SCOPE_PACK | SCOPE_INSTALL)) != 0 && (option->scopes & SCOPE_SERVE) != 0)) {
+        warn_of_lost_variable(layer, option, name, equals + 1);
         return 0;
+    }
     bool *seen = &layer->seen[option - config_options];
     if (*seen && option->alias != NULL)
         return refuse_both_names(option, err);
@@ -245,12 +264,14 @@ static char *resolved(const struct config_layer *layer, const struct config_opti
     return text;
 }
 
-// A setting of the server that is looked for, and of no use in looking for it.
+// A setting of the server that is looked for, and of no use in looking for it; or of the one to be
+// installed, whose application is not asked for.
 static bool is_of_server(const struct config_layer *layer, const struct config_option *option)
 {
     unsigned scope = layer->request->scope;
-    return option != NULL && (scope & SCOPE_CONTROL) != 0 && (option->scopes & scope) == 0 &&
-           (option->scopes & SCOPE_SERVE) != 0 && config_layer_allows(layer, option);
+    return option != NULL && (scope & (SCOPE_CONTROL | SCOPE_INSTALL)) != 0 &&
+           (option->scopes & scope) == 0 && (option->scopes & SCOPE_SERVE) != 0 &&
+           config_layer_allows(layer, option);
 }
 
 // Values that came by one name, or by two: whichever the one before had.
@@ -364,11 +385,15 @@ int config_read(struct config *config, const struct config_request *request, str
         return -1;
     if (read_files(config, request, err) < 0)
         return -1;
+    // What install writes down is for every machine that it is started on.
+    bool starts = (request->scope & (SCOPE_SERVE | SCOPE_CHECK)) != 0;
+    bool serves = starts || (request->scope & SCOPE_INSTALL) != 0;
     settle_workers(config);
+    if (starts)
+        config_settle_small(config, cgroup_memory());
     if (config_check_limits(config, err) < 0 || config_check_mounts(config, err) < 0 ||
         config_settle_listeners(config, err) < 0 || config_check_proxies(config, err) < 0)
         return -1;
-    bool serves = (request->scope & (SCOPE_SERVE | SCOPE_CHECK)) != 0;
     return serves ? config_settle_tls(config, err) : 0;
 }
 

@@ -21,10 +21,13 @@ enum config_scope {
     SCOPE_STATUS = 1 << 4,
     SCOPE_CTL = 1 << 5,
     SCOPE_LOGS = 1 << 6,
-    SCOPE_RUN = SCOPE_SERVE | SCOPE_CHECK | SCOPE_PACK, // pack keeps them for the serving to come
+    SCOPE_INSTALL = 1 << 7,
+    SCOPE_UNINSTALL = 1 << 8,
+    // pack and install keep them for the serving to come.
+    SCOPE_RUN = SCOPE_SERVE | SCOPE_CHECK | SCOPE_PACK | SCOPE_INSTALL,
     // They find a server by the settings that it has itself.
     SCOPE_CONTROL = SCOPE_STATUS | SCOPE_CTL | SCOPE_LOGS,
-    SCOPE_ALL = SCOPE_RUN | SCOPE_INSPECT | SCOPE_CONTROL,
+    SCOPE_ALL = SCOPE_RUN | SCOPE_INSPECT | SCOPE_CONTROL | SCOPE_UNINSTALL,
 };
 
 // Where a value comes from; a higher one wins.
@@ -112,9 +115,11 @@ void config_fini(struct config *config);
 // --print-config: a line for each setting of the scope, "port = 9000    # command line".
 void config_print(const struct config *config, enum config_scope scope, struct buf *out);
 
-// What pack stores: those settings of a run that the command line or pyproject.toml gave, as
-// "key = value" lines.
-void config_settings_text(const struct config *config, struct buf *out);
+// The settings of a run whose values come from there or from a stronger source, as "key = value"
+// lines; without secrets and the application itself.
+void config_settings_text(const struct config *config, enum config_source weakest, struct buf *out);
+// Those of the command line as they can be given there again, one a line: "--port=8000".
+void config_arguments_text(const struct config *config, struct buf *out);
 
 // The variables that secrets come in: call each with the name of every one.
 void config_each_secret(void (*each)(const char *variable));

@@ -38,9 +38,9 @@ const struct config_option config_options[CONFIG_OPTION_COUNT] = {
 };
 
 const struct config_command config_commands[CONFIG_COMMAND_COUNT] = {
-    {SCOPE_SERVE, "serve"},     {SCOPE_CHECK, "check"},   {SCOPE_PACK, "pack"},
-    {SCOPE_INSPECT, "inspect"}, {SCOPE_STATUS, "status"}, {SCOPE_CTL, "ctl"},
-    {SCOPE_LOGS, "logs"},
+    {SCOPE_SERVE, "serve"},     {SCOPE_CHECK, "check"},     {SCOPE_PACK, "pack"},
+    {SCOPE_INSPECT, "inspect"}, {SCOPE_STATUS, "status"},   {SCOPE_CTL, "ctl"},
+    {SCOPE_LOGS, "logs"},       {SCOPE_INSTALL, "install"}, {SCOPE_UNINSTALL, "uninstall"},
 };
 
 const struct config_option *config_option_find(struct str name)

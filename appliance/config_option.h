@@ -74,7 +74,7 @@ struct config_command {
     const char *name;
 };
 
-enum { CONFIG_COMMAND_COUNT = 7 };
+enum { CONFIG_COMMAND_COUNT = 9 };
 
 // The commands that take options, in the order in which documentation names them.
 extern const struct config_command config_commands[CONFIG_COMMAND_COUNT];

@@ -239,15 +239,34 @@ void config_print(const struct config *config, enum config_scope scope, struct b
     }
 }
 
-void config_settings_text(const struct config *config, struct buf *out)
+// Whether the setting is one of a run, and comes from there or from a stronger source.
+static bool is_given(const struct config *config, const struct config_option *option,
+                     enum config_source weakest)
+{
+    return is_setting(option, SCOPE_SERVE) && !option->positional && !option->secret &&
+           config->settings[option - config_options].source >= weakest;
+}
+
+void config_settings_text(const struct config *config, enum config_source weakest, struct buf *out)
 {
     for (size_t i = 0; i < CONFIG_OPTION_COUNT; i++) {
         const struct config_option *option = &config_options[i];
-        enum config_source source = config->settings[i].source;
-        if (!is_setting(option, SCOPE_SERVE) || option->positional || option->secret ||
-            (source != CONFIG_COMMAND_LINE && source != CONFIG_PROJECT))
-            continue;
-        for (size_t k = 0; k < value_count(config, option); k++)
+        for (size_t k = 0; is_given(config, option, weakest) && k < value_count(config, option);
+             k++)
             PUT(out, "%s = %s\n", option->name, value_at(config, option, k));
+    }
+}
+
+void config_arguments_text(const struct config *config, struct buf *out)
+{
+    for (size_t i = 0; i < CONFIG_OPTION_COUNT; i++) {
+        const struct config_option *option = &config_options[i];
+        const bool *flag = (const void *)((const char *)config + option->offset);
+        bool given = is_given(config, option, CONFIG_COMMAND_LINE);
+        if (given && option->kind == KIND_FLAG)
+            PUT(out, "--%s%s\n", *flag ? "" : "no-", option->name);
+        for (size_t k = 0; given && option->kind != KIND_FLAG && k < value_count(config, option);
+             k++)
+            PUT(out, "--%s=%s\n", option->name, value_at(config, option, k));
     }
 }

@@ -55,6 +55,33 @@ static uintptr_t leave_function(ucontext_t *context)
     return position_of(context);
 }
 
+#elif defined __riscv
+
+static uintptr_t position_of(const ucontext_t *context)
+{
+    return (uintptr_t)context->uc_mcontext.__gregs[0]; // that of x0, which is always 0
+}
+
+static uintptr_t leave_function(ucontext_t *context)
+{
+    context->uc_mcontext.__gregs[0] = context->uc_mcontext.__gregs[1] - 1;
+    return position_of(context);
+}
+
+#elif defined __arm__
+
+static uintptr_t position_of(const ucontext_t *context)
+{
+    return (uintptr_t)context->uc_mcontext.arm_pc;
+}
+
+static uintptr_t leave_function(ucontext_t *context)
+{
+    // Its lowest bit tells Thumb, whose calls are two bytes at least.
+    context->uc_mcontext.arm_pc = (context->uc_mcontext.arm_lr & ~1UL) - 2;
+    return position_of(context);
+}
+
 #else
 #error "which registers of this machine are the program counter and the stack pointer"
 #endif
@@ -191,6 +218,17 @@ static _Unwind_Reason_Code visit(struct _Unwind_Context *context, void *owner)
     return _URC_NO_REASON;
 }
 
+// Whether there are tables that lead from there to its caller.
+static bool has_tables(uintptr_t position)
+{
+#ifdef __arm__
+    // Which has an index of its own kind, of all code.
+    return position >= image.code && position < image.code_end;
+#else
+    return _Unwind_FindEnclosingFunction((void *)(position + 1)) != NULL;
+#endif
+}
+
 void crash_write_frames(ucontext_t *context)
 {
     mcontext_t kept = context->uc_mcontext;
@@ -198,7 +236,7 @@ void crash_write_frames(ucontext_t *context)
     struct walk walk = {.start = position};
     // What has no tables is in assembly, and has nothing on the stack, or is no function at all: a
     // wrong pointer was called. The caller is where it would return to.
-    if (_Unwind_FindEnclosingFunction((void *)(position + 1)) == NULL) {
+    if (!has_tables(position)) {
         write_frame(&walk, position, false);
         walk.start = leave_function(context);
         walk.left = true;

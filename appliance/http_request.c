@@ -382,10 +382,23 @@ static enum MHD_Result announce(struct request *request, const char *method, con
     return MHD_YES;
 }
 
+// Of a request that is refused for its body (507): answered when all of it is here, which is
+// counted.
+static void drop_body(struct request *request, size_t *data_size)
+{
+    request->body.size += *data_size;
+    *data_size = 0;
+}
+
 static enum MHD_Result take_body(struct request *request, const char *data, size_t *data_size)
 {
     struct err err;
     http_time_progress(request->connection);
+    if (request->refused != 0) {
+        bool is_enough = spool_exceeds(&request->body, *data_size);
+        drop_body(request, data_size);
+        return is_enough ? MHD_NO : MHD_YES;
+    }
     if (request->exchange.streams)
         return http_exchange_take_body(request, data, data_size);
     if (spool_append(&request->body, data, *data_size, &err) == 0) {
@@ -395,7 +408,13 @@ static enum MHD_Result take_body(struct request *request, const char *data, size
     // An answer in the middle of a body is not possible.
     bool is_long = spool_exceeds(&request->body, *data_size);
     http_gate_tell(request, is_long ? REFUSAL_body : REFUSAL_storage, str_of(err.text));
-    return MHD_NO;
+    if (is_long || request->expectation != EXPECT_NONE)
+        return MHD_NO;
+    uint64_t size = request->body.size;
+    spool_fini(&request->body);
+    request->body.size = size;
+    drop_body(request, data_size);
+    return MHD_YES;
 }
 
 // What the thread that awaits the body sees.

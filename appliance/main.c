@@ -9,6 +9,7 @@
 #include "archive.h"
 #include "commands.h"
 #include "embed.h"
+#include "kernel.h"
 #include "mount.h"
 #include "title.h"
 
@@ -28,6 +29,8 @@ static int run(struct program *program, struct archive **archive, int argc, char
                struct err *err)
 {
     char path[PATH_MAX];
+    if (kernel_check(err) < 0)
+        return -1;
     if (archive_open(archive, own_path(path), err) < 0)
         return -1;
     mount_archive(*archive);

@@ -24,6 +24,10 @@
 #define NATIVE AUDIT_ARCH_X86_64
 #elif defined __aarch64__
 #define NATIVE AUDIT_ARCH_AARCH64
+#elif defined __riscv && __riscv_xlen == 64
+#define NATIVE AUDIT_ARCH_RISCV64
+#elif defined __ARM_EABI__
+#define NATIVE AUDIT_ARCH_ARM
 #else
 #error "seccomp's name of this architecture"
 #endif
@@ -35,8 +39,12 @@
 #define SECCOMP_FILTER_FLAG_SPEC_ALLOW (1UL << 2)
 #endif
 
-// Beyond all rows; what is not among them, x32's numbers as well, is absent.
-enum { NUMBERS = 512, RANGES_MAX = NUMBERS };
+const uint32_t sandbox_filter_architecture = NATIVE;
+
+// Beyond all rows; what is not among them, x32's numbers as well, is absent. But for what ARM has
+// of its own: a processor's cache that is to see new code (what libffi writes), and a thread's
+// pointer.
+enum { NUMBERS = 512, RANGES_MAX = NUMBERS, ARM_FIRST = 0xf0002, ARM_COUNT = 4 };
 
 // --- what the table says ---
 
@@ -184,7 +192,7 @@ struct range {
 struct program {
     struct sock_filter *out;
     size_t count;
-    struct range ranges[RANGES_MAX + 1];
+    struct range ranges[RANGES_MAX + 3];
 };
 
 static void add(struct program *program, const struct sock_filter *instructions, size_t count)
@@ -202,6 +210,10 @@ static size_t find_ranges(struct range *ranges, bool programs)
         if (count == 0 || ranges[count - 1].verdict != verdict)
             ranges[count++] = (struct range){number, verdict};
     }
+#ifdef __arm__
+    ranges[count++] = (struct range){ARM_FIRST, SANDBOX_ALLOW};
+    ranges[count++] = (struct range){ARM_FIRST + ARM_COUNT, SANDBOX_ABSENT};
+#endif
     return count;
 }
 

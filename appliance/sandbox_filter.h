@@ -4,6 +4,7 @@
 #include <linux/filter.h>
 #include <stdbool.h>
 #include <stddef.h>
+#include <stdint.h>
 
 #include "err.h"
 
@@ -26,6 +27,9 @@ enum sandbox_verdict {
 };
 
 enum { SANDBOX_FILTER_MAX = 1024 }; // instructions
+
+// AUDIT_ARCH_... of this machine's calls.
+extern const uint32_t sandbox_filter_architecture;
 
 // Write the program to out, which has room for SANDBOX_FILTER_MAX; returns how many instructions it
 // has. Pure. The process of another architecture's calls ends (SIGSYS).

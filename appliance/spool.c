@@ -39,7 +39,7 @@ static int open_file(const struct spool_limits *limits, struct err *err)
     const char *folder = limits->folder != NULL ? limits->folder : standard_folder;
     int fd = open_in(folder);
     // A machine without a /tmp that can be written to: what is large stays in memory as well.
-    if (fd < 0 && limits->folder == NULL)
+    if (fd < 0 && limits->folder == NULL && !limits->scarce)
         fd = memfd_create("request body", MFD_CLOEXEC);
     if (fd < 0)
         err_system(err, errno,
@@ -49,6 +49,9 @@ static int open_file(const struct spool_limits *limits, struct err *err)
 
 int spool_check(const struct spool_limits *limits, struct err *err)
 {
+    // Bodies that need no file are served in any case.
+    if (limits->folder == NULL)
+        return 0;
     _close_ int fd = open_file(limits, err);
     return fd < 0 ? -1 : 0;
 }

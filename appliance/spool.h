@@ -13,6 +13,7 @@ struct spool_limits {
     size_t memory;      // bytes that are kept in memory; with more, all goes to the file
     uint64_t maximum;   // bytes in all; 0: no limit
     const char *folder; // for the file. NULL: /tmp, and memory where that cannot be used
+    bool scarce;        // memory is: nothing large is kept there, even if it cannot be kept at all
 };
 
 struct spool {
@@ -22,7 +23,8 @@ struct spool {
     uint64_t size;
 };
 
-// Whether files can be made in the folder that the limits name; to be asked at start.
+// Whether files can be made in the folder that the limits name, or can be done without; to be asked
+// at start.
 int spool_check(const struct spool_limits *limits, struct err *err);
 
 void spool_init(struct spool *spool, const struct spool_limits *limits);

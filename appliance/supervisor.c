@@ -13,13 +13,16 @@
 #include <sys/resource.h>
 #include <unistd.h>
 
+#include "cgroup.h"
 #include "check.h"
 #include "clock.h"
 #include "config.h"
+#include "config_small.h"
 #include "limiter.h"
 #include "log.h"
 #include "notify.h"
 #include "pid_file.h"
+#include "resident.h"
 #include "sandbox.h"
 #include "signals.h"
 #include "title.h"
@@ -28,6 +31,7 @@
 enum {
     FILE_LIMIT_MAX = 65536, // descriptors a process; more only costs those who close them all
     SANDBOX_MAX = 4096,     // bytes of what is said of the sandbox
+    SMALL_MAX = 512,        // bytes of what is said of a small machine
     ADDRESSES_MAX = 1024,   // bytes of the addresses in the log; the rest of a long list is cut
 };
 
@@ -138,6 +142,14 @@ static void tell_sandbox(const struct config *config)
     log_write(whole ? LOG_LEVEL_INFO : LOG_LEVEL_WARNING, "sandbox", "%s", buf_text(&text));
 }
 
+static void tell_small(const struct config *config)
+{
+    _buf_ struct buf text = BUF_INIT(SMALL_MAX);
+    config_small_describe(config, cgroup_memory(), &text);
+    if (text.size > 0)
+        log_info("supervisor", "%s", buf_text(&text));
+}
+
 // "serving shop:app (wsgi) on http://127.0.0.1:8000, unix:/run/shop.sock with 4 workers", once,
 // when all of them do; and when all of them do so after a change.
 void supervisor_announce(struct supervisor *supervisor)
@@ -163,11 +175,14 @@ void supervisor_announce(struct supervisor *supervisor)
         return;
     }
     tell_sandbox(supervisor->setup->config);
+    tell_small(supervisor->setup->config);
     _buf_ struct buf where = BUF_INIT(ADDRESSES_MAX);
     listener_set_describe(&supervisor->listeners, &where);
     unsigned workers = supervisor->wanted;
     log_info("supervisor", "serving %.*s (%.*s)%s on %s with %u worker%s", target_size, target,
              size, interface, mounts, buf_text(&where), workers, workers == 1 ? "" : "s");
+    if (supervisor->setup->config->small)
+        resident_release(supervisor->setup->archive);
 }
 
 // --- events ---

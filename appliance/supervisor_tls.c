@@ -8,6 +8,7 @@
 #include "clock.h"
 #include "log.h"
 #include "notify.h"
+#include "tls_library.h"
 #include "tls_store.h"
 
 int supervisor_open_tls(struct supervisor *supervisor, struct err *err)
@@ -17,6 +18,9 @@ int supervisor_open_tls(struct supervisor *supervisor, struct err *err)
     // Nobody of the same user may read the keys out of us, or of the workers that are forked.
     if (supervisor->tls != NULL)
         prctl(PR_SET_DUMPABLE, 0);
+    else if (!tls_library_clock_is_set()) // with certificates, that is said of their dates
+        log_warning("supervisor", "the clock here is not set: until it is, the dates in answers "
+                                  "and logs are those of a machine that has just started");
     supervisor_show_certificates(supervisor);
     return 0;
 }

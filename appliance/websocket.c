@@ -251,7 +251,7 @@ int websocket_send(struct websocket *websocket, enum websocket_kind kind, struct
 
 size_t websocket_waiting(const struct websocket *websocket)
 {
-    return websocket->out.size - websocket->sent;
+    return websocket->state == STATE_OPEN ? websocket->out.size - websocket->sent : 0;
 }
 
 bool websocket_may_close_with(unsigned code)

@@ -77,7 +77,8 @@ struct str websocket_close_reason(const struct websocket *websocket);
 // Send a message; copied. -1: it is closing, or out of memory.
 int websocket_send(struct websocket *websocket, enum websocket_kind kind, struct str message,
                    struct err *err);
-// Bytes that were sent and not yet taken by the connection.
+// Bytes that were sent and not yet taken by the connection; 0 once it is closing, since whoever
+// waits for room has none to wait for any more.
 size_t websocket_waiting(const struct websocket *websocket);
 
 // Whether a WebSocket can be closed with that code (RFC 6455 section 7.4).

@@ -17,6 +17,7 @@
 #include "ipc.h"
 #include "log.h"
 #include "reactor.h"
+#include "resident.h"
 #include "runtime.h"
 #include "signals.h"
 #include "spool.h"
@@ -223,6 +224,7 @@ static int serve(struct worker *worker, const char *description, struct err *err
         .memory = (size_t)config->body_buffer,
         .maximum = (uint64_t)config->max_body_size,
         .folder = config->temp_dir,
+        .scarce = config->small,
     };
     if (spool_check(&body_limits, err) < 0)
         return -1;
@@ -265,6 +267,8 @@ static int serve(struct worker *worker, const char *description, struct err *err
         worker_services_close(&worker->services);
         return -1;
     }
+    if (config->small)
+        resident_release(inherit->archive);
     int result = watch_termination(worker, err);
     if (result == 0)
         result = ipc_send(inherit->ipc, IPC_READY, description, err);

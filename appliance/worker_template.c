@@ -14,6 +14,7 @@
 #include "config.h"
 #include "ipc.h"
 #include "log.h"
+#include "resident.h"
 #include "runtime.h"
 #include "scoreboard.h"
 #include "stats.h"
@@ -136,6 +137,8 @@ static int load(struct template *template, struct err *err)
             0 ||
         inherit->runtime->tell(RUNTIME_PRELOADED, err) < 0)
         return -1;
+    if (inherit->config->small)
+        resident_release(inherit->archive);
     return ipc_send(inherit->ipc, IPC_READY, template->description, err);
 }
 

@@ -14,14 +14,17 @@ import os
 import re
 import sys
 
-from limpet import writer
+from limpet import machine, writer
+from limpet.renewal import GIVEN, ROOTS_VERSION
 from limpet.writer import FormatError, shown
 
 MARKS = ("limpet/settings", "limpet/parts")
 LICENCES = "limpet/licences/"
 ROOTS = "lib/ca-roots.pem"
-# The first line of ROOTS, by toolchain/ca_roots.py.
-ROOTS_VERSION = re.compile(r"# Mozilla's CA roots for TLS servers: NSS (\S+), of (\d{4}-\d\d-\d\d)")
+ZONES = "lib/tzdata/zones", "lib/tzdata/__init__.py"
+# Licence texts that come with Python packages: pip and what it has inside, and those of the application.
+PACKAGED = re.compile(r"(lib|site)/[^/]*\.dist-info/(licenses/.*|(LICEN[CS]E|COPYING|NOTICE|AUTHORS)[^/]*)")
+ROOTS_LISTED = 10  # of --ca-bundle's roots, by name
 
 
 def main(arguments):
@@ -45,11 +48,11 @@ def main(arguments):
 
 
 def read(path):
-    """The members of a limpet binary, by name."""
-    _, members = writer.read(path)
+    """The executable and the members, by name, of a limpet binary."""
+    executable, members = writer.read(path)
     if not any(mark in members for mark in MARKS):
         raise FormatError("not a limpet binary: its archive is another program's")
-    return members
+    return executable, members
 
 
 def text(members, name):
@@ -61,30 +64,36 @@ def text(members, name):
 
 def licence_texts(path):
     """The lines of --licences: every licence's text below its name."""
-    members = read(path)
-    for name in sorted(members):
-        if name.startswith(LICENCES):
-            yield f"=== {shown(name.removeprefix(LICENCES))}"
-            yield from map(shown, text(members, name))
-            yield ""
+    _, members = read(path)
+    for title, name in licences(members):
+        yield f"=== {shown(title)}"
+        yield from map(shown, text(members, name))
+        yield ""
+
+
+def licences(members):
+    """(what it is the licence of, its member), of every licence text inside."""
+    own = [(name.removeprefix(LICENCES), name) for name in sorted(members) if name.startswith(LICENCES)]
+    return own + [(name.partition("/")[2], name) for name in sorted(members) if PACKAGED.fullmatch(name)]
 
 
 def describe(path):
     """The lines of the description, complete or not at all."""
-    members = read(path)
+    executable, members = read(path)
     settings = [line.split(" = ", 1) for line in text(members, "limpet/settings") if " = " in line]
     kind = "appliance" if "limpet/settings" in members else "limpet without an application"
     lines = [f"{shown(path)}: {kind}, {os.stat(path).st_size:,} bytes",
-             f"sha256 {digest(path)}"]
+             f"sha256 {digest(path)}",
+             f"for {machine.description(executable)}, Linux"]
     lines += section("application", [value for key, value in settings if key == "target"])
     lines += section("settings", [f"{key} = {value}" for key, value in settings if key != "target"])
     lines += section("packages", packages(members))
     lines += section("native extensions left out", native_lines(members))
     lines += section("parts", table([line.split(" ", 2) for line in text(members, "limpet/parts")]))
-    lines += section("CA roots", [roots(text(members, ROOTS))])
+    lines += section("CA roots", roots(text(members, ROOTS)))
+    lines += section("time zones", [zones(*(text(members, name) for name in ZONES))])
     lines += section("content", table(folders(members)))
-    licences = [name.removeprefix(LICENCES) for name in sorted(members) if name.startswith(LICENCES)]
-    lines += section("licences (texts: --licences)", licences)
+    lines += section("licences (texts: --licences)", [title for title, _ in licences(members)])
     return lines
 
 
@@ -127,14 +136,25 @@ def native_lines(members):
 
 
 def roots(lines):
-    """How many CA roots there are, and how old they are: "120, NSS 2.90, of 2026-08-16 (98 days old)"."""
+    """How many CA roots there are, and how old they are: "120, NSS 2.90, of 2026-08-16 (98 days old)"; of roots that were
+    given to pack also their names."""
     count = lines.count("-----BEGIN CERTIFICATE-----")
     version = ROOTS_VERSION.fullmatch(lines[0]) if lines else None
+    if lines and lines[0] == GIVEN:
+        names = [line.removeprefix("# ") for line in lines[1:] if line.startswith("# ")]
+        more = [f"and {count - ROOTS_LISTED} more"] if count > ROOTS_LISTED else []
+        return [f"{count}, given by pack --ca-bundle", *names[:ROOTS_LISTED], *more]
     if not version:
-        return f"{count}, of unknown age" if count else ""
+        return [f"{count}, of unknown age" if count else ""]
     age = (datetime.datetime.now(datetime.UTC).date() - datetime.date.fromisoformat(version[2])).days
     # A clock that stands before their day says nothing.
-    return f"{count}, NSS {version[1]}, of {version[2]}" + (f" ({age} day{'s' * (age != 1)} old)" if age >= 0 else "")
+    return [f"{count}, NSS {version[1]}, of {version[2]}" + (f" ({age} day{'s' * (age != 1)} old)" if age >= 0 else "")]
+
+
+def zones(names, package):
+    """How many time zones there are, and their version: "598, tz 2026c"; nothing when there are none."""
+    version = next((line.split('"')[1] for line in package if line.startswith('IANA_VERSION = "')), "unknown")
+    return f"{len(names)}, tz {version}" if names else ""
 
 
 def folders(members):

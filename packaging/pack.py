@@ -1,20 +1,21 @@
 """limpet pack: this executable with an application in its archive (FORMAT.md) is the appliance.
 
     SRC --output OUT [--app MODULE[:ATTR]] [--factory] [--with FOLDER]... [--requirements FILE] [--collect-static]
-        [--settings TEXT]
+        [--base FILE] [--ca-bundle FILE] [--tzdata FOLDER] [--settings TEXT]
 
 The command line was checked by then: it is limpet's own, not the operator's. --settings are the options to
 be packed in, as "key = value" lines.
 """
 
 import argparse
+import errno
 import os
 import re
 import subprocess
 import sys
 import tempfile
 
-from limpet import analysis, collect, discovery, static_files, writer
+from limpet import analysis, basis, collect, discovery, interruption, machine, renewal, static_files, writer
 from limpet.writer import FormatError, shown
 
 SETTINGS, LEFT_OUT, PARTS = "limpet/settings", "limpet/left-out", "limpet/parts"
@@ -32,19 +33,34 @@ class PackError(Exception):
 def main(arguments):
     """Pack. The exit status; the report is on standard output, an error on standard error."""
     options = parse_arguments(arguments)
+    interruption.watch()
     try:
         pack(options)
+    except interruption.Interrupted as stop:
+        print("limpet pack: interrupted", file=sys.stderr)
+        interruption.end(stop.number)
+        return 1
     except static_files.StaticError as error:
         print(f"limpet pack: --collect-static: {error}", file=sys.stderr)
         return 1
-    except (PackError, FormatError) as error:
+    except (PackError, FormatError, basis.BasisError, renewal.RenewalError) as error:
         print(f"limpet pack: {error}", file=sys.stderr)
         return 1
     except OSError as error:
         where = f"{shown(os.fsdecode(error.filename))}: " if error.filename else ""
-        print(f"limpet pack: {where}{error.strerror or error}", file=sys.stderr)
+        print(f"limpet pack: {where}{error.strerror or error}{way_out(error)}", file=sys.stderr)
         return 1
     return 0
+
+
+def way_out(error):
+    """What to do about an error of the system, as the end of its line; mostly there is nothing to say."""
+    if error.errno not in (errno.ENOSPC, errno.EDQUOT):
+        return ""
+    folder = os.path.dirname(os.fsdecode(error.filename)) if error.filename else ""
+    disk = os.statvfs(folder or ".")
+    return (f" ({size_text(disk.f_bavail * disk.f_frsize)} are free; a file that is to be replaced stays until the new "
+            "one is complete, and is as it was)")
 
 
 def parse_arguments(arguments):
@@ -57,6 +73,9 @@ def parse_arguments(arguments):
     parser.add_argument("--with", action="append", default=[], dest="folders")
     parser.add_argument("--requirements")
     parser.add_argument("--collect-static", action="store_true")
+    parser.add_argument("--base")
+    parser.add_argument("--ca-bundle")
+    parser.add_argument("--tzdata")
     parser.add_argument("--settings", default="")
     return parser.parse_args(arguments)
 
@@ -65,39 +84,47 @@ def pack(options):
     """Pack as the options say, and print the report."""
     split_source(options)
     check_output(options)
-    try:
-        executable, own = writer.read(sys.executable)
-    except FormatError as error:
-        raise PackError(f"{shown(sys.executable)}: {error}") from None
+    here = basis.own()
+    base = basis.named(options.base, here) if options.base else here
     tree = writer.Tree()
     report = []
-    for name, member in own.items():
-        if KEPT.fullmatch(name):
-            tree.keep(member)
-        elif name == PARTS:
-            tree.add(name, parts_text(member.content()), name)
+    keep(tree, base, options, report)
     natives = add_source(tree, options, report)
     for folder in options.folders:
         natives += add_packages(tree, folder, options, report)
     if options.requirements:
-        natives += add_requirements(tree, own, options, report)
+        natives += add_requirements(tree, here.members, options, report)
+        if base.foreign:
+            report.append(f"note: pip has chosen the packages for this machine ({machine.name(here.executable)}), not for "
+                          f"{base.target}: it matters for those that list others for some machines only")
     tree.check()
     count = sum(name.startswith(("app/", "site/")) for name in tree.members)
     modules = analysis.Modules(tree)
     target = choose_target(modules, options, report)
-    leave_out_natives(tree, modules, natives, report)
+    leave_out_natives(tree, modules, natives, base.target, report)
     look_for_roots(tree, report)
     compile_all(tree, report)
     settings = options.settings.splitlines()
     if options.collect_static:
         application = target, interface_of(options), options.factory
-        settings += static_files.add(tree, executable, application, settings, report)
+        settings += static_files.add(tree, here.executable, application, settings, report)
         count = sum(name.startswith(("app/", "site/")) and "/__pycache__/" not in name for name in tree.members)
     tree.add(SETTINGS, settings_text(target, settings).encode(), SETTINGS)
-    writer.write(options.output, executable, tree.members.values())
+    writer.write(options.output, base.executable, tree.members.values())
     for line in report:
         print(line)
-    print(summary(tree, count, options))
+    print(summary(tree, count, base.target, options))
+
+
+def keep(tree, base, options, report):
+    """Add what the base carries, with what is to take the place of some of it."""
+    for name, member in base.members.items():
+        if KEPT.fullmatch(name):
+            tree.keep(member)
+    parts = parts_text(base.members[PARTS].content()) if PARTS in base.members else b""
+    parts = renewal.renew(tree, parts, options.ca_bundle, options.tzdata, report)
+    if parts:
+        tree.add(PARTS, parts, PARTS)
 
 
 def parts_text(lines):
@@ -111,12 +138,13 @@ def settings_text(target, settings):
     return "".join(line + "\n" for line in lines if line)
 
 
-def summary(tree, count, options):
-    """The last line of the report."""
+def summary(tree, count, target, options):
+    """The last line of the report. target: the machine of --base, or None."""
     name = os.path.basename(os.path.realpath(options.source)).removesuffix(".py")
     size = sum(len(member.stored) for name, member in tree.members.items() if name.startswith(("app/", "site/")))
     return (f"packed {shown(name)}: {count} file{'s' * (count != 1)}, {size_text(size)} application, "
-            f"{size_text(os.stat(options.output).st_size)} in all -> {shown(options.output)}")
+            f"{size_text(os.stat(options.output).st_size)} in all{f', for {target}' if target else ''} -> "
+            f"{shown(options.output)}")
 
 
 def size_text(size):
@@ -150,8 +178,11 @@ def check_output(options):
         raise PackError(f"{shown(output)}: is a folder: name the file to write")
     if os.path.exists(output) and not os.path.isfile(output):
         raise PackError(f"{shown(output)}: is no regular file")
-    if os.path.isfile(options.source) and os.path.realpath(options.source) == os.path.realpath(output):
-        raise PackError(f"{shown(output)}: would overwrite the source")
+    for path, what in ((options.source, "the source"), (options.base, "--base"), (options.ca_bundle, "--ca-bundle")):
+        if path and os.path.isfile(path) and os.path.exists(output) and os.path.samefile(path, output):
+            raise PackError(f"{shown(output)}: would overwrite {what}")
+    if not os.access(folder, os.W_OK | os.X_OK):
+        raise PackError(f"{shown(output)}: nothing may be written into {shown(folder)} (no permission, or it is read-only)")
 
 
 def add_folder(tree, root, folder, options, report):
@@ -168,7 +199,7 @@ def add_folder(tree, root, folder, options, report):
 def written_files(output):
     """The real paths of what packing writes."""
     real = os.path.realpath(output)
-    return real, real + ".tmp"
+    return real, real + writer.TEMPORARY
 
 
 def add_source(tree, options, report):
@@ -210,17 +241,18 @@ def add_requirements(tree, own, options, report):
                         "limpet itself")
     with tempfile.TemporaryDirectory(prefix="limpet-pack-") as folder:
         target = os.path.join(folder, "site")
-        install(options.requirements, target)
+        install(options.requirements, target, folder)
         forget_scripts(target)
         return add_packages(tree, target, options, report)
 
 
-def install(requirements, target):
-    """Run pip. Its own last error line is ours."""
+def install(requirements, target, scratch):
+    """Run pip, with its temporary files in scratch: they go with it. Its own last error line is ours."""
     command = [sys.executable, "-m", "pip", "--disable-pip-version-check", "--no-input", "--no-color",
                "install", "--no-compile", "--no-warn-script-location", "--target", target, "-r", requirements]
     done = subprocess.run(command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
-                          stderr=subprocess.STDOUT, encoding="utf-8", errors="replace")
+                          stderr=subprocess.STDOUT, encoding="utf-8", errors="replace",
+                          env={**os.environ, "TMPDIR": scratch})
     os.makedirs(target, exist_ok=True)  # an empty list installs nothing
     if done.returncode == 0:
         return
@@ -254,12 +286,14 @@ def forget_scripts(target):
 # --- What becomes of it ---
 
 
-def leave_out_natives(tree, modules, natives, report):
-    """Report the native extension modules, which a static executable cannot load, and keep the list."""
+def leave_out_natives(tree, modules, natives, target, report):
+    """Report the native extension modules, which a static executable cannot load, on whichever machine, and keep the
+    list. target: the machine of --base, or None."""
+    extension = f"native extension for {target}" if target else "native extension"
     lines = []
     for member in sorted(natives, key=os.fsencode):
         survived, text = analysis.without_native(modules, member)
-        report.append(f"{'left out' if survived else 'warning'}: native extension "
+        report.append(f"{'left out' if survived else 'warning'}: {extension} "
                       f"{shown(member.partition('/')[2])}: {text}")
         lines.append(f"{shown(member)}\t{text}\n")
     if lines:

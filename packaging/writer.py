@@ -4,6 +4,7 @@ Used by the build (base.py) and, frozen into the executable as limpet.writer, by
 """
 
 import collections
+import contextlib
 import importlib.util
 import marshal
 import mmap
@@ -27,6 +28,7 @@ MEMBERS_MAX = 65534
 SIZE_MAX = 0xFFFFFFFF - 1
 NAME_MAX, PART_MAX = 1024, 255
 PYC_UNCHECKED = 0b01
+TEMPORARY = ".tmp"  # behind the name of a file that is being written
 
 
 class FormatError(Exception):
@@ -168,27 +170,35 @@ def add_compiled(tree, name):
 
 def write(path, executable, members):
     """Write the executable and an archive of the members, then put the file in place of what is at path."""
-    temporary = path + ".tmp"
+    temporary = path + TEMPORARY
     flags = os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_NOFOLLOW | os.O_CLOEXEC
-    descriptor = os.open(temporary, flags, 0o600)
     try:
-        with open(descriptor, "wb") as file:
+        with open(temporary, "wb", opener=lambda name, _: os.open(name, flags, 0o600)) as file:
             file.write(executable)
             _write_archive(file, sorted(members, key=lambda member: member.name.encode()))
             file.flush()
-            os.fchmod(descriptor, 0o755)
-            os.fsync(descriptor)
+            os.fchmod(file.fileno(), 0o755)
+            os.fsync(file.fileno())
         os.replace(temporary, path)
-    except BaseException as error:
-        os.unlink(temporary)
-        if isinstance(error, OSError) and error.filename is None:
-            error.filename = path  # a full disk does not say whose
+    except BaseException as error:  # also whatever a signal's handler raises, at any point of the above
+        if not isinstance(error, OSError):
+            _forget(temporary)
+        elif error.filename is None:  # a full disk does not say whose
+            error.filename = path
+            _forget(temporary)
+        elif error.filename2 is not None:  # os.replace()
+            _forget(temporary)
         raise
     folder = os.open(os.path.dirname(path) or ".", os.O_RDONLY | os.O_DIRECTORY)
     try:
         os.fsync(folder)
     finally:
         os.close(folder)
+
+
+def _forget(path):
+    with contextlib.suppress(OSError):
+        os.unlink(path)
 
 
 def _write_archive(file, members):

@@ -3,12 +3,14 @@
 SOURCE=mbedtls
 NEEDS="musl"
 
-# What is on: threads; the allocator and the clock can be set at run time (libc's until then); the fast arithmetic of the
-# patches; tables of AES that no thread has to compute; a key store that grows with the handshakes in progress.
+# What is on: threads; the allocator and the clock can be set at run time (libc's until then); the fast arithmetic that it
+# has and that of the patches; tables of AES that no thread has to compute; a key store that grows with the handshakes in
+# progress.
 wanted="THREADING_C THREADING_PTHREAD PLATFORM_MEMORY PLATFORM_TIME_ALT ECP_CURVE25519_EVEREST ECP_P256_64BIT
-    SHA256_USE_X86_SHA_IF_PRESENT SHA1_USE_X86_SHA_IF_PRESENT AES_ROM_TABLES PSA_KEY_STORE_DYNAMIC"
+    AES_ROM_TABLES PSA_KEY_STORE_DYNAMIC"
 
-# Where the processor is an Armv8 in 64 bits: its instructions for digests, if they are present at run time.
+# By architecture: instructions for digests, if they are present at run time.
+wanted_x86_64="SHA256_USE_X86_SHA_IF_PRESENT SHA1_USE_X86_SHA_IF_PRESENT"
 wanted_aarch64="SHA256_USE_ARMV8_A_CRYPTO_IF_PRESENT SHA512_USE_A64_CRYPTO_IF_PRESENT"
 
 # DTLS and renegotiation; key exchanges without forward secrecy, with shared keys alone or over finite fields; ciphers
@@ -26,9 +28,8 @@ unwanted="SSL_PROTO_DTLS SSL_DTLS_ANTI_REPLAY SSL_DTLS_HELLO_VERIFY SSL_DTLS_CLI
     SELF_TEST DEBUG_C VERSION_FEATURES TIMING_C NET_C"
 
 configure() {
-    local name
-    [ "${TARGET_ARCH:-$(uname -m)}" != aarch64 ] || wanted="$wanted $wanted_aarch64"
-    for name in $wanted; do python3 scripts/config.py set "MBEDTLS_$name"; done
+    local name here=wanted_${TARGET_ARCH:-$(uname -m)}
+    for name in $wanted ${!here:-}; do python3 scripts/config.py set "MBEDTLS_$name"; done
     for name in $unwanted; do python3 scripts/config.py unset "MBEDTLS_$name"; done
 }
 

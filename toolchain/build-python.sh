@@ -3,12 +3,42 @@
 SOURCE=python
 NEEDS="musl zlib bzip2 xz zstd libffi sqlite"
 PROFILED=1
+NATIVE=1
+
+# What configure finds out by running a program, which it cannot do for another machine: the answers of musl and Linux.
+# Of what processors answer differently the compiler and libffi are asked.
+cross_answers() {
+    local is_signed=no has_complex=no
+    $CC -include stddef.h -fsyntax-only -x c - <<<'_Static_assert((wchar_t)-1 < 0, "");' 2>/dev/null && is_signed=yes
+    $CC $CPPFLAGS -E -dM -include ffi.h -x c /dev/null | grep -q FFI_TARGET_HAS_COMPLEX_TYPE && has_complex=yes
+    cat <<ANSWERS
+ac_cv_pthread_is_default=yes
+ac_cv_pthread_system_supported=yes
+ac_cv_posix_semaphores_enabled=yes
+ac_cv_broken_sem_getvalue=no
+ac_cv_computed_gotos=yes
+ac_cv_aligned_required=no
+ac_cv_wchar_t_signed=$is_signed
+ac_cv_ffi_complex_double_supported=$has_complex
+ac_cv_buggy_getaddrinfo=no
+ac_cv_working_tzset=yes
+ac_cv_have_chflags=no
+ac_cv_have_lchflags=no
+ac_cv_file__dev_ptmx=yes
+ac_cv_file__dev_ptc=no
+ANSWERS
+}
 
 configure_python() { # FOLDER OPTIMISATION [configure option...]
     local folder=$1 optimisation=$2
     shift 2
     mkdir -p "$folder"
     cd "$folder"
+    if is_cross; then
+        cross_answers >answers
+        export CONFIG_SITE=$folder/answers
+        set -- "${cross_options[@]}" --with-build-python="$NATIVE_PREFIX/bin/python" "$@"
+    fi
     # Every library by name: there is no pkg-config in the target's world. The optimisation stands in OPT alone: one in
     # CFLAGS would come after it and win.
     env OPT="-DNDEBUG $optimisation" MODULE_BUILDTYPE=static LINKFORSHARED=" " \
@@ -31,6 +61,10 @@ build() {
         make -j"$jobs"
     elif [ "$profile" = fast ]; then
         configure_python "$build_folder" "-O3"
+        make -j"$jobs"
+    elif is_cross; then
+        # What would train it cannot run here.
+        configure_python "$build_folder" "-O3" --with-lto
         make -j"$jobs"
     else
         build_trained

@@ -3,7 +3,7 @@ SOURCE=xz
 NEEDS="musl"
 
 build() {
-    ./configure -q --prefix="$PREFIX" --disable-shared --enable-static --disable-xz --disable-xzdec \
+    ./configure -q "${cross_options[@]}" --prefix="$PREFIX" --disable-shared --enable-static --disable-xz --disable-xzdec \
         --disable-lzmadec --disable-lzmainfo --disable-scripts --disable-doc --disable-nls
     make -j"$jobs"
     make install

@@ -7,10 +7,16 @@ export LC_ALL=C.UTF-8 TZ=UTC SOURCE_DATE_EPOCH=1767225600 PKG_CONFIG=/bin/false
 # Leaks of short-lived configure probes and build tools are nobody's business.
 export ASAN_OPTIONS=detect_leaks=0
 
+# Whether what is built runs on another kind of machine than this.
+is_cross() { [ "$TARGET_ARCH" != "$(uname -m)" ]; }
+
 # recipe_environment NEEDED-PREFIX... : compiler and search paths for the recipe about to run.
 recipe_environment() {
     local prefix
-    export CC=gcc AR=gcc-ar RANLIB=gcc-ranlib NM=gcc-nm
+    export CC=${TARGET_TOOLS}gcc AR=${TARGET_TOOLS}gcc-ar RANLIB=${TARGET_TOOLS}gcc-ranlib NM=${TARGET_TOOLS}gcc-nm
+    # For configure scripts, and empty where what they build runs here.
+    cross_options=()
+    ! is_cross || cross_options=(--host="$TARGET_HOST" --build="$(gcc -dumpmachine)")
     export CFLAGS=$TARGET_CFLAGS CPPFLAGS="" LDFLAGS=""
     if [ "$TARGET_STATIC" = 0 ]; then
         CFLAGS="$CFLAGS $TARGET_SANITIZE"

@@ -80,7 +80,7 @@ fuzz_all() { # FOLDER SECONDS NAME...
 # caller has built and loaded is the native build then.
 fuzz_begin() {
     fuzz_folder=$PWD/build/fuzz
-    load_target x86_64-linux-musl
+    load_target "$native_target"
     fuzz_prepare "$fuzz_folder"
     rm -f "$fuzz_folder"/*.status
     export -f fuzz_all fuzz_run

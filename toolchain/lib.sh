@@ -5,6 +5,7 @@
 #   NEEDS     other recipes, built first
 #   SCRIPT    the program beside it that does the work, if there is one
 #   PROFILED  1 if its result depends on the profile (fast, release)
+#   NATIVE    1 if a build for another machine runs that for this one ($NATIVE_PREFIX)
 # and defines build(), which runs in the unpacked, patched source folder and fills $STAGE; the result
 # is known as $PREFIX afterwards (that path may be compiled in).
 # shellcheck shell=bash disable=SC2034
@@ -12,6 +13,8 @@
 toolchain=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
 cache=${LIMPET_CACHE:-$HOME/.cache/limpet}
 profile=${profile:-fast}
+native_target=$(uname -m)-linux-musl
+wanted_target=$native_target
 # shellcheck source=toolchain/environment.sh
 . "$toolchain/environment.sh"
 
@@ -20,9 +23,20 @@ die() { printf 'build.sh: %s\n' "$*" >&2; exit 1; }
 # load_target NAME: the variables of targets/NAME.env.
 load_target() {
     target=$1
+    # Also what environments export for configure scripts.
+    unset "${!TARGET_@}" "${!py_cv_module_@}" LIBS
     [ -f "$toolchain/targets/$target.env" ] || die "no such target: $target (see toolchain/targets)"
     # shellcheck disable=SC1090
     . "$toolchain/targets/$target.env"
+}
+
+# find_target ARCHITECTURE: the name of its target, as load_target wants it.
+find_target() {
+    local file
+    for file in "$toolchain/targets/$1"-linux-musl*.env; do
+        [ -f "$file" ] || die "no such target: ${1:-none} (aarch64, armv7, riscv64 or x86_64)"
+        basename "$file" .env
+    done
 }
 
 # step LABEL LOG COMMAND...: run quietly, print one line; on failure the log's end and where it is, and
@@ -49,13 +63,22 @@ step() {
 
 lock_field() { awk -v n="$1" -v f="$2" '$1 == n { print $f }' "$toolchain/sources.lock"; }
 
-# Read a recipe into SOURCE, NEEDS, SCRIPT, PROFILED and build().
+# Read a recipe into SOURCE, NEEDS, SCRIPT, PROFILED, NATIVE and build().
 load_recipe() {
-    SOURCE="" NEEDS="" SCRIPT="" PROFILED=0
+    SOURCE="" NEEDS="" SCRIPT="" PROFILED=0 NATIVE=0
     [ -f "$toolchain/build-$1.sh" ] || die "no recipe toolchain/build-$1.sh"
     # shellcheck disable=SC1090
     . "$toolchain/build-$1.sh"
     [ "$TARGET_STATIC" = 1 ] || NEEDS=${NEEDS//musl/}
+    is_cross || NATIVE=0
+}
+
+# natively COMMAND...: run it for this machine, in the profile that is built soonest.
+natively() {
+    local outer=$target profile=fast
+    load_target "$native_target"
+    "$@"
+    load_target "$outer"
 }
 
 declare -A recipe_key=()
@@ -66,6 +89,10 @@ compute_key() {
     local need needs source script profiled keys=""
     load_recipe "$1"
     needs=$NEEDS source=$SOURCE script=$SCRIPT profiled=$PROFILED
+    if [ "$NATIVE" = 1 ]; then
+        natively compute_key "$1"
+        keys+=${recipe_key[$native_target/$1]}
+    fi
     for need in $needs; do
         compute_key "$need"
         keys+=${recipe_key[$target/$need]}
@@ -77,7 +104,7 @@ compute_key() {
             [ -z "$source" ] || awk -v n="$source" '$1 == n { print $2, $3 }' "$toolchain/sources.lock"
             find "$toolchain/patches" -path "*/$source-*" -name '*.patch' 2>/dev/null | sort | xargs -r cat
             [ "$profiled" = 0 ] || echo "$profile"
-            gcc -dumpfullversion
+            "${TARGET_TOOLS}gcc" -dumpfullversion
             echo "$keys"
         } | sha256sum | cut -c1-16
     )
@@ -108,6 +135,7 @@ run_recipe() { # NAME WORK-FOLDER
     local need prefixes=()
     for need in $NEEDS; do prefixes+=("$(recipe_prefix "$need")"); done
     PREFIX=$(recipe_prefix "$1")
+    [ "$NATIVE" = 0 ] || NATIVE_PREFIX=$(natively recipe_prefix "$1")
     export DESTDIR="$2/stage"
     STAGE=$DESTDIR$PREFIX
     mkdir -p "$2/src" "$STAGE"
@@ -125,9 +153,10 @@ build_dependency() {
     local need needs prefix work label
     compute_key "$1"
     prefix=$(recipe_prefix "$1")
-    [ ! -d "$prefix" ] || return 0
     load_recipe "$1"
     needs=$NEEDS
+    [ "$NATIVE" = 0 ] || natively build_dependency "$1"
+    [ ! -d "$prefix" ] || return 0
     for need in $needs; do build_dependency "$need"; done
     mkdir -p "$cache/build"
     exec {lock_fd}>"$prefix.lock"
@@ -136,7 +165,7 @@ build_dependency() {
         load_recipe "$1"
         label="$1 $(lock_field "${SOURCE:-none}" 2)"
         [ "$PROFILED" = 0 ] || label="$label ($profile)"
-        [ "$TARGET_STATIC" = 1 ] || label="$label, $target"
+        [ "$target" = "$native_target" ] || label="$label, $target"
         work=$cache/work/$1-${recipe_key[$target/$1]}
         rm -rf "$work"
         step "$label" "$cache/logs/$1-${recipe_key[$target/$1]}.log" run_recipe "$1" "$work"

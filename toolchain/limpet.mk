@@ -3,6 +3,7 @@
 #   CC TARGET_STATIC COMPILE_FLAGS LINK_FLAGS   by target and profile
 #   PYTHON           prefix of the CPython recipe;  PARTS  prefixes of the other libraries
 #   BUILD_PYTHON     a CPython of the same version that runs here (freezes, packs)
+#   TOOLS            what the names of the target's binutils begin with
 MAKEFLAGS += --no-builtin-rules
 .SUFFIXES:
 .DELETE_ON_ERROR:
@@ -37,7 +38,7 @@ LIBRARIES := $(SERVER_LIBRARIES) -lscrypt-kdf -lsqlite3 -lbz2 -llzma -lffi -lm -
 LINK := $(LINK_FLAGS) -Wl,--gc-sections -Wl,-z,stack-size=1048576 -Wl,--build-id -Wl,--eh-frame-hdr
 
 .PHONY: all unit threads
-all: $(OUT)/limpet $(OUT)/limpet.debug
+all: $(OUT)/limpet $(OUT)/limpet.debug $(if $(filter 1,$(TARGET_STATIC)),$(OUT)/limpet.spdx.json)
 
 # --- generated ------------------------------------------------------------------------------------------------
 
@@ -101,20 +102,27 @@ $(OUT)/limpet.elf: $(OBJECTS) $(OUT)/gen/inputs appliance/mount.symbols toolchai
 	@$(CC) $(COMPILE_FLAGS) -o $@ $(OBJECTS) $(PYTHON_LIBRARIES) $(LIBRARY_PATHS) $(LIBRARIES) $(MOUNT_FLAGS) $(LINK)
 
 $(OUT)/limpet.stripped: $(OUT)/limpet.elf
-	@if [ "$(TARGET_STATIC)" = 1 ]; then strip -o $@ $<; else cp $< $@; fi
+	@if [ "$(TARGET_STATIC)" = 1 ]; then $(TOOLS)strip -o $@ $<; else cp $< $@; fi
 
 # What addr2line and gdb need to make sense of a crash: the names and lines that the binary is without.
 $(OUT)/limpet.debug: $(OUT)/limpet.elf
-	@objcopy --only-keep-debug $< $@
+	@$(TOOLS)objcopy --only-keep-debug $< $@
 
-$(OUT)/limpet: $(OUT)/limpet.stripped $(OUT)/gen/parts $(OUT)/gen/page/status.html $(wildcard $(OUT)/gen/library packaging/*.py)
+$(OUT)/limpet: $(OUT)/limpet.stripped $(OUT)/gen/parts $(OUT)/gen/page/status.html $(wildcard $(OUT)/gen/library $(LICENCES)/* packaging/*.py)
 	@$(BUILD_PYTHON) packaging/base.py --output $@ --elf $< --parts $(OUT)/gen/parts --wheel $(PIP_WHEEL) \
 	    --sources $(OUT)/gen/lib $(OUT)/gen/page $(foreach licence,$(wildcard $(LICENCES)/*),--licence $(notdir $(licence))=$(licence))
+
+# What the binary is made of, for whoever has to know (SPDX 2.3). Its time is the binary's own.
+$(OUT)/limpet.spdx.json: $(OUT)/limpet toolchain/sbom.py toolchain/sources.lock $(wildcard toolchain/patches/*/*.patch)
+	@python3 -B toolchain/sbom.py --binary $< --parts $(OUT)/gen/parts --lock toolchain/sources.lock \
+	    --licences $(LICENCES) --patches toolchain/patches --wheel $(PIP_WHEEL) \
+	    --python-source "$$(toolchain/fetch.sh python)" --output $@ \
+	    --created "$$(sed -n 's/.*LIMPET_BUILD_TIME INT64_C(\(.*\))/\1/p' $(OUT)/gen/version.h)"
 
 # --- limpet with allocations that fail on demand (tests/torture): those of ours and of what reads the network ------------------
 
 TORTURED := malloc calloc realloc posix_memalign aligned_alloc strdup strndup mmap
-RENAME := objcopy $(foreach symbol,$(TORTURED),--redefine-sym $(symbol)=torture_$(symbol))
+RENAME := $(TOOLS)objcopy $(foreach symbol,$(TORTURED),--redefine-sym $(symbol)=torture_$(symbol))
 TORTURED_OBJECTS := $(patsubst $(OUT)/obj/%,$(OUT)/torture/%,$(filter $(OUT)/obj/appliance/% $(OUT)/obj/embed/%,$(OBJECTS)))
 TORTURED_LIBRARIES := $(addprefix $(OUT)/torture/,libmicrohttpd.a libmbedtls.a libmbedx509.a libmbedcrypto.a)
 
@@ -150,7 +158,7 @@ UNIT := $(if $(filter 1,$(TARGET_STATIC)),$(UNIT),$(filter-out $(SHIM_UNIT),$(UN
 $(OUT)/unit/libappliance.a: $(APPLIANCE_OBJECTS)
 	@mkdir -p $(@D)
 	@rm -f $@
-	gcc-ar rcs $@ $^
+	$(TOOLS)gcc-ar rcs $@ $^
 
 $(OUT)/unit/%.o: tests/unit/%.c $(OUT)/gen/inputs | $(OUT)/gen/version.h
 	@mkdir -p $(@D)

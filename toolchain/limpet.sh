@@ -15,7 +15,7 @@ collect_licences() { # FOLDER
     mkdir -p "$1"
     while read -r name path; do
         case $name in '#'* | '') continue ;; esac
-        tarball=$("$toolchain/fetch.sh" "$name")
+        tarball=$("$toolchain/fetch.sh" "${name%-incorporated}")
         if [[ $tarball = *.deb ]]; then
             dpkg-deb --fsys-tarfile "$tarball" | tar xO "./$path" >"$1/$name"
             continue
@@ -27,8 +27,12 @@ collect_licences() { # FOLDER
 }
 
 make_limpet() { # MAKE-TARGET
-    local python=none parts=() part compile link
-    [ "$target" = threads ] || python=$(recipe_prefix python)
+    local python=none build_python=none parts=() part compile link
+    if [ "$target" != threads ]; then
+        python=$(recipe_prefix python)
+        build_python=$python
+        ! is_cross || build_python=$(natively recipe_prefix python)
+    fi
     for part in $(parts_here); do parts+=("$(recipe_prefix "$part")"); done
     recipe_environment "${parts[@]}"
     case $target/$profile in
@@ -39,7 +43,7 @@ make_limpet() { # MAKE-TARGET
     [ "$TARGET_STATIC" = 0 ] || CC=$(recipe_prefix musl)/bin/limpet-cc
     make -f "$toolchain/limpet.mk" -j"$jobs" OUT="$out" CC="$CC" TARGET_STATIC="$TARGET_STATIC" \
         COMPILE_FLAGS="$compile" LINK_FLAGS="$link" PYTHON="$python" PARTS="${parts[*]}" \
-        BUILD_PYTHON="env PYTHONHOME= $python/bin/python -S" \
+        BUILD_PYTHON="env PYTHONHOME= $build_python/bin/python -S" TOOLS="$TARGET_TOOLS" \
         PIP_WHEEL="$(echo "$python"/lib/python3.14/ensurepip/_bundled/pip-*.whl)" LICENCES="$out/gen/licences" "$@"
 }
 
@@ -70,8 +74,11 @@ build_threads() {
 # build_limpet: everything up to $out/limpet.
 build_limpet() {
     local part
-    out=$PWD/build/$profile
-    [ "$target" != sanitize ] || out=$PWD/build/sanitize
+    case $target in
+        "$native_target") out=$PWD/build/$profile ;;
+        sanitize) out=$PWD/build/sanitize ;;
+        *) out=$PWD/build/$profile-${target%%-*} ;;
+    esac
     for part in $limpet_parts tzdata ca-certificates python; do build_dependency "$part"; done
     mkdir -p "$out/gen"
     if [ ! -d "$out/gen/licences" ] || [ "$toolchain/sources.lock" -nt "$out/gen/licences" ] ||

@@ -2,19 +2,28 @@
 # shellcheck shell=bash
 
 build_native() {
-    load_target x86_64-linux-musl
+    load_target "$native_target"
     build_limpet
 }
 
+# What the target's compiler is in.
+build_packages() {
+    if [ "$wanted_target" = "$native_target" ]; then echo build; else echo build "build_${wanted_target%%-*}"; fi
+}
+
 verb_build() {
-    toolchain/host-packages.sh build
-    build_native
-    if [ "$profile" = fast ]; then
-        ln -f build/fast/limpet build/limpet
-        echo "build/limpet: $(stat -c %s build/limpet | numfmt --to=si) bytes"
-    else
-        echo "build/release/limpet: $(stat -c %s build/release/limpet | numfmt --to=si) bytes"
+    local binary
+    # Two groups, if it is for another machine.
+    # shellcheck disable=SC2046
+    toolchain/host-packages.sh $(build_packages)
+    load_target "$wanted_target"
+    build_limpet
+    binary=${out#"$PWD/"}/limpet
+    if [ "$binary" = build/fast/limpet ]; then
+        ln -f "$binary" build/limpet
+        binary=build/limpet
     fi
+    echo "$binary: $(stat -c %s "$binary" | numfmt --to=si) bytes"
 }
 
 verb_run() {
@@ -43,6 +52,9 @@ run_unit() { # MAKE-TARGET [COMMAND that runs them...]
     done
 }
 
+# Where the end-to-end tests are.
+e2e_places=(tests/e2e tests/packaging)
+
 # Most tests that may fail beside others and be judged by a second run.
 alone_max=5
 
@@ -54,11 +66,11 @@ run_e2e() { # BINARY [pytest argument...]
     local -a failed pytest=(env BINARY_UNDER_TEST="$1" /usr/bin/python3 -m pytest -q -o cache_dir="$cache")
     shift
     rm -rf "$cache"
-    ! "${pytest[@]}" -n 2 --dist loadfile tests/e2e tests/packaging "$@" || return 0
+    ! "${pytest[@]}" -n 2 --dist loadfile "${e2e_places[@]}" "$@" || return 0
     mapfile -t failed < <(jq -r 'keys[]' "$cache/v/cache/lastfailed" 2>/dev/null)
     if [ "${#failed[@]}" -gt 0 ] && [ "${#failed[@]}" -le "$alone_max" ]; then
         echo "again, alone:"
-        if "${pytest[@]}" --last-failed --last-failed-no-failures none tests/e2e tests/packaging "$@"; then
+        if "${pytest[@]}" --last-failed --last-failed-no-failures none "${e2e_places[@]}" "$@"; then
             echo "failed beside others, passed alone:"
             printf '  %s\n' "${failed[@]}"
             return 0
@@ -86,7 +98,8 @@ test_fast() {
 }
 
 test_sanitized() {
-    local binary
+    # What packs, installs and makes packages is Python; of what C reads, archives, there is a file.
+    local binary e2e_places=(tests/e2e tests/packaging/test_format.py)
     load_target sanitize
     build_limpet
     binary=$out/limpet
@@ -111,13 +124,31 @@ test_threads() {
     run_unit threads ${runner[@]+"${runner[@]}"}
 }
 
+# The binary for another machine, played by qemu: the unit tests, and those of the end-to-end tests that show what differs
+# between processors. What they look at in /proc is qemu's.
+test_target() {
+    local architecture=${wanted_target%%-*}
+    toolchain/host-packages.sh build "build_$architecture" emulate test
+    toolchain/emulate.sh "$architecture"
+    load_target "$wanted_target"
+    build_limpet
+    run_unit unit
+    mapfile -t e2e_places < <(grep -v '^#' tests/e2e/emulated.txt)
+    run_e2e "$out/limpet" "$@"
+}
+
 verb_test() {
     local half=both
+    if [ "$wanted_target" != "$native_target" ]; then
+        test_target "$@"
+        [ "$test_failures" = 0 ] || die "$test_failures parts of the test run failed (see above)"
+        return
+    fi
     case ${1:-} in
         --sanitize) half=sanitized && shift ;;
         --fast) half=fast && shift ;;
     esac
-    toolchain/host-packages.sh build check test browser
+    toolchain/host-packages.sh build check test browser unpack
     [ "$half" = sanitized ] || test_fast "$@"
     [ "$half" = fast ] || test_sanitized "$@"
     [ "$test_failures" = 0 ] || die "$test_failures parts of the test run failed (see above)"

@@ -196,6 +196,7 @@ class Database(Case):
         self.assertEqual(path("/srv/shopping/list/app.py", "/srv/shop", {}), "/srv/shopping/notes.sqlite3")
         self.assertEqual(path("/a/b/app.py", "", {"NOTES_DATABASE": "/data/x.db"}), "/data/x.db")
         self.assertEqual(path("/a/b/app.py", "", {"NOTES_DATABASE": ""}), "/a/notes.sqlite3")
+        self.assertEqual(path("/a/b/app.py", "", {"STATE_DIRECTORY": "/var/lib/notes"}), "/var/lib/notes/notes.sqlite3")
 
 
 class Text(unittest.TestCase):

@@ -28,7 +28,8 @@ from test_chat_browser import contrast_of
 from test_notes_browser import DESK, FLAGS, PHONE, Browser, driver  # noqa: F401
 from tls_client import options_of
 
-pytestmark = pytest.mark.unvalidated(reason="what is tested here is around the application")
+pytestmark = [pytest.mark.unvalidated(reason="what is tested here is around the application"),
+              pytest.mark.unsanitized(reason="it is about a page and its script")]
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 APPLICATION = """

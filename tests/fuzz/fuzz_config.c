@@ -53,8 +53,9 @@ static void check_config(const struct config *config, enum config_scope scope)
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
-    static const enum config_scope scopes[] = {SCOPE_SERVE,  SCOPE_CHECK, SCOPE_PACK, SCOPE_INSPECT,
-                                               SCOPE_STATUS, SCOPE_CTL,   SCOPE_LOGS};
+    static const enum config_scope scopes[] = {SCOPE_SERVE,   SCOPE_CHECK,   SCOPE_PACK,
+                                               SCOPE_INSPECT, SCOPE_STATUS,  SCOPE_CTL,
+                                               SCOPE_LOGS,    SCOPE_INSTALL, SCOPE_UNINSTALL};
     if (size == 0)
         return 0;
     enum config_scope scope = scopes[data[0] % 6];

@@ -19,13 +19,13 @@ import source
 # The appliance's layers, lowest first; a module (x.c, x.h and x_*.c, x_*.h) includes nothing of a
 # higher one. A contract is a header between layers: what is behind it lies higher than itself.
 LAYERS = {
-    "base": {"address", "err", "check", "cleanup", "clock", "buf", "head", "hosts", "json", "str", "log", "banned", "mask", "near", "network", "proxies", "proxy_header", "siphash",
+    "base": {"address", "err", "check", "cleanup", "clock", "buf", "head", "hosts", "json", "kernel", "str", "log", "banned", "mask", "near", "network", "proxies", "proxy_header", "siphash",
              "text_file", "timers", "utf8",
              "version"},
     "contract": {"request.h", "reactor.h", "runtime.h", "pool.h", "tls_facts.h", "exchange.h", "local.h", "websocket.h",
                  "http_compress.h"},
     "system": {"accesslog_format", "archive", "cgroup", "compress", "config", "control", "crash", "errand", "files_route", "identity", "ipc", "jail", "limiter",
-               "listener", "mount", "notify", "pid_file", "scoreboard", "sandbox", "signals", "sink", "spool", "status",
+               "listener", "mount", "notify", "pid_file", "resident", "scoreboard", "sandbox", "signals", "sink", "spool", "status",
                "stats", "title", "unix_socket", "watch"},
     "protocol": {"accesslog", "files", "forwarded", "health", "http", "local_text", "metrics", "pool", "proxy_intake", "reactor", "refusals", "request",
                  "status_page", "strict", "tls", "websocket"},

@@ -3,11 +3,13 @@
 import os
 import subprocess
 import sys
+import tarfile
 
 import pytest
 
 sys.path.insert(0, os.path.dirname(__file__))
 from build_python import DRIVER, ELF, PACKAGING, find_python  # noqa: E402
+from packages import build  # noqa: E402
 
 
 @pytest.fixture(scope="session")
@@ -116,3 +118,27 @@ def folder(tmp_path):
         return root
 
     return make
+
+
+@pytest.fixture(scope="session")
+def built(tmp_path_factory):
+    """built(kind) -> {name: path} of ./build.sh package KIND with the binary under test; once a kind."""
+    made = {}
+
+    def of(kind):
+        if kind not in made:
+            made[kind] = build(kind, tmp_path_factory.mktemp(kind))
+        return made[kind]
+
+    return of
+
+
+@pytest.fixture(scope="session")
+def unpacked(built, tmp_path_factory):
+    """The one folder of the tar, unpacked: a pathlib.Path."""
+    (path,) = (path for name, path in built("tar").items() if name.endswith(".tar.gz"))
+    folder = tmp_path_factory.mktemp("unpacked")
+    with tarfile.open(path) as archive:
+        archive.extractall(folder, filter="data") if hasattr(tarfile, "data_filter") else archive.extractall(folder)
+    (root,) = folder.iterdir()
+    return root

@@ -113,6 +113,6 @@ static inline const char *stored(void)
 {
     static struct buf out = {.maximum = 1 << 16};
     buf_fini(&out);
-    config_settings_text(&config, &out);
+    config_settings_text(&config, CONFIG_PROJECT, &out);
     return buf_text(&out);
 }

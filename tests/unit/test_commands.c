@@ -513,6 +513,46 @@ static void test_pack(void)
     CHECK_FAILED(ERR_USAGE, "no name for the binary (write: limpet pack src -o OUT)");
 }
 
+static void test_install(void)
+{
+    CALL("limpet", "install");
+    CHECK_FAILED(ERR_USAGE,
+                 "there is no application in this binary to install: only packed ones can be "
+                 "(write: limpet pack SRC -o shop, and then ./shop install)");
+    CALL("limpet", "uninstall", "--dry-run");
+    CHECK_FAILED(ERR_USAGE,
+                 "there is no application in this binary to uninstall: only packed ones can "
+                 "be (write: limpet pack SRC -o shop, and then ./shop uninstall)");
+    packed_settings = "target = shop:app\nbacklog = 77\nworkers = 3\n";
+    own_path = "/srv/shop";
+    CALL("./shop", "uninstall");
+    CHECK_CALLED(4, "limpet.uninstall [shop]");
+    CALL("./shop", "uninstall", "--dry-run");
+    CHECK_CALLED(4, "limpet.uninstall [shop] [--dry-run]");
+    // What is given becomes the unit's, what is packed stays where it is.
+    CALL("./shop", "install", "--workers", "2", "--preload", "--no-compress", "--listen", ":80",
+         "--listen", "unix:/run/s", "--dry-run");
+    CHECK_CONTAINS(
+        buf_text(&calls),
+        "limpet.install [shop] [--listen=:80\n--listen=unix:/run/s\n--workers=2\n--preload\n"
+        "--no-compress\n] [");
+    CHECK_CONTAINS(buf_text(&calls), "\nworkers = 2\n");
+    CHECK_CONTAINS(buf_text(&calls), "\nbacklog = 77\n");
+    CHECK_CONTAINS(buf_text(&calls), "] [--dry-run]");
+    CALL("./shop", "install", "--worker", "2");
+    CHECK_FAILED(ERR_USAGE, "unknown option --worker (did you mean --workers?)");
+    CALL("./shop", "install", "--workers", "0");
+    CHECK_FAILED(ERR_USAGE, "--workers 0: must be between 1 and 512, or auto");
+    CALL("./shop", "install", "other:app");
+    CHECK_FAILED(ERR_USAGE,
+                 "unexpected argument \"other:app\": \"shop install\" takes options only");
+    CALL("./shop", "uninstall", "--workers", "2");
+    CHECK_FAILED(ERR_USAGE, "--workers is an option of \"shop serve\", not of \"shop uninstall\"");
+    CHECK_STR(buf_text(&calls), "");
+    packed_settings = NULL;
+    own_path = "/srv/limpet";
+}
+
 static void test_a_packed_binary(void)
 {
     packed_settings = "target = shop:app\nport = 80\n";
@@ -578,6 +618,7 @@ static const struct unit_case cases[] = {
     UNIT_CASE(test_logs_are_followed),
     UNIT_CASE(test_logs_mistakes),
     UNIT_CASE(test_pack),
+    UNIT_CASE(test_install),
     UNIT_CASE(test_a_packed_binary),
 };
 

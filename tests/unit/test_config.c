@@ -515,7 +515,8 @@ static void test_what_pack_stores_reads_back(void)
     CHECK_STR(config.uds, "# a \"b\" = c");
     CHECK_STR(config.settings[CONFIG_OPTION_workers].text, "auto");
     CHECK(config.log_level.index == 3);
-    READ(.packed = "host = a", ENVIRONMENT("LIMPET_PORT=1"), ARGUMENTS("--workers", "2"));
+    READ(.scope = SCOPE_PACK, .packed = "host = a", ENVIRONMENT("LIMPET_PORT=1"),
+         ARGUMENTS("src", "--workers", "2"));
     CHECK_STR(stored(), "workers = 2\n");
 }
 

@@ -17,8 +17,9 @@ static bool has_word(const char *text, const char *word)
 
 static void test_help_and_documentation_name_every_option(void)
 {
-    static const enum config_scope scopes[] = {SCOPE_SERVE,  SCOPE_CHECK, SCOPE_PACK, SCOPE_INSPECT,
-                                               SCOPE_STATUS, SCOPE_CTL,   SCOPE_LOGS};
+    static const enum config_scope scopes[] = {SCOPE_SERVE,   SCOPE_CHECK,   SCOPE_PACK,
+                                               SCOPE_INSPECT, SCOPE_STATUS,  SCOPE_CTL,
+                                               SCOPE_LOGS,    SCOPE_INSTALL, SCOPE_UNINSTALL};
     _buf_ struct buf document = BUF_INIT(1 << 16);
     config_document(&document);
     for (size_t i = 0; i < CONFIG_OPTION_COUNT; i++) {
@@ -71,10 +72,10 @@ static void test_documentation_rows(void)
     CHECK_CONTAINS(
         buf_text(&out),
         "\n| `--port` | NUMBER, 0 to 65535 | `8000` | `LIMPET_PORT` | `port` | serve, check, "
-        "pack | at the next start | TCP port to listen on; 0 takes any free one |\n");
-    CHECK_CONTAINS(
-        buf_text(&out),
-        "\n| `-h`, `--help` | switch | | | | serve, check, pack, inspect, status, ctl, logs | ");
+        "pack, install | at the next start | TCP port to listen on; 0 takes any free one |\n");
+    CHECK_CONTAINS(buf_text(&out),
+                   "\n| `-h`, `--help` | switch | | | | serve, check, pack, inspect, status, "
+                   "ctl, logs, install, uninstall | ");
     CHECK_CONTAINS(buf_text(&out),
                    "\n| `--interface` | `auto`, `wsgi`, `asgi`, `rsgi` | `auto` | ");
     // As many cells in every row as in the head.

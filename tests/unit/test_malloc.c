@@ -17,6 +17,7 @@
 enum { LARGEST = 70000, STEP = 37 }; // bytes: sizes are tried up to here, in such steps beyond 1024
 
 bool mi_is_in_heap_region(const void *block); // of CPython's mimalloc
+int malloc_trim(size_t kept);                 // no header of musl's names it
 
 // Read and written where the compiler cannot follow, so that it leaves every call in place.
 static void *volatile sink;
@@ -184,6 +185,25 @@ int munmap(void *address, size_t size)
     atomic_fetch_add(&unmapped, 1);
     errno = ENOMEM;
     return result;
+}
+
+// Blocks that are in use stay as they are.
+static void test_trim_keeps_content(void)
+{
+    enum { COUNT = 1000, SIZE = 3000 };
+    static unsigned char *blocks[COUNT];
+    for (unsigned i = 0; i < COUNT; i++) {
+        CHECK((blocks[i] = malloc(SIZE)) != NULL);
+        fill(blocks[i], SIZE, i);
+    }
+    for (unsigned i = 0; i < COUNT; i += 2)
+        free(blocks[i]);
+    CHECK(malloc_trim(0) == 1);
+    for (unsigned i = 1; i < COUNT; i += 2) {
+        CHECK(holds(blocks[i], SIZE, i));
+        free(blocks[i]);
+    }
+    CHECK(malloc_trim(0) == 1);
 }
 
 static void test_free_keeps_errno(void)
@@ -434,6 +454,7 @@ static const struct unit_case cases[] = {
     UNIT_CASE(test_empty_blocks),
     UNIT_CASE(test_calloc_clears),
     UNIT_CASE(test_realloc_keeps_content),
+    UNIT_CASE(test_trim_keeps_content),
     UNIT_CASE(test_free_keeps_errno),
     UNIT_CASE(test_aligned),
     UNIT_CASE(test_posix_memalign),

@@ -24,12 +24,6 @@
 #include "sandbox_filter.h"
 #include "sandbox_landlock.h"
 
-#if defined __x86_64__
-#define NATIVE AUDIT_ARCH_X86_64
-#else
-#define NATIVE AUDIT_ARCH_AARCH64
-#endif
-
 enum { NUMBERS = 2048 };
 
 static struct config config;
@@ -95,7 +89,8 @@ static uint32_t ask(bool programs, struct seccomp_data data)
     return play(program, sandbox_filter_build(program, programs), data, &steps);
 }
 
-#define ASK(programs, ...) ask(programs, (struct seccomp_data){.arch = NATIVE, __VA_ARGS__})
+#define ASK(programs, ...) \
+    ask(programs, (struct seccomp_data){.arch = sandbox_filter_architecture, __VA_ARGS__})
 #define REFUSED(errnum) (SECCOMP_RET_ERRNO | (errnum))
 
 static uint32_t expected(enum sandbox_verdict verdict)
@@ -128,7 +123,7 @@ static void test_every_number_is_answered_as_its_row_says(void)
         unsigned most = 0;
         for (unsigned number = 0; number < NUMBERS; number++) {
             unsigned steps;
-            struct seccomp_data data = {.arch = NATIVE, .nr = (int)number};
+            struct seccomp_data data = {.arch = sandbox_filter_architecture, .nr = (int)number};
             uint32_t answer = play(program, count, data, &steps);
             CHECK(answer == expected(sandbox_filter_verdict(number, programs)));
             most = steps > most ? steps : most;

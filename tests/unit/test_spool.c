@@ -98,10 +98,25 @@ static void test_folder_that_cannot_be_used(void)
     CHECK(spool_check(&standard, &err) == 0);
 }
 
+// The folder goes while the server runs. Only without one that was asked for, memory helps.
+static void test_no_place_while_it_grows(void)
+{
+    struct spool_limits limits = {.memory = 4, .maximum = 100, .folder = "/nonexistent"};
+    struct spool spool;
+    spool_init(&spool, &limits);
+    CHECK(spool_append(&spool, "1234", 4, &err) == 0);
+    CHECK(spool_append(&spool, "5", 1, &err) == -1);
+    CHECK(strstr(err.text, "--temp-dir") != NULL);
+    spool_fini(&spool);
+    struct spool_limits scarce = {.memory = 4, .maximum = 100, .scarce = true};
+    CHECK(spool_check(&scarce, &err) == 0);
+}
+
 static const struct unit_case cases[] = {
-    UNIT_CASE(test_small_stays_in_memory), UNIT_CASE(test_large_goes_to_a_nameless_file),
-    UNIT_CASE(test_no_memory_at_all),      UNIT_CASE(test_maximum),
-    UNIT_CASE(test_zero_is_no_maximum),    UNIT_CASE(test_folder_that_cannot_be_used),
+    UNIT_CASE(test_small_stays_in_memory),   UNIT_CASE(test_large_goes_to_a_nameless_file),
+    UNIT_CASE(test_no_memory_at_all),        UNIT_CASE(test_maximum),
+    UNIT_CASE(test_zero_is_no_maximum),      UNIT_CASE(test_folder_that_cannot_be_used),
+    UNIT_CASE(test_no_place_while_it_grows),
 };
 
 int main(void)

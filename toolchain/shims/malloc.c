@@ -25,6 +25,7 @@ void *mi_realloc(void *block, size_t size);
 void *mi_malloc_aligned(size_t size, size_t alignment);
 size_t mi_usable_size(const void *block);
 void mi_free(void *block);
+void mi_collect(bool force);
 
 static inline void *block_or_enomem(void *block)
 {
@@ -91,4 +92,15 @@ int posix_memalign(void **out, size_t alignment, size_t size)
         return ENOMEM;
     *out = block;
     return 0;
+}
+
+// As the GNU C library has it: give free memory back to the system. All that can be is. No header
+// of musl's names it.
+int malloc_trim(size_t kept);
+
+int malloc_trim(size_t kept)
+{
+    (void)kept;
+    mi_collect(true);
+    return 1;
 }

@@ -1,0 +1,104 @@
+"""Old kernels: what they lack has a substitute, and one that is too old is told so."""
+
+import shutil
+import signal
+
+import old_kernel
+import pytest
+from tls_client import client_context, handshake
+
+APP = '''
+import asyncio, json, os, pathlib, shutil, subprocess, sys, tempfile, threading, zoneinfo
+
+async def started():
+    child = await asyncio.create_subprocess_exec(sys.executable, "-c", "print(2)", stdout=subprocess.PIPE)
+    return (await child.communicate())[0].decode().strip()
+
+def deeds():
+    yield "run", subprocess.run([sys.executable, "-c", "print(1)"], stdout=subprocess.PIPE, text=True).stdout.strip()
+    yield "asyncio", asyncio.run(started())
+    with tempfile.TemporaryDirectory() as name:
+        folder = pathlib.Path(name)
+        (folder / "a").write_text("content")
+        shutil.copyfile(folder / "a", folder / "b")
+        yield "copies", sorted(path.read_text() for path in folder.iterdir())
+        try:
+            yield "pathlib", (folder / "a").copy(folder / "c").read_text()
+        except OSError as error:
+            yield "pathlib", error.strerror
+        yield "status", [(folder / "a").stat().st_size, os.access(folder / "a", os.R_OK), os.access(folder / "x", os.F_OK)]
+    zoneinfo.reset_tzpath(())
+    yield "member", str(zoneinfo.ZoneInfo("Asia/Tokyo"))
+    thread = threading.Thread(target=lambda: None)
+    thread.start()
+    thread.join()
+    yield "random", [len(os.urandom(20)), len(os.getrandom(5))]
+
+def app(environ, start_response):
+    body = json.dumps(dict(deeds())).encode()
+    start_response("200 OK", [("Content-Type", "application/json"), ("Content-Length", str(len(body)))])
+    return [body]
+'''
+DONE = (b'{"run": "1", "asyncio": "2", "copies": ["content", "content"], "pathlib": "content", "status": [7, true, false], '
+        b'"member": "Asia/Tokyo", "random": [20, 5]}')
+# CPython's own: pathlib's copy() does not do without the call, shutil's functions do.
+DONE_WITHOUT_COPY = DONE.replace(b'"pathlib": "content"', b'"pathlib": "Function not implemented"')
+
+# Each by itself: what there is a substitute for, or what only costs a feature.
+OPTIONAL = ("pidfd_open", "pidfd_send_signal", "close_range", "openat2", "statx", "copy_file_range", "clone3", "faccessat2",
+            "rseq", "membarrier", "landlock_create_ruleset", "seccomp", "io_uring_setup", "preadv2", "memfd_create:1:0x8",
+            "fcntl=1=1033:2:0x10", "madvise=2=18")
+
+
+@pytest.fixture
+def start(serve, limpet, application, tmp_path):
+    """start(*options, prefix=) -> Server of APP, and of the folder of static files that is its working folder."""
+    (tmp_path / "static").mkdir()
+    (tmp_path / "static/x.css").write_text("body {}")
+    shutil.copy(limpet, tmp_path / "limpet")  # an upgrade executes what is at the path by then
+
+    def run(*options, prefix):
+        folder = application(APP)
+        return serve("serve", "app:app", "--workers", 1, "--working-dir", folder, "--static", f"/static={tmp_path}/static",
+                     *options, binary=tmp_path / "limpet", prefix=prefix)
+
+    return run
+
+
+@pytest.mark.static
+@pytest.mark.parametrize("call", OPTIONAL)
+def test_one_call_is_missing(start, call):
+    server = start(prefix=old_kernel.without(call))
+    assert server.get().read() == (DONE_WITHOUT_COPY if call == "copy_file_range" else DONE)
+    assert server.get("/static/x.css").read() == b"body {}"
+    server.stop()
+
+
+@pytest.mark.static
+def test_nothing_newer_than_3_17(start, pki_of_session):
+    """Calls and flags that came later are unknown; with TLS, an upgrade and new workers."""
+    local = pki_of_session.local
+    server = start("--tls-certificate", local.chain, "--tls-key", local.key, "--status-page", "/status",
+                   prefix=old_kernel.without(*old_kernel.AFTER_3_17))
+    context = client_context(pki_of_session)
+    peer, body = handshake(server, context)
+    with peer:
+        assert body == DONE_WITHOUT_COPY
+    server.process.send_signal(signal.SIGUSR1)
+    server.wait_for("worker 1 .*retired|worker 1 .*exited with status 0")
+    server.process.send_signal(signal.SIGUSR2)
+    server.follow()
+    peer, body = handshake(server, context)
+    with peer:
+        assert body == DONE_WITHOUT_COPY
+    server.stop()
+
+
+@pytest.mark.static
+@pytest.mark.parametrize("command", [["version"], ["serve", "app:app"], ["inspect"]])
+def test_too_old(run, limpet, command):
+    """setarch gives a process a release of 2.6."""
+    done = run("--uname-2.6", limpet, *command, binary=shutil.which("setarch"))
+    assert done.returncode == 1 and done.stdout == ""
+    assert done.stderr.startswith("limpet: this kernel is 2.6.") and done.stderr.count("\n") == 1
+    assert done.stderr.endswith(", limpet needs Linux 3.17 or later\n")
