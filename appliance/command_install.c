@@ -39,8 +39,9 @@ static int install(const struct program *program, const struct config *config, s
     return run_tool(program, "limpet.install", arguments, count);
 }
 
-static int uninstall(const struct program *program, const struct config *config)
+static int uninstall(const struct program *program, const struct config *config, struct err *err)
 {
+    (void)err;
     const char *arguments[ARGUMENTS_MAX] = {program->name, "--dry-run"};
     return run_tool(program, "limpet.uninstall", arguments, config->dry_run ? 2 : 1);
 }
@@ -48,29 +49,15 @@ static int uninstall(const struct program *program, const struct config *config)
 int command_install(const struct program *program, const struct command *command, int argc,
                     char **argv, struct err *err)
 {
-    struct config config;
     if (require_application(program, command, err) < 0)
         return -1;
-    int result = command_configure(program, command, argc, argv, &config, err);
-    if (result == 0)
-        result = install(program, &config, err);
-    else if (result > 0)
-        result = 0;
-    config_fini(&config);
-    return result;
+    return command_run_configured(program, command, argc, argv, install, err);
 }
 
 int command_uninstall(const struct program *program, const struct command *command, int argc,
                       char **argv, struct err *err)
 {
-    struct config config;
     if (require_application(program, command, err) < 0)
         return -1;
-    int result = command_configure(program, command, argc, argv, &config, err);
-    if (result == 0)
-        result = uninstall(program, &config);
-    else if (result > 0)
-        result = 0;
-    config_fini(&config);
-    return result;
+    return command_run_configured(program, command, argc, argv, uninstall, err);
 }

@@ -72,12 +72,5 @@ static int pack(const struct program *program, const struct config *config, stru
 int command_pack(const struct program *program, const struct command *command, int argc,
                  char **argv, struct err *err)
 {
-    struct config config;
-    int result = command_configure(program, command, argc, argv, &config, err);
-    if (result == 0)
-        result = pack(program, &config, err);
-    else if (result > 0)
-        result = 0;
-    config_fini(&config);
-    return result;
+    return command_run_configured(program, command, argc, argv, pack, err);
 }

@@ -24,24 +24,22 @@ static int run_python(const struct program *program, const struct command *comma
     return program->runtime->python(program->archive, argc, argv);
 }
 
+static int inspect(const struct program *program, const struct config *config, struct err *err)
+{
+    char licences[] = "--licences", *arguments[2];
+    int count = 0;
+    (void)err;
+    if (config->licences)
+        arguments[count++] = licences;
+    if (config->target != NULL)
+        arguments[count++] = config->settings[CONFIG_OPTION_target].text;
+    return program->runtime->tool(program->archive, "limpet.inspect", count, arguments);
+}
+
 static int run_inspect(const struct program *program, const struct command *command, int argc,
                        char **argv, struct err *err)
 {
-    struct config config;
-    int result = command_configure(program, command, argc, argv, &config, err);
-    if (result == 0) {
-        char licences[] = "--licences", *arguments[2];
-        int count = 0;
-        if (config.licences)
-            arguments[count++] = licences;
-        if (config.target != NULL)
-            arguments[count++] = config.settings[CONFIG_OPTION_target].text;
-        result = program->runtime->tool(program->archive, "limpet.inspect", count, arguments);
-    } else if (result > 0) {
-        result = 0;
-    }
-    config_fini(&config);
-    return result;
+    return command_run_configured(program, command, argc, argv, inspect, err);
 }
 
 // The parts come one a line, "name version licence", limpet itself first.
@@ -362,4 +360,17 @@ int command_configure(const struct program *program, const struct command *comma
         return 1;
     }
     return 0;
+}
+
+int command_run_configured(const struct program *program, const struct command *command, int argc,
+                           char **argv, command_work *work, struct err *err)
+{
+    struct config config;
+    int result = command_configure(program, command, argc, argv, &config, err);
+    if (result == 0)
+        result = work(program, &config, err);
+    else if (result > 0)
+        result = 0;
+    config_fini(&config);
+    return result;
 }

@@ -45,6 +45,15 @@ const struct command *command_choose(const struct program *program, int *argc, c
 int command_configure(const struct program *program, const struct command *command, int argc,
                       char **argv, struct config *config, struct err *err);
 
+// What a command does with its settings: its exit status, or -1 with err.
+typedef int command_work(const struct program *program, const struct config *config,
+                         struct err *err);
+
+// Read a command's settings, and do its work with them: the work's result, or 0 where
+// command_configure has answered all.
+int command_run_configured(const struct program *program, const struct command *command, int argc,
+                           char **argv, command_work *work, struct err *err);
+
 // A line of standard error for each of these.
 void command_print_warnings(const struct program *program, const struct buf *warnings);
 

@@ -128,7 +128,8 @@ test_threads() {
 # between processors. What they look at in /proc is qemu's.
 test_target() {
     local architecture=${wanted_target%%-*}
-    toolchain/host-packages.sh build "build_$architecture" emulate test
+    # shellcheck disable=SC2046
+    toolchain/host-packages.sh $(build_packages) emulate test
     toolchain/emulate.sh "$architecture"
     load_target "$wanted_target"
     build_limpet
@@ -137,13 +138,8 @@ test_target() {
     run_e2e "$out/limpet" "$@"
 }
 
-verb_test() {
+test_here() {
     local half=both
-    if [ "$wanted_target" != "$native_target" ]; then
-        test_target "$@"
-        [ "$test_failures" = 0 ] || die "$test_failures parts of the test run failed (see above)"
-        return
-    fi
     case ${1:-} in
         --sanitize) half=sanitized && shift ;;
         --fast) half=fast && shift ;;
@@ -151,6 +147,10 @@ verb_test() {
     toolchain/host-packages.sh build check test browser unpack
     [ "$half" = sanitized ] || test_fast "$@"
     [ "$half" = fast ] || test_sanitized "$@"
+}
+
+verb_test() {
+    if [ "$wanted_target" = "$native_target" ]; then test_here "$@"; else test_target "$@"; fi
     [ "$test_failures" = 0 ] || die "$test_failures parts of the test run failed (see above)"
 }
 

@@ -12,6 +12,7 @@ the reader.
 
 import argparse
 import collections
+import contextlib
 import os
 import pathlib
 import re
@@ -60,10 +61,17 @@ def cpu_seconds(pid):
     return sum(map(int, fields[11:13])) / os.sysconf("SC_CLK_TCK")
 
 
+@contextlib.contextmanager
+def at_work(attacked, name):
+    """Attackers for a look, with all of their connections."""
+    with Attackers(attacked, name, LOOK + 2, prefix=ATTACKERS) as attackers:
+        subprocess.run(["sleep", "1"], check=True)  # until all of their connections are there
+        yield attackers
+
+
 def cpu_of_attack(attacked, name):
     """The part of a processor that the worker needs when nobody but attackers is there."""
-    with Attackers(attacked, name, LOOK + 2, prefix=ATTACKERS) as attackers:
-        subprocess.run(["sleep", "1"], check=True)
+    with at_work(attacked, name) as attackers:
         before = cpu_seconds(attacked.worker)
         subprocess.run(["sleep", str(LOOK)], check=True)
         used = cpu_seconds(attacked.worker) - before
@@ -73,8 +81,7 @@ def cpu_of_attack(attacked, name):
 
 def look_under_attack(attacked, name):
     """wrk's answer, and what the attackers counted."""
-    with Attackers(attacked, name, LOOK + 2, prefix=ATTACKERS) as attackers:
-        subprocess.run(["sleep", "1"], check=True)  # until all of their connections are there
+    with at_work(attacked, name) as attackers:
         return wrk(attacked.port), attackers.finish()
 
 
