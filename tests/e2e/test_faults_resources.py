@@ -158,7 +158,7 @@ def test_no_room_for_a_body(disk):
 @needs_root
 @pytest.mark.parametrize("disk", ["wsgi"], indirect=True)
 def test_no_room_for_a_body_that_was_asked_for(disk):
-    """Its application waits for it (Expect: 100-continue), and fails; its client is told why, on a connection that stays."""
+    """Its application waits for it (Expect: 100-continue), and fails; its client is told, on a connection that stays."""
     server = disk().server
     worker, = server.workers()
     with Peer(server) as peer:
