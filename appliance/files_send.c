@@ -78,14 +78,15 @@ static void mark_etag(struct files_reply *reply, const struct files_item *item)
     }
 }
 
-// What the fields say of what was found; of the application's, where it says so itself.
+// What conditions are judged by: what was found, or what the application says of its own. A file
+// may be younger than a clock that is not set: its own time counts, by which a copy that a client
+// has from before is known or is not.
 static struct files_validators validators_of(struct files_reply *reply,
                                              const struct files_item *item, int64_t now)
 {
     struct files_validators out = {
         .etag = {item->etag, item->etag_size},
-        // It may not lie behind the answer's date (RFC 9110 section 8.8.2.1).
-        .modified = item->modified < now ? item->modified : now,
+        .modified = item->modified,
     };
     const struct head *head = request_response_head(reply->request);
     struct str value;
@@ -106,7 +107,9 @@ static void add_validators(struct files_reply *reply, const struct files_item *i
     char date[FILES_DATE_SIZE];
     add(reply, STR("ETag"), (struct str){item->etag, item->etag_size});
     if (validators->modified >= 0) {
-        files_date_write(date, validators->modified);
+        // It may not lie behind the answer's date (RFC 9110 section 8.8.2.1).
+        int64_t now = (int64_t)time(NULL);
+        files_date_write(date, validators->modified < now ? validators->modified : now);
         add(reply, STR("Last-Modified"), (struct str){date, FILES_DATE_SIZE - 1});
     }
     if (reply->cache_control != NULL)

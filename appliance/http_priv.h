@@ -57,11 +57,12 @@ enum work { WORK_NONE, WORK_ANSWER, WORK_PIECE, WORK_RELEASE };
 
 // A body that its client holds back until it is asked for it.
 enum expectation {
-    EXPECT_NONE,   // there is no such body, or it is here
-    EXPECT_HELD,   // the application has not asked for it
-    EXPECT_ASKED,  // it has; libmicrohttpd is still to be told
-    EXPECT_COMING, // 100 Continue was sent
-    EXPECT_LOST,   // the client has gone
+    EXPECT_NONE,    // there is no such body, or it is here
+    EXPECT_HELD,    // the application has not asked for it
+    EXPECT_ASKED,   // it has; libmicrohttpd is still to be told
+    EXPECT_COMING,  // 100 Continue was sent
+    EXPECT_REFUSED, // it cannot be kept: the client is told so, whatever the application answers
+    EXPECT_LOST,    // the client has gone
 };
 
 // A request lives from its first line until libmicrohttpd has done with it (ended), no work of it

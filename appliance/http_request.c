@@ -285,20 +285,28 @@ static enum MHD_Result take_header(void *owner, enum MHD_ValueKind kind, const c
     return MHD_YES;
 }
 
+// Of its Content-Length; 0: it has none.
+static uint64_t length_of(const struct request *request)
+{
+    for (size_t i = 0; i < request->head.header_count; i++) {
+        if (str_equal_nocase(request->headers[i].name, STR("content-length")))
+            return strtoull(request->headers[i].value.data, NULL, 10);
+    }
+    return 0;
+}
+
 // What its fields say of its body. *expects: the client wants to be asked for it.
 static void read_framing(struct request *request, bool *expects)
 {
-    bool asks = false, has_length = false;
+    bool asks = false;
     for (size_t i = 0; i < request->head.header_count; i++) {
         const struct header *header = &request->headers[i];
-        has_length = has_length || (str_equal_nocase(header->name, STR("content-length")) &&
-                                    strtoull(header->value.data, NULL, 10) > 0);
         request->chunked =
             request->chunked || str_equal_nocase(header->name, STR("transfer-encoding"));
         asks = asks || (str_equal_nocase(header->name, STR("expect")) &&
                         str_equal_nocase(header->value, STR("100-continue")));
     }
-    *expects = asks && (has_length || request->chunked) &&
+    *expects = asks && (length_of(request) > 0 || request->chunked) &&
                str_equal(request->head.version, STR("HTTP/1.1"));
 }
 
@@ -408,7 +416,7 @@ static enum MHD_Result take_body(struct request *request, const char *data, size
     // An answer in the middle of a body is not possible.
     bool is_long = spool_exceeds(&request->body, *data_size);
     http_gate_tell(request, is_long ? REFUSAL_body : REFUSAL_storage, str_of(err.text));
-    if (is_long || request->expectation != EXPECT_NONE)
+    if (is_long)
         return MHD_NO;
     uint64_t size = request->body.size;
     spool_fini(&request->body);
@@ -429,11 +437,35 @@ static void tell_expectation(struct request *request, enum expectation what)
     pthread_mutex_unlock(&http->expectation_lock);
 }
 
+// A body that cannot be kept, of a request whose handler waits for it: that gets on without it, and
+// what it answers gives way to our refusal (http_response_queue).
+static enum MHD_Result refuse_awaited(struct request *request)
+{
+    MHD_suspend_connection(request->transport);
+    tell_expectation(request, EXPECT_REFUSED);
+    return MHD_YES;
+}
+
+// The client is asked for its body: without an answer to its header section, libmicrohttpd sends
+// 100 Continue. Not for one of which it is known that it cannot be kept.
+static enum MHD_Result ask_client(struct request *request)
+{
+    struct err err;
+    if (request->exchange.streams || spool_expect(&request->body, length_of(request), &err) == 0) {
+        request->expectation = EXPECT_COMING;
+        return MHD_YES;
+    }
+    http_gate_tell(request, REFUSAL_storage, str_of(err.text));
+    return refuse_awaited(request);
+}
+
 // The last call before an answer: all of the request is here.
 static enum MHD_Result complete(struct request *request)
 {
     enum MHD_Result result;
     request->complete = true;
+    if (request->refused != 0 && request->expectation == EXPECT_COMING)
+        return refuse_awaited(request);
     if (request->refused != 0)
         return http_respond_plain(request, request->refused);
     if (http_redirect_wants(request))
@@ -467,11 +499,8 @@ enum MHD_Result http_request_step(void *http, struct MHD_Connection *transport, 
         return announce(request, method, version);
     if (*data_size > 0)
         return take_body(request, data, data_size);
-    if (request->expectation == EXPECT_ASKED) {
-        // Without an answer to its header section, libmicrohttpd sends 100 Continue.
-        request->expectation = EXPECT_COMING;
-        return MHD_YES;
-    }
+    if (request->expectation == EXPECT_ASKED)
+        return ask_client(request);
     // A handler that waits may have made its answer already, which is not sent before it returns,
     // and an exchange may have begun its own before the end of the body.
     bool answered = request->expectation == EXPECT_NONE && request->answered &&
@@ -638,10 +667,15 @@ bool request_await_body(struct request *request)
 {
     struct http *http = request->http;
     pthread_mutex_lock(&http->expectation_lock);
-    while (request->expectation != EXPECT_NONE && request->expectation != EXPECT_LOST)
+    while (request->expectation == EXPECT_ASKED || request->expectation == EXPECT_COMING)
         pthread_cond_wait(&http->expectation_changed, &http->expectation_lock);
     pthread_mutex_unlock(&http->expectation_lock);
     return request->expectation == EXPECT_NONE;
+}
+
+bool request_lacks_room(const struct request *request)
+{
+    return request->expectation == EXPECT_REFUSED;
 }
 
 const struct request_head *request_head(const struct request *request)

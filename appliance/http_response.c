@@ -457,43 +457,6 @@ void http_response_ended(const struct request *request, bool complete)
               (int)head->method.size, head->method.data, (int)head->target.size, head->target.data);
 }
 
-// What cannot be sent cuts the connection.
-void http_response_queue(struct request *request)
-{
-    struct answer *answer = &request->answer;
-    struct MHD_Response *out = steal_ptr(&answer->response);
-    if (answer->streams && (out = source_response(request)) != NULL)
-        set_lines(request, out);
-    answer->queued = true;
-    if (out != NULL && queue(request, answer->status, out) == MHD_YES)
-        return;
-    if (!request->failed && request->refused == 0)
-        log_warning("http", "status %u cannot be sent here, connection closed", answer->status);
-    http_request_cut(request);
-}
-
-void http_response_go_on(struct request *request)
-{
-    if (!request->answer.queued && !request->failed)
-        http_response_queue(request);
-    MHD_run_connection(request->transport);
-}
-
-void http_flush(struct request *request)
-{
-    struct answer *answer = &request->answer;
-    pthread_mutex_lock(&request->lock);
-    if (answer->streams)
-        http_coder_flush(request);
-    bool sends = answer->streams && (answer->gathered.size > 0 || answer->ends);
-    answer->flushed = true;
-    if (sends)
-        take_gathered(answer);
-    pthread_mutex_unlock(&request->lock);
-    if (sends && !request->ended)
-        http_response_go_on(request);
-}
-
 const char *request_reason(unsigned status)
 {
     const char *text = MHD_get_reason_phrase_for(status);
@@ -525,6 +488,56 @@ static struct MHD_Response *plain_response(struct request *request, unsigned sta
     if (out != NULL && request->http->setup->security_headers)
         http_security_add_to(out);
     return out;
+}
+
+// In place of what an application has made that did not get the body: it goes nowhere.
+static struct MHD_Response *refuse_instead(struct request *request, struct MHD_Response *made)
+{
+    struct answer *answer = &request->answer;
+    if (made != NULL && made != answer->kept && made != answer->file)
+        MHD_destroy_response(made);
+    answer->status = request->refused;
+    answer->head.lines.size = answer->head.reason_size = 0;
+    return plain_response(request, request->refused);
+}
+
+// What cannot be sent cuts the connection.
+void http_response_queue(struct request *request)
+{
+    struct answer *answer = &request->answer;
+    struct MHD_Response *out = steal_ptr(&answer->response);
+    if (request->expectation == EXPECT_REFUSED)
+        out = refuse_instead(request, out);
+    else if (answer->streams && (out = source_response(request)) != NULL)
+        set_lines(request, out);
+    answer->queued = true;
+    if (out != NULL && queue(request, answer->status, out) == MHD_YES)
+        return;
+    if (!request->failed && request->refused == 0)
+        log_warning("http", "status %u cannot be sent here, connection closed", answer->status);
+    http_request_cut(request);
+}
+
+void http_response_go_on(struct request *request)
+{
+    if (!request->answer.queued && !request->failed)
+        http_response_queue(request);
+    MHD_run_connection(request->transport);
+}
+
+void http_flush(struct request *request)
+{
+    struct answer *answer = &request->answer;
+    pthread_mutex_lock(&request->lock);
+    if (answer->streams)
+        http_coder_flush(request);
+    bool sends = answer->streams && (answer->gathered.size > 0 || answer->ends);
+    answer->flushed = true;
+    if (sends)
+        take_gathered(answer);
+    pthread_mutex_unlock(&request->lock);
+    if (sends && !request->ended)
+        http_response_go_on(request);
 }
 
 enum MHD_Result http_respond(struct request *request, unsigned status, struct MHD_Response *out)

@@ -93,10 +93,12 @@ bool request_has_body(const struct request *request);
 
 // Ask for that body, in any thread while the request's handler runs. True: by the first who does;
 // once the request was posted then, the client is told. Then wait until the body is there, which
-// takes as long as the client does. False: it will never come, the connection is lost.
+// takes as long as the client does. False: it will never come, the connection is lost or there is
+// no room for it (request_lacks_room; its client is told that, whatever is answered).
 // (pool_await_body is both, and lets the others go on.)
 bool request_ask_body(struct request *request);
 bool request_await_body(struct request *request);
+bool request_lacks_room(const struct request *request);
 
 // The whole body, received: in memory, where that is not empty, or in a file.
 struct str request_body(const struct request *request);

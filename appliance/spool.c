@@ -110,6 +110,13 @@ static int move_to_file(struct spool *spool, struct err *err)
     return 0;
 }
 
+int spool_expect(struct spool *spool, uint64_t size, struct err *err)
+{
+    if (spool->fd >= 0 || size <= spool->limits->memory)
+        return 0;
+    return move_to_file(spool, err);
+}
+
 int spool_append(struct spool *spool, const void *data, size_t size, struct err *err)
 {
     if (spool_exceeds(spool, size))

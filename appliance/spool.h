@@ -36,5 +36,9 @@ void spool_clear(struct spool *spool);
 // Whether size more bytes would be too many.
 bool spool_exceeds(const struct spool *spool, uint64_t size);
 
+// So many bytes are to come to an empty one: where they need a file, it is made now. Errors: it
+// cannot be made.
+int spool_expect(struct spool *spool, uint64_t size, struct err *err);
+
 // Append. Errors: beyond the maximum; no file, or no space in it.
 int spool_append(struct spool *spool, const void *data, size_t size, struct err *err);

@@ -61,11 +61,13 @@ static PyObject *await_body(PyObject *capsule, PyObject *Py_UNUSED(nothing))
     if (request == &answered)
         return PyErr_SetString(PyExc_OSError, "wsgi.input is read after the answer has begun"),
                NULL;
-    if (!request_has_body(request) && !pool_await_body(request))
-        return PyErr_SetString(PyExc_ConnectionResetError,
-                               "the client has gone before it sent the body"),
-               NULL;
-    return open_received(request);
+    if (request_has_body(request) || pool_await_body(request))
+        return open_received(request);
+    if (request_lacks_room(request))
+        PyErr_SetString(PyExc_OSError, "there is no room for the body, the client is told so");
+    else
+        PyErr_SetString(PyExc_ConnectionResetError, "the client has gone before it sent the body");
+    return NULL;
 }
 
 static PyMethodDef await_method = {"await_body", await_body, METH_NOARGS, NULL};

@@ -8,7 +8,7 @@ class AwaitedInput:
     """The input stream of PEP 3333; the first read asks for the body, and waits until all of it is there.
 
     fetch: returns the file object of the received body. Whatever it raises (ConnectionResetError where the client
-    has gone, OSError once the answer has begun) is raised by that read."""
+    has gone, OSError where there is no room for the body and once the answer has begun) is raised by that read."""
 
     def __init__(self, fetch):
         self._fetch = fetch

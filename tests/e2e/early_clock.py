@@ -41,10 +41,10 @@ def good(result):
     return result
 
 
-def ask_others():
-    """From here on this process asks for the time. Returns the descriptor by which it is answered."""
-    rules = ctypes.create_string_buffer(b"".join(struct.pack("=HBBI", *rule) for rule in RULES))
-    program = ctypes.create_string_buffer(struct.pack("=HxxxxxxQ", len(RULES), ctypes.addressof(rules)))
+def ask_others(rules):
+    """From here on this process asks what the rules say. Returns the descriptor by which it is answered."""
+    code = ctypes.create_string_buffer(b"".join(struct.pack("=HBBI", *rule) for rule in rules))
+    program = ctypes.create_string_buffer(struct.pack("=HxxxxxxQ", len(rules), ctypes.addressof(code)))
     return good(libc.syscall(SECCOMP, SET_MODE_FILTER, NEW_LISTENER, program))
 
 
@@ -69,9 +69,19 @@ def hide_shared_page(pid):
         memory.write(struct.pack("=Q", IGNORED))
 
 
-def answer(listener, flag):
-    """Answer until nobody is there to ask."""
+def clock(flag):
+    """What answer() has to know: the time of day."""
     start = time.time()
+
+    def make(arguments):
+        now = time.time_ns() - (0 if os.path.exists(flag) else int(start * 1e9) - 10**9)
+        return arguments[1], struct.pack("=qq", now // 10**9, now % 10**9)
+
+    return make
+
+
+def answer(listener, make):
+    """Answer until nobody is there to ask. make(arguments of the call) -> (address, bytes): what stands there then."""
     poll = select.poll()
     poll.register(listener, select.POLLIN)
     while True:
@@ -81,34 +91,36 @@ def answer(listener, flag):
         try:
             fcntl.ioctl(listener, RECEIVE, question)
             number, pid = struct.unpack_from("=QI", question)
-            place = struct.unpack_from("=Q", question, 40)[0]
-            now = time.time_ns() - (0 if os.path.exists(flag) else int(start * 1e9) - 10**9)
+            place, data = make(struct.unpack_from("=6Q", question, 32))
             with open(f"/proc/{pid}/mem", "r+b", buffering=0) as memory:
                 memory.seek(place)
-                memory.write(struct.pack("=qq", now // 10**9, now % 10**9))
+                memory.write(data)
             fcntl.ioctl(listener, ANSWER, bytearray(struct.pack("=QqiI", number, 0, 0, 0)))
         except OSError:
             continue  # who has asked has gone
 
 
-def stand_beside(pid, ours, flag):
+def stand_beside(pid, ours, make, hides):
     """The other process."""
-    good(libc.ptrace(SEIZE, pid, None, TRACE_EXEC))
+    ours.recv(1)
+    if hides:
+        good(libc.ptrace(SEIZE, pid, None, TRACE_EXEC))
     ours.send(b"x")
     _, passed, _, _ = ours.recvmsg(1, socket.CMSG_SPACE(4))
     listener = array.array("i", passed[0][2])[0]
-    os.waitpid(pid, WALL)
-    hide_shared_page(pid)
-    good(libc.ptrace(DETACH, pid, None, None))
+    if hides:
+        os.waitpid(pid, WALL)
+        hide_shared_page(pid)
+        good(libc.ptrace(DETACH, pid, None, None))
     # What others wait for the end of is not ours.
     null = os.open(os.devnull, os.O_RDWR)
     for number in range(3):
         os.dup2(null, number)
-    answer(listener, flag)
+    answer(listener, make)
 
 
-def main():
-    flag, *command = sys.argv[1:]
+def run_beside(command, rules, make, hides=False):
+    """Become the command, whose questions by these rules are answered as make() says. hides: it has no shared page."""
     ours, theirs = socket.socketpair()
     pid = os.getpid()
     if (child := os.fork()) == 0:
@@ -118,17 +130,19 @@ def main():
             os._exit(0)
         try:
             theirs.close()
-            stand_beside(pid, ours, flag)
+            stand_beside(pid, ours, make, hides)
         finally:
             os._exit(1)
     os.waitpid(child, 0)
     ours.close()
+    # No earlier: the end of a child would stop who is traced, and nobody would have it go on.
+    theirs.send(b"x")
     assert theirs.recv(1) == b"x"
-    listener = ask_others()
+    listener = ask_others(rules)
     theirs.sendmsg([b"x"], [(socket.SOL_SOCKET, socket.SCM_RIGHTS, array.array("i", [listener]))])
     os.close(listener)
     os.execv(command[0], command)
 
 
 if __name__ == "__main__":
-    main()
+    run_beside(sys.argv[2:], RULES, clock(sys.argv[1]), hides=True)

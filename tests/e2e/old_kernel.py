@@ -42,17 +42,15 @@ def numbers():
 
 
 def without(*calls):
-    """The command that runs another one (appended) without these; names that this machine has no call for are passed over."""
-    specifications = [text for call in calls for text in rules(call)]
+    """The command that runs another one (appended) without these. A name that is none is an error: nothing would be missing."""
+    specifications = [specification(call) for call in calls]
     return [sys.executable, str(pathlib.Path(__file__).resolve()), *specifications, "--"]
 
 
-def rules(call):
-    """A specification with numbers for names: "NUMBER[=ARGUMENT=VALUE][:ARGUMENT:BITS]", or "from:NUMBER"."""
+def specification(call):
+    """The same with numbers for names: "NUMBER[=ARGUMENT=VALUE][:ARGUMENT:BITS]", or "from:NUMBER"."""
     name = re.match(r"\w+", call)[0]
-    if name == "from":
-        return [call]
-    return [call.replace(name, str(numbers()[name]), 1)] if name in numbers() else []
+    return call if name == "from" else call.replace(name, str(numbers()[name]), 1)
 
 
 def program(specifications):

@@ -11,6 +11,7 @@ import subprocess
 import tempfile
 
 import pytest
+from raw_client import Peer, request
 from server import eventually
 
 SOURCE = """
@@ -152,6 +153,24 @@ def test_no_room_for_a_body(disk):
     server.wait_for("No space left on device")
     with connect(server) as peer:
         assert ask(peer) == 200
+
+
+@needs_root
+@pytest.mark.parametrize("disk", ["wsgi"], indirect=True)
+def test_no_room_for_a_body_that_was_asked_for(disk):
+    """Its application waits for it (Expect: 100-continue), and fails; its client is told, on a connection that stays."""
+    server = disk().server
+    worker, = server.workers()
+    with Peer(server) as peer:
+        for size, status in (100 << 10, 200), (2 << 20, 507), (100 << 10, 200):
+            peer.send(request("POST", "/", None, "Expect: 100-continue", f"Content-Length: {size}"))
+            assert peer.head().status == 100
+            peer.send(b"x" * size)
+            assert peer.answer().status == status
+    server.wait_for("No space left on device")
+    server.wait_for("OSError: there is no room for the body, the client is told so")
+    assert server.workers() == [worker]
+    assert post(server, 100 << 10) == 200
 
 
 @needs_root

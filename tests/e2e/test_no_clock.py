@@ -13,6 +13,9 @@ from raw_client import Peer, request
 from server import eventually
 from tls_client import options_of
 
+BEGINNING = "Thu, 01 Jan 1970 00:00:00 GMT"
+MODIFIED = 1715942096  # of a file that is younger than that clock; the other one is as old
+EXACT = email.utils.formatdate(MODIFIED, usegmt=True)
 EARLY = pathlib.Path(__file__).with_name("early_clock.py")
 APPLICATION = '''
 import json, time
@@ -36,7 +39,9 @@ def early(serve, tmp_path):
     """early(*options) serves in 1970; set_clock() ends that."""
     (tmp_path / "app.py").write_text(APPLICATION)
     (tmp_path / "files").mkdir()
-    (tmp_path / "files/x.txt").write_text("x\n")
+    for name, modified in ("x.txt", MODIFIED), ("old.txt", 0):
+        (tmp_path / "files" / name).write_text("x\n")
+        os.utime(tmp_path / "files" / name, (modified, modified))
     flag = tmp_path / "clock is set"
 
     def start(*options):
@@ -46,9 +51,14 @@ def early(serve, tmp_path):
     return start
 
 
+def seconds_of(date):
+    """Unix time of a date of HTTP."""
+    return email.utils.parsedate_to_datetime(date).timestamp()
+
+
 def is_early(date):
     """Whether a date of HTTP is one of that day."""
-    return email.utils.parsedate_to_datetime(date).timestamp() < 86400
+    return seconds_of(date) < 86400
 
 
 def test_it_serves_in_1970(early, tmp_path):
@@ -58,13 +68,6 @@ def test_it_serves_in_1970(early, tmp_path):
         answer = peer.ask(request("GET", "/"))
         assert answer.json()["time"] < 86400
         assert is_early(answer.get("Date")) and re.fullmatch(r"[0-9a-f-]{16,}", answer.get("X-Request-ID"))
-        # A file that is younger than now: it is sent, and known again by either validator.
-        answer = peer.ask(request("GET", "/static/x.txt"))
-        assert (answer.status, answer.body) == (200, b"x\n")
-        etag, date = answer.get("ETag"), answer.get("Last-Modified")
-        assert peer.ask(request("GET", "/static/x.txt", None, f"If-None-Match: {etag}")).status == 304
-        if date is not None:
-            assert peer.ask(request("GET", "/static/x.txt", None, f"If-Modified-Since: {date}")).status in (200, 304)
         assert 0 < peer.ask(request("GET", "/status?data")).json()["time"] < 86400000
         assert b"limpet_http_requests_total" in peer.ask(request("GET", "/metrics")).body
         assert peer.ask(request("GET", "/health/ready")).status == 200
@@ -73,6 +76,61 @@ def test_it_serves_in_1970(early, tmp_path):
     assert len(lines) >= 3 and all("[01/Jan/1970:" in line for line in lines)
     assert server.records.startswith("1970-01-01"), server.records
     assert server.log.count("the clock here is not set") == 1
+
+
+def statuses(peer, path, etag, modified):
+    """What becomes of each condition on a file with these validators."""
+    before = email.utils.formatdate(seconds_of(modified) - 1, usegmt=True)
+    conditions = {
+        "the entity tag": [f"If-None-Match: {etag}"],
+        "another one": ['If-None-Match: "x"'],
+        "the date": [f"If-Modified-Since: {modified}"],
+        "an older date": [f"If-Modified-Since: {before}"],
+        "today": [f"If-Modified-Since: {email.utils.formatdate(usegmt=True)}"],
+        "the tag before the date": ['If-None-Match: "x"', f"If-Modified-Since: {modified}"],
+        "match": [f"If-Match: {etag}"],
+        "no match": ['If-Match: "x"'],
+        "unmodified": [f"If-Unmodified-Since: {modified}"],
+        "modified": [f"If-Unmodified-Since: {before}"],
+        "part by the tag": ["Range: bytes=0-0", f"If-Range: {etag}"],
+        "part by another tag": ["Range: bytes=0-0", 'If-Range: "x"'],
+        "part by the date": ["Range: bytes=0-0", f"If-Range: {modified}"],
+        "part by an older date": ["Range: bytes=0-0", f"If-Range: {before}"],
+    }
+    return {name: peer.ask(request("GET", path, None, *fields)).status for name, fields in conditions.items()}
+
+
+JUDGED = {"the entity tag": 304, "another one": 200, "the date": 304, "an older date": 200, "today": 304,
+          "the tag before the date": 200, "match": 200, "no match": 412, "unmodified": 200, "modified": 412,
+          "part by the tag": 206, "part by another tag": 200, "part by the date": 206, "part by an older date": 200}
+
+
+def test_validators_in_1970(early):
+    """A file is judged by its own date, which clients may have from days with a clock, whatever the time is here. What
+    is said of it is no later than the answer (RFC 9110 section 8.8.2.1), so it counts for nobody as a copy's date."""
+    server = early("--static", "/static=files")
+    with Peer(server) as peer:
+        young = peer.ask(request("GET", "/static/x.txt"))
+        assert (young.status, young.body) == (200, b"x\n")
+        told = young.get("Last-Modified")
+        # The date is looked up once a second.
+        assert 0 < seconds_of(told) <= seconds_of(young.get("Date")) + 1 < 86400
+        assert statuses(peer, "/static/x.txt", young.get("ETag"), EXACT) == JUDGED
+        for field, status in (f"If-Modified-Since: {told}", 200), (f"If-Unmodified-Since: {told}", 412):
+            assert peer.ask(request("GET", "/static/x.txt", None, field)).status == status
+        assert peer.ask(request("GET", "/static/x.txt", None, "Range: bytes=0-0", f"If-Range: {told}")).status == 200
+        known = peer.ask(request("GET", "/static/x.txt", None, f"If-Modified-Since: {EXACT}"))
+        assert known.status == 304 and is_early(known.get("Last-Modified"))
+        old = peer.ask(request("GET", "/static/old.txt"))
+        assert old.get("Last-Modified") == BEGINNING and old.get("ETag") != young.get("ETag")
+        assert peer.ask(request("GET", "/static/old.txt", None, f"If-Modified-Since: {BEGINNING}")).status == 304
+        early.set_clock()
+        eventually(lambda: peer.ask(request("GET", "/static/x.txt")).get("Last-Modified") == EXACT)
+        assert peer.ask(request("GET", "/static/x.txt")).get("ETag") == young.get("ETag")
+        assert statuses(peer, "/static/x.txt", young.get("ETag"), EXACT) == JUDGED
+        assert peer.ask(request("GET", "/static/x.txt", None, f"If-Modified-Since: {told}")).status == 200
+        assert peer.ask(request("GET", "/static/old.txt", None, f"If-Modified-Since: {BEGINNING}")).status == 304
+    server.stop()
 
 
 def test_the_clock_is_set_while_it_serves(early):

@@ -11,6 +11,7 @@ import socket
 import subprocess
 
 import pytest
+from raw_client import Peer, chunked, request
 from server import eventually
 from tls_client import client_context
 
@@ -22,6 +23,7 @@ NOBODY = 65534
 READ_ONLY = ('mount --make-rprivate / && mount --bind "$0" "$0" && mount -o remount,bind,ro "$0" && '
              f'exec chroot --userspec={NOBODY}:{NOBODY} "$0" "$@"')
 INTERFACES = {"wsgi": "read_only:app", "asgi": "read_only:asgi"}
+EXPECT = "Expect: 100-continue"
 SMALL_BODY, LARGE_BODY = b"s" * 100_000, os.urandom(3_000_000)
 
 
@@ -100,6 +102,46 @@ def test_large_body_where_memory_is_scarce(start, chunked):
                     r"\(choose another with --temp-dir\): No such file or directory")
     assert ask(server, SMALL_BODY, chunked) == digest(SMALL_BODY)
     assert json.loads(ask(server)[1])["pid"] == pid
+
+
+@pytest.mark.parametrize("path", ["/", "/generator", "/forgiving", "/forgiving-generator"])
+def test_large_body_that_its_client_holds_back(start, path):
+    """Expect: 100-continue. That there is no room is known by its length: nobody is asked to send it, and whatever the
+    application makes of it, its client gets the refusal."""
+    server = start("wsgi", "--small", "--access-log", "stderr")
+    pid = json.loads(ask(server)[1])["pid"]
+    with Peer(server) as peer:
+        peer.send(request("POST", path, None, EXPECT, f"Content-Length: {len(LARGE_BODY)}"))
+        answer = peer.answer()  # and no 100 before it
+        assert (answer.status, answer.body) == (507, b"507 Insufficient Storage\n")
+        assert answer.closes and answer.get("X-Made-By") is None
+        assert peer.ended()
+    server.wait_for(r"request body that cannot be kept.*cannot make a temporary file in /tmp")
+    server.wait_for(rf'"POST {path} HTTP/1.1" 507 25')
+    assert path.startswith("/forgiving") or "OSError: there is no room for the body, the client is told so" in server.log
+    with Peer(server) as peer:
+        peer.send(request("POST", path, None, EXPECT, "Content-Length: 5"))
+        assert peer.head().status == 100
+        peer.send(b"small")
+        assert peer.answer().get("X-Made-By") == "read_only"
+    assert json.loads(ask(server)[1])["pid"] == pid
+
+
+def test_large_body_of_unknown_length_that_its_client_holds_back(start):
+    """In chunks it is received before the application has it, and refused at its end."""
+    with Peer(start("wsgi", "--small")) as peer:
+        peer.send(request("POST", "/", None, EXPECT, "Transfer-Encoding: chunked"))
+        assert peer.head().status == 100
+        peer.send(chunked([LARGE_BODY]))
+        assert peer.answer().status == 507
+        assert peer.ask(request("POST", "/", b"small")).status == 200
+
+
+def test_large_body_that_nobody_reads(start):
+    """Whether there is room for it is nobody's business then."""
+    with Peer(start("wsgi", "--small")) as peer:
+        peer.send(request("POST", "/unread", None, EXPECT, f"Content-Length: {len(LARGE_BODY)}"))
+        assert peer.answer().status == 200
 
 
 def test_large_body_beyond_the_limit(start):

@@ -5,6 +5,7 @@ import pathlib
 import re
 
 import pytest
+from control_group import ControlGroup, NoGroup
 from server import eventually, is_sanitized
 
 pytestmark = pytest.mark.unvalidated(reason="what is tested here is around the application")
@@ -58,6 +59,63 @@ def test_the_log_says_so(serve, folder):
                     r"blocking-threads-idle-timeout 5s, body-buffer 256k, log-memory 128k \(--no-small prevents it\)\n")
     assert len(server.workers()) == 2  # and the template
     assert "small machine" not in serve("app:app", "--no-small", "--workers", 1, "--working-dir", folder).log
+
+
+# --- By itself ---
+
+LIMIT = 256 << 20  # what is below it is small
+BY_ITSELF = (r"supervisor: a small machine, 255M of memory: workers 1, preload true, blocking-threads 8, "
+             r"blocking-threads-idle-timeout 5s, backpressure 1000, body-buffer 256k, log-memory 128k "
+             r"\(--no-small prevents it\)\n")
+
+
+@pytest.fixture
+def group():
+    """A ControlGroup."""
+    if is_sanitized():
+        pytest.skip("sanitizers need memory of their own")
+    if os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE") < 2 * LIMIT:
+        pytest.skip("this machine is a small one itself")
+    try:
+        with ControlGroup() as made:
+            yield made
+    except NoGroup as error:
+        pytest.skip(str(error))
+
+
+def check_small(server):
+    """One worker, and the template it was forked from."""
+    server.wait_for(BY_ITSELF)
+    server.wait_for(r"with 1 worker\b")
+    assert len(server.workers()) == 2
+    assert server.get("/").status == 200
+
+
+def check_large(server):
+    """The number of its workers."""
+    assert "small machine" not in server.log
+    workers = int(server.wait_for(r"with (\d+) workers?\b")[1])
+    assert len(server.workers()) == workers
+    assert server.get("/").status == 200
+    return workers
+
+
+@pytest.mark.parametrize("below", [False, True], ids=["its own limit", "of the group above"])
+def test_by_the_limit_of_a_control_group(group, serve, folder, below):
+    group.limit(LIMIT - (1 << 20))
+    check_small(serve("app:app", "--working-dir", folder, prefix=group.within(below)))
+
+
+def test_not_with_that_much(group, serve, folder):
+    """The other side of the bound, and without any limit: a worker for each processor, as far as memory goes."""
+    workers = check_large(serve("app:app", "--working-dir", folder))
+    group.limit(LIMIT)
+    assert check_large(serve("app:app", "--working-dir", folder, prefix=group.within())) == min(workers, 3)
+
+
+def test_not_against_an_operators_will(group, serve, folder):
+    group.limit(LIMIT - (1 << 20))
+    check_large(serve("app:app", "--no-small", "--working-dir", folder, prefix=group.within()))
 
 
 def test_workers_of_one_image_are_replaced(serve, folder):

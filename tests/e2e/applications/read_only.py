@@ -30,11 +30,32 @@ def page():
                        "random": len(os.urandom(16))}).encode()
 
 
+def read(environ):
+    """The body as the path wants it: not at all, or as if nothing were wrong where it cannot be had."""
+    path, source = environ["PATH_INFO"], environ["wsgi.input"]
+    try:
+        return b"" if path == "/unread" else source.read()
+    except OSError:
+        if not path.startswith("/forgiving"):
+            raise
+        return b"none"
+
+
+def later(environ):
+    """A body that is read while the answer is made."""
+    yield hashlib.sha256(read(environ)).hexdigest().encode()
+    for _ in range(50 if environ["PATH_INFO"] == "/forgiving-generator" else 0):
+        yield bytes(50_000)
+
+
 def app(environ, start_response):
     """WSGI: the page, or the digest of a body."""
-    body = environ["wsgi.input"].read()
-    answer = hashlib.sha256(body).hexdigest().encode() if environ["REQUEST_METHOD"] == "POST" else page()
-    start_response("200 OK", [("Content-Type", "text/plain"), ("Content-Length", str(len(answer)))])
+    headers = [("Content-Type", "text/plain"), ("X-Made-By", "read_only")]
+    if environ["PATH_INFO"].endswith("generator"):
+        start_response("200 OK", headers)
+        return later(environ)
+    answer = hashlib.sha256(read(environ)).hexdigest().encode() if environ["REQUEST_METHOD"] == "POST" else page()
+    start_response("200 OK", [*headers, ("Content-Length", str(len(answer)))])
     return [answer]
 
 
