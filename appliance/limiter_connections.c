@@ -83,7 +83,7 @@ void limiter_connections_free(struct limiter_connections *connections)
 
 static size_t home_of(const struct limiter_connections *connections, uint64_t address)
 {
-    return siphash_number(&connections->key, address) & connections->mask;
+    return (size_t)siphash_number(&connections->key, address) & connections->mask;
 }
 
 // The place of that address, or the free one where it would be.

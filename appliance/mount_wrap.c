@@ -71,9 +71,16 @@
 WRAP_OPEN(open)
 WRAP_OPENAT(openat)
 WRAP_FOPEN(fopen)
+#if _REDIR_TIME64
+// What musl's headers make of them where time_t was 32 bits long once (ARM).
+WRAP_STAT(__stat_time64)
+WRAP_STAT(__lstat_time64)
+WRAP_FSTATAT(__fstatat_time64)
+#else
 WRAP_STAT(stat)
 WRAP_STAT(lstat)
 WRAP_FSTATAT(fstatat)
+#endif
 
 #ifdef __GLIBC__
 // What glibc's headers make of the above under _FILE_OFFSET_BITS=64. The structs are the same

@@ -56,6 +56,10 @@ enum sandbox_verdict sandbox_filter_verdict(unsigned number, bool programs)
 #undef CALL
     };
     enum sandbox_verdict verdict = number < NUMBERS ? table[number] : SANDBOX_ABSENT;
+#ifdef __arm__
+    if (number - ARM_FIRST < ARM_COUNT)
+        return SANDBOX_ALLOW;
+#endif
     if (verdict == SANDBOX_PROGRAM)
         return programs ? SANDBOX_ALLOW : SANDBOX_DENY;
     return verdict;
@@ -202,19 +206,22 @@ static void add(struct program *program, const struct sock_filter *instructions,
     program->count += count;
 }
 
-static size_t find_ranges(struct range *ranges, bool programs)
+// Adds what differs from the range before, of the numbers first to last; returns the new count.
+static size_t add_ranges(struct range *ranges, size_t count, unsigned first, unsigned last,
+                         bool programs)
 {
-    size_t count = 0;
-    for (unsigned number = 0; number <= NUMBERS; number++) {
+    for (unsigned number = first; number <= last; number++) {
         enum sandbox_verdict verdict = sandbox_filter_verdict(number, programs);
         if (count == 0 || ranges[count - 1].verdict != verdict)
             ranges[count++] = (struct range){number, verdict};
     }
-#ifdef __arm__
-    ranges[count++] = (struct range){ARM_FIRST, SANDBOX_ALLOW};
-    ranges[count++] = (struct range){ARM_FIRST + ARM_COUNT, SANDBOX_ABSENT};
-#endif
     return count;
+}
+
+static size_t find_ranges(struct range *ranges, bool programs)
+{
+    size_t count = add_ranges(ranges, 0, 0, NUMBERS, programs);
+    return add_ranges(ranges, count, ARM_FIRST, ARM_FIRST + ARM_COUNT, programs);
 }
 
 // A jump over more instructions than fit into its eight bits goes by a second one.

@@ -22,7 +22,7 @@ int sink_ring_new(struct sink_ring **out, size_t size, struct err *err)
     if (ring == NULL)
         return err_system(err, ENOMEM, "a log in memory");
     ring->count = count < COUNT_LEAST ? COUNT_LEAST : count;
-    ring->mapped = sizeof(struct sink_ring_memory) + ring->count * SINK_RING_SLOT;
+    ring->mapped = sizeof(struct sink_ring_memory) + (size_t)ring->count * SINK_RING_SLOT;
     // Without a descriptor: nobody can shrink it, and no program that a worker starts gets it.
     void *memory =
         mmap(NULL, ring->mapped, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);

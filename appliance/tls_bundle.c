@@ -138,7 +138,7 @@ static int take_header(struct reader *reader, struct tls_material *out)
         header.identity_count > IDENTITIES_MAX ||
         header.identity_count > reader->left / IDENTITY_SIZE_MIN)
         return -1;
-    out->identity_count = header.identity_count;
+    out->identity_count = (size_t)header.identity_count;
     memcpy(out->ticket_keys, header.ticket_keys, sizeof out->ticket_keys);
     return 0;
 }

@@ -20,7 +20,7 @@ enum {
 
 struct block {
     struct tls_secrets *secrets; // NULL: the heap
-    size_t size;                 // bytes behind this header
+    _Alignas(8) size_t size;     // bytes behind this header, which is as long with 32-bit words
 };
 _Static_assert(sizeof(struct block) == BLOCK_ALIGN, "what follows the header is aligned as it is");
 

@@ -24,7 +24,8 @@
 #include "sandbox_filter.h"
 #include "sandbox_landlock.h"
 
-enum { NUMBERS = 2048 };
+// Those of all processors, and those that 32-bit ARM has beside them (__ARM_NR_BASE).
+enum { NUMBERS = 2048, ARM_BASE = 0xf0000, ARM_NUMBERS = 16 };
 
 static struct config config;
 static struct err err;
@@ -121,8 +122,8 @@ static void test_every_number_is_answered_as_its_row_says(void)
     for (int programs = 0; programs <= 1; programs++) {
         size_t count = sandbox_filter_build(program, programs);
         unsigned most = 0;
-        for (unsigned number = 0; number < NUMBERS; number++) {
-            unsigned steps;
+        for (unsigned at = 0; at < NUMBERS + ARM_NUMBERS; at++) {
+            unsigned steps, number = at < NUMBERS ? at : ARM_BASE + at - NUMBERS;
             struct seccomp_data data = {.arch = sandbox_filter_architecture, .nr = (int)number};
             uint32_t answer = play(program, count, data, &steps);
             CHECK(answer == expected(sandbox_filter_verdict(number, programs)));
@@ -131,6 +132,29 @@ static void test_every_number_is_answered_as_its_row_says(void)
         CHECK(count < 600 && most < 24);
         printf("    %zu instructions, at most %u for a call\n", count, most);
     }
+}
+
+// What a processor has of its own: flushing its cache for new code (breakpoint and the rest of a
+// debugger's stay closed), a thread's pointer.
+static void test_a_processors_own_calls(void)
+{
+#if defined __arm__
+    static const unsigned allowed[] = {0xf0002, 0xf0003, 0xf0004, 0xf0005};
+    static const unsigned absent[] = {0xf0000, 0xf0001, 0xf0006};
+#elif defined __riscv
+    static const unsigned allowed[] = {SYS_riscv_flush_icache};
+    static const unsigned absent[] = {0xf0002, 0xf0005};
+#elif defined __x86_64__
+    static const unsigned allowed[] = {SYS_arch_prctl};
+    static const unsigned absent[] = {0xf0002, 0xf0005, 0x40000000 | SYS_read};
+#else
+    static const unsigned allowed[] = {SYS_read};
+    static const unsigned absent[] = {0xf0002, 0xf0005};
+#endif
+    for (size_t i = 0; i < sizeof allowed / sizeof *allowed; i++)
+        CHECK(ASK(false, .nr = (int)allowed[i]) == SECCOMP_RET_ALLOW);
+    for (size_t i = 0; i < sizeof absent / sizeof *absent; i++)
+        CHECK(ASK(false, .nr = (int)absent[i]) == REFUSED(ENOSYS));
 }
 
 static void test_calls_that_no_server_needs_are_denied(void)
@@ -515,6 +539,7 @@ static void test_off(void)
 
 static const struct unit_case cases[] = {
     UNIT_CASE(test_every_number_is_answered_as_its_row_says),
+    UNIT_CASE(test_a_processors_own_calls),
     UNIT_CASE(test_calls_that_no_server_needs_are_denied),
     UNIT_CASE(test_libraries_do_without_what_is_absent),
     UNIT_CASE(test_programs_are_started_where_that_is_allowed),
