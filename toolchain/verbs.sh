@@ -94,7 +94,29 @@ test_fast() {
     tests/gates/run.sh "$out" || test_failures=$((test_failures + 1))
     run_unit unit
     [ $# -gt 0 ] || run_torture 9
+    [ $# -gt 0 ] || prepare_begin
     run_e2e "$out/limpet" "$@"
+}
+
+# What else a whole run builds, begun beside the end-to-end tests, which mostly wait, and behind whatever else wants the
+# processors. Who needs it builds what is missing, and says then what went wrong here.
+prepare_begin() {
+    mkdir -p build
+    prepare >build/prepare.log 2>&1 </dev/null &
+    prepare_pid=$!
+}
+
+prepare() {
+    chrt --idle --pid 0 "$BASHPID" || renice -n 19 -p "$BASHPID"
+    if [ "$half" = both ]; then
+        load_target sanitize
+        build_limpet
+        build_threads
+        load_target "$native_target"
+        fuzz_prepare "$PWD/build/fuzz"
+    fi
+    load_target aarch64-linux-musl
+    build_limpet
 }
 
 test_sanitized() {
@@ -124,28 +146,56 @@ test_threads() {
     run_unit threads ${runner[@]+"${runner[@]}"}
 }
 
+# emulated_places [WORD]: e2e_places from the list of what runs by qemu, all or what has the word beside it.
+emulated_places() {
+    mapfile -t e2e_places < <(awk -v word="${1:-}" '!/^#/ && (word == "" || $2 == word) { print $1 }' tests/e2e/emulated.txt)
+}
+
 # The binary for another machine, played by qemu: the unit tests, and those of the end-to-end tests that show what differs
-# between processors. What they look at in /proc is qemu's.
+# between processors; the first of them once more with each other size of pages that its kernels have. What they look at
+# in /proc is qemu's.
 test_target() {
-    local architecture=${wanted_target%%-*}
+    local e2e_places=() size
     # shellcheck disable=SC2046
     toolchain/host-packages.sh $(build_packages) emulate test
-    toolchain/emulate.sh "$architecture"
+    toolchain/emulate.sh "${wanted_target%%-*}"
     load_target "$wanted_target"
     build_limpet
     run_unit unit
-    mapfile -t e2e_places < <(grep -v '^#' tests/e2e/emulated.txt)
+    emulated_places
     run_e2e "$out/limpet" "$@"
+    emulated_places smoke
+    for size in ${TARGET_PAGES:-}; do
+        echo "with pages of $size bytes:"
+        QEMU_PAGESIZE=$size run_e2e "$out/limpet" "$@"
+    done
+}
+
+# The first of these for 64-bit ARM, in every whole run, where the kernel can be told to start its programs by qemu.
+test_smoke() {
+    local e2e_places=()
+    wait "$prepare_pid" || true
+    if ! toolchain/emulate.sh aarch64; then
+        echo "aarch64: not tried"
+        return 0
+    fi
+    load_target aarch64-linux-musl
+    build_limpet
+    emulated_places smoke
+    run_e2e "$out/limpet"
 }
 
 test_here() {
-    local half=both
+    local half=both groups=(build check test browser unpack)
     case ${1:-} in
         --sanitize) half=sanitized && shift ;;
         --fast) half=fast && shift ;;
     esac
-    toolchain/host-packages.sh build check test browser unpack
+    [ "$half" = fast ] || groups+=(fuzz)
+    [ "$half" = sanitized ] || [ $# -gt 0 ] || groups+=(build_aarch64 emulate)
+    toolchain/host-packages.sh "${groups[@]}"
     [ "$half" = sanitized ] || test_fast "$@"
+    [ "$half" = sanitized ] || [ $# -gt 0 ] || test_smoke
     [ "$half" = fast ] || test_sanitized "$@"
 }
 
@@ -223,6 +273,11 @@ verb_test_fresh() {
     toolchain/host-packages.sh test
     [ $# -gt 0 ] || set -- bookworm trixie
     for suite in "$@"; do tests/fresh_machine.sh "$suite"; done
+}
+
+# A second build of each release, elsewhere and from nothing, is the same bytes.
+verb_test_reproducible() {
+    tests/reproducible.sh "$@"
 }
 
 # HTTPS by other people's tools, which take their time; further arguments are pytest's.
