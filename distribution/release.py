@@ -10,7 +10,6 @@ import hashlib
 import io
 import os
 import pathlib
-import struct
 import subprocess
 import sys
 import zipfile
@@ -25,12 +24,12 @@ import sbom  # noqa: E402
 
 HERE = pathlib.Path(__file__).resolve().parent
 
-# The ELF header's e_machine: our name of the target, Debian's of the architecture, the OCI image's (with its variant).
+# Our name of the target: Debian's of the architecture, the OCI image's (with its variant).
 MACHINES = {
-    62: ("x86_64", "amd64", "amd64", ""),
-    183: ("aarch64", "arm64", "arm64", "v8"),
-    40: ("armv7", "armhf", "arm", "v7"),
-    243: ("riscv64", "riscv64", "riscv64", ""),
+    "x86_64": ("amd64", "amd64", ""),
+    "aarch64": ("arm64", "arm64", "v8"),
+    "armv7": ("armhf", "arm", "v7"),
+    "riscv64": ("riscv64", "riscv64", ""),
 }
 
 
@@ -49,17 +48,18 @@ class Release:
         self.binary = path.read_bytes()
         self.version = (ROOT / "VERSION").read_text(encoding="utf-8").strip()
         self.epoch = int(os.environ.get("SOURCE_DATE_EPOCH", "0"))
-        self.target, self.debian, self.image, self.variant = self._machine()
+        self.target = self._machine()
+        self.debian, self.image, self.variant = MACHINES[self.target]
         self._check()
 
     def _machine(self):
         if self.binary[:4] != b"\x7fELF" or len(self.binary) < 20:
             raise Failure(f"{self.path}: not an executable (ELF); name a built limpet by --binary")
-        number = struct.unpack_from("<H", self.binary, 18)[0]
-        if number not in MACHINES:
-            known = ", ".join(sorted(names[0] for names in MACHINES.values()))
-            raise Failure(f"{self.path}: built for a machine that no package is for (ELF machine {number}); known: {known}")
-        return MACHINES[number]
+        name = sbom.machine_of(self.path)
+        if name not in MACHINES:
+            raise Failure(f"{self.path}: built for a machine that no package is for ({name}); "
+                          f"known: {', '.join(sorted(MACHINES))}")
+        return name
 
     def _check(self):
         """Failure unless it is a bare limpet of this version."""

@@ -99,7 +99,7 @@ def test_mistakes(tmp_path):
     assert refused("tar", "--binary", text, **folder) == f"{text}: not an executable (ELF); name a built limpet by --binary"
     assert refused("tar", "--binary", tmp_path / "none", **folder) == f"{tmp_path}/none: No such file or directory"
     binary = packages.small_binary(tmp_path / "limpet", packages.S390)
-    assert "no package is for (ELF machine 22)" in refused("tar", "--binary", binary, **folder)
+    assert "no package is for (machine-22)" in refused("tar", "--binary", binary, **folder)
     # A binary of another machine cannot be asked for its help; a wrong one should not be.
     binary = packages.small_binary(tmp_path / "limpet", packages.RISCV)
     binary.chmod(0o755)
