@@ -17,6 +17,7 @@ usage() {
   test-cpython     CPython's own tests on the binary; arguments: names of tests
   test-dependencies  the tests of the parts that are patched or configured in a way of their own: libmicrohttpd, mbedTLS
   test-fresh       the two commands of the README in fresh chroots of Debian 12 and 13 (root)
+  test-reproducible [TARGET...]  a second build of each release, in another folder, is the same bytes (x86_64)
   test-tls         HTTPS judged by testssl.sh, and certificates that certbot gets and renews; minutes
   check            formatting, layers, sizes, shell scripts
   fuzz [SECONDS] [NAME...]  each fuzzer, or those named, for so long (60)
@@ -80,7 +81,7 @@ case $verb in
     build | check | clean) [ $# -eq 0 ] || die "$verb takes no $1" ;;
 esac
 case $verb in
-    build | run | test | test-cpython | test-dependencies | test-fresh | test-tls | check | fuzz | torture | bench | soak | attack | package | clean)
+    build | run | test | test-cpython | test-dependencies | test-fresh | test-reproducible | test-tls | check | fuzz | torture | bench | soak | attack | package | clean)
         "verb_${verb/-/_}" "$@"
         ;;
     help | --help | -h) usage ;;

@@ -20,11 +20,11 @@ build() {
     done
     ls "$STAGE"/include/{linux,asm,asm-generic} >/dev/null
     # CPython's configure asks --print-multiarch and compares; -static -no-pie belong here so that
-    # configure's probes can run what they link.
+    # configure's probes can run what they link. Nothing that is compiled keeps the name of this machine's folder.
     cat >"$STAGE/bin/limpet-cc" <<WRAPPER
 #!/bin/sh
 [ "\$1" = --print-multiarch ] && { echo $TARGET_TRIPLE; exit 0; }
-exec $CC -static -no-pie "\$@" -specs "$PREFIX/lib/musl-gcc.specs"
+exec $CC -static -no-pie -ffile-prefix-map=$cache/= "\$@" -specs "$PREFIX/lib/musl-gcc.specs"
 WRAPPER
     chmod +x "$STAGE/bin/limpet-cc"
 }

@@ -29,9 +29,9 @@ ac_cv_file__dev_ptc=no
 ANSWERS
 }
 
-configure_python() { # FOLDER OPTIMISATION [configure option...]
-    local folder=$1 optimisation=$2
-    shift 2
+configure_python() { # FOLDER [configure option...]
+    local folder=$1
+    shift
     mkdir -p "$folder"
     cd "$folder"
     if is_cross; then
@@ -39,15 +39,14 @@ configure_python() { # FOLDER OPTIMISATION [configure option...]
         export CONFIG_SITE=$folder/answers
         set -- "${cross_options[@]}" --with-build-python="$NATIVE_PREFIX/bin/python" "$@"
     fi
-    # Every library by name: there is no pkg-config in the target's world. The optimisation stands in OPT alone: one in
-    # CFLAGS would come after it and win.
-    env OPT="-DNDEBUG $optimisation" MODULE_BUILDTYPE=static LINKFORSHARED=" " \
-        CFLAGS="${CFLAGS//-O[0-3]/} -fno-semantic-interposition" \
+    # Every library by name: there is no pkg-config in the target's world. By a relative path, since the interpreter keeps it.
+    # The optimisation is that of CFLAGS, which make takes from the environment as well and puts behind all others.
+    env OPT="-DNDEBUG" MODULE_BUILDTYPE=static LINKFORSHARED=" " CFLAGS="$CFLAGS -fno-semantic-interposition" \
         LDFLAGS="$LDFLAGS -Wl,-z,stack-size=1048576" \
         ZLIB_CFLAGS=" " ZLIB_LIBS="-lz" BZIP2_CFLAGS=" " BZIP2_LIBS="-lbz2" \
         LIBLZMA_CFLAGS=" " LIBLZMA_LIBS="-llzma" LIBZSTD_CFLAGS=" " LIBZSTD_LIBS="-lzstd" \
         LIBFFI_CFLAGS=" " LIBFFI_LIBS="-lffi" LIBSQLITE3_CFLAGS=" " LIBSQLITE3_LIBS="-lsqlite3" \
-        "$source_folder/configure" -q --prefix=/usr/local --disable-shared --without-ensurepip \
+        ../src/configure -q --prefix=/usr/local --disable-shared --without-ensurepip \
         --with-pkg-config=no --disable-test-modules --with-system-libmpdec=no \
         --with-openssl=/nonexistent --without-readline \
         --with-builtin-hashlib-hashes=md5,sha1,sha2,sha3,blake2 "$@"
@@ -57,14 +56,10 @@ build() {
     local source_folder=$PWD build_folder
     build_folder=$(dirname "$PWD")/build
     if [ "$TARGET_STATIC" = 0 ]; then
-        configure_python "$build_folder" "-O1" --with-address-sanitizer --without-mimalloc --without-pymalloc
+        configure_python "$build_folder" --with-address-sanitizer --without-mimalloc --without-pymalloc
         make -j"$jobs"
     elif [ "$profile" = fast ]; then
-        configure_python "$build_folder" "-O3"
-        make -j"$jobs"
-    elif is_cross; then
-        # What would train it cannot run here.
-        configure_python "$build_folder" "-O3" --with-lto
+        configure_python "$build_folder"
         make -j"$jobs"
     else
         build_trained
@@ -72,19 +67,41 @@ build() {
     install_python
 }
 
-# PGO + LTO. The profile is taken from a build without LTO, whose training is quicker to link; its
-# .gcda files fit the LTO build, where the objects have the same names.
+# PGO + LTO, by the profile that is kept for this compiler and processor (profiles/README.md), so that two builds are the
+# same. Without one the build trains itself, if it can run what it builds.
 build_trained() {
-    local training_folder=$build_folder-training
-    configure_python "$training_folder" "-O3" --enable-optimizations
+    local profile_data
+    profile_data=$toolchain/profiles/python-$TARGET_ARCH-gcc-$("${TARGET_TOOLS}gcc" -dumpfullversion).tar.xz
+    if [ ! -f "$profile_data" ]; then
+        if is_cross; then
+            configure_python "$build_folder" --with-lto
+            make -j"$jobs"
+            return
+        fi
+        profile_data=$STAGE/profile.tar.xz
+        train "$profile_data"
+    fi
+    configure_python "$build_folder" --enable-optimizations --with-lto
+    tar xf "$profile_data"
+    touch profile-run-stamp
+    make -j"$jobs" PROFILE_TASK=-h
+}
+
+# train FILE: how often each line runs in a training run, as .gcda files in an archive. The profile is taken from a build
+# without LTO, whose training is quicker to link; it fits the LTO build, where the objects have the same names.
+train() {
+    configure_python "$build_folder-training" --enable-optimizations
     make -j"$jobs" profile-gen-stamp
     # The task ends with an error on musl (locale tests, missing test modules): what counts is the
     # profile that it wrote.
     ./python -m test --pgo --timeout=1200 || true
-    configure_python "$build_folder" "-O3" --enable-optimizations --with-lto
-    (cd "$training_folder" && find . -name '*.gcda' -print0 | tar cf - --null -T -) | tar xf - -C "$build_folder"
-    touch profile-run-stamp
-    make -j"$jobs" PROFILE_TASK=-h
+    # A process that a test left behind may write its own at its end.
+    for _ in 1 2 3; do
+        ! find . -name '*.gcda' -print0 | sort -z |
+            XZ_OPT=-9 tar cJf "$1" --owner=0 --group=0 --mtime=@0 --null -T - || return 0
+        sleep 5
+    done
+    return 1
 }
 
 install_python() {

@@ -104,6 +104,7 @@ compute_key() {
             [ -z "$source" ] || awk -v n="$source" '$1 == n { print $2, $3 }' "$toolchain/sources.lock"
             find "$toolchain/patches" -path "*/$source-*" -name '*.patch' 2>/dev/null | sort | xargs -r cat
             [ "$profiled" = 0 ] || echo "$profile"
+            [ "$profiled/$profile" != 1/release ] || find "$toolchain/profiles" -name "$1-$TARGET_ARCH-*" | sort | xargs -r cat
             "${TARGET_TOOLS}gcc" -dumpfullversion
             echo "$keys"
         } | sha256sum | cut -c1-16

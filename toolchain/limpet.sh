@@ -27,7 +27,7 @@ collect_licences() { # FOLDER
 }
 
 make_limpet() { # MAKE-TARGET
-    local python=none build_python=none parts=() part compile link
+    local python=none build_python=none parts=() part compile link near
     if [ "$target" != threads ]; then
         python=$(recipe_prefix python)
         build_python=$python
@@ -35,10 +35,12 @@ make_limpet() { # MAKE-TARGET
     fi
     for part in $(parts_here); do parts+=("$(recipe_prefix "$part")"); done
     recipe_environment "${parts[@]}"
+    # Link-time optimisation knows the parts' sources by relative paths.
+    near=$(realpath -m --relative-to=. "$cache")
     case $target/$profile in
         sanitize/* | threads/*) compile="$TARGET_CFLAGS $TARGET_SANITIZE $TARGET_SANITIZE_OWN" link="$TARGET_SANITIZE $TARGET_SANITIZE_OWN -rdynamic" ;;
-        */release) compile="-O2 -g1 -fno-pie -flto=auto -fno-semantic-interposition" link="-O3 -flto=auto" ;;
-        *) compile="-O2 -g1 -fno-pie" link="" ;;
+        */release) compile="-O2 -g1 -fno-pie -flto=auto -fno-semantic-interposition -ffile-prefix-map=$PWD=. -ffile-prefix-map=$near/=" link="-O3 -flto=auto" ;;
+        *) compile="-O2 -g1 -fno-pie -ffile-prefix-map=$PWD=." link="" ;;
     esac
     [ "$TARGET_STATIC" = 0 ] || CC=$(recipe_prefix musl)/bin/limpet-cc
     make -f "$toolchain/limpet.mk" -j"$jobs" OUT="$out" CC="$CC" TARGET_STATIC="$TARGET_STATIC" \
