@@ -120,6 +120,12 @@ void *dlsym(void *restrict handle, const char *restrict name)
     return address;
 }
 
+#if _REDIR_TIME64
+// What musl's <dlfcn.h> makes of it on 32-bit ARM, behind headers that know times.
+void *__dlsym_time64(void *restrict handle, const char *restrict name)
+    __attribute__((alias("dlsym")));
+#endif
+
 char *dlerror(void)
 {
     if (!failure.pending)
