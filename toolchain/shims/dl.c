@@ -18,9 +18,15 @@
 #define DL_OWN_NAME_OF(line) symbol_in_line_##line
 
 #define DL_FUNCTION(name) void DL_OWN_NAME(__LINE__)(void) __asm__(name);
+#if _REDIR_TIME64
+#define DL_TIME(name, name_64) DL_FUNCTION(name_64)
+#else
+#define DL_TIME(name, name_64) DL_FUNCTION(name)
+#endif
 #define DL_DATA(name) extern char DL_OWN_NAME(__LINE__)[] __asm__(name);
 #include "dl_symbols.def"
 #undef DL_FUNCTION
+#undef DL_TIME
 #undef DL_DATA
 
 struct symbol {
@@ -29,11 +35,13 @@ struct symbol {
 };
 
 #define DL_FUNCTION(name) {name, (void *)DL_OWN_NAME(__LINE__)},
+#define DL_TIME(name, name_64) DL_FUNCTION(name)
 #define DL_DATA(name) {name, DL_OWN_NAME(__LINE__)},
 static const struct symbol symbols[] = {
 #include "dl_symbols.def"
 };
 #undef DL_FUNCTION
+#undef DL_TIME
 #undef DL_DATA
 
 enum { SYMBOL_COUNT = sizeof symbols / sizeof symbols[0] };
