@@ -1,13 +1,14 @@
 """What an idle connection costs a worker: little, however large requests may be, and whether or not it has had one."""
 
 import contextlib
+import os
 import pathlib
 import re
 import resource
 
 import pytest
 from raw_client import Peer, request
-from server import is_sanitized
+from server import eventually, is_sanitized
 
 pytestmark = pytest.mark.unvalidated(reason="not about the application")
 
@@ -84,7 +85,9 @@ def test_idle_connections_are_small(start, ask):
         # They are what they were.
         for peer in peers[::100]:
             ask_once(peer)
-    # And what they had is there for the next ones.
+    # And what they had is there for the next ones, once the worker has seen that they have gone.
+    worker, = server.workers()
+    eventually(lambda: len(os.listdir(f"/proc/{worker}/fd")) < WARM)
     with connections(server, COUNT, ask):
         more = (size_of_worker(server) - size) / COUNT
         assert more < BOUND / 10, f"{more:.0f} bytes more"

@@ -41,7 +41,10 @@ def find_python():
         environment = {"PYTHONHOME": prefix, "ASAN_OPTIONS": "detect_leaks=0"}
         command = [path, "-S", "-c", "import sys, zlib; print(sys.version_info[:2])"]
         start = time.monotonic()
-        done = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
+        try:
+            done = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
+        except OSError:  # it is for another machine
+            continue
         if done.stdout.strip() == "(3, 14)":
             python = types.SimpleNamespace(path=path, prefix=prefix, environment=environment)
             usable.append((time.monotonic() - start, path, python))

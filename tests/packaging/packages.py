@@ -42,7 +42,8 @@ def small_binary(path, machine=X86_64, **more):
     with zipfile.ZipFile(raw, "w") as archive:
         for name, content in members.items():
             archive.writestr(zipfile.ZipInfo(name), content)
-    header = b"\x7fELF\x02\x01\x01" + bytes(9) + struct.pack("<HHI", 2, machine, 1) + bytes(40)
+    bits = 1 if machine == ARM else 2
+    header = b"\x7fELF" + bytes([bits, 1, 1]) + bytes(9) + struct.pack("<HHI", 2, machine, 1) + bytes(40)
     path.write_bytes(header + raw.getvalue())
     return path
 
