@@ -61,8 +61,8 @@ class Command:
 
 def ask(binary, *arguments):
     """The output of this command of the binary. OSError, CalledProcessError: it cannot be run here."""
-    return subprocess.run([binary, *arguments], stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, check=True,
-                          env={"LC_ALL": "C"}).stdout.decode()
+    return subprocess.run([binary, *arguments], stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
+                          stderr=subprocess.DEVNULL, check=True, env={"LC_ALL": "C"}).stdout.decode()
 
 
 def bare(cell):
