@@ -34,8 +34,10 @@ PYTHON_LIBRARIES := $(PYTHON)/lib/libpython3.14.a $(filter-out %/libpython3.14.a
 LIBRARIES := $(SERVER_LIBRARIES) -lscrypt-kdf -lsqlite3 -lbz2 -llzma -lffi -lm -lpthread \
              $(if $(filter 0,$(TARGET_STATIC)),-ldl -lutil)
 # musl gives threads the stack size that stands in the program header; CPython needs more than its default.
-# gcc leaves the index of unwind tables, by which a crash finds its frames, out of static binaries.
-LINK := $(LINK_FLAGS) -Wl,--gc-sections -Wl,-z,stack-size=1048576 -Wl,--build-id -Wl,--eh-frame-hdr
+# gcc leaves the index of unwind tables, by which a crash finds its frames, out of static binaries. On RISC-V gcc before 13
+# calls functions of its own for atomics of 8 and 16 bits.
+LINK := $(LINK_FLAGS) -Wl,--gc-sections -Wl,-z,stack-size=1048576 -Wl,--build-id -Wl,--eh-frame-hdr \
+        $(if $(filter 1,$(TARGET_STATIC)),-latomic)
 
 .PHONY: all unit threads
 all: $(OUT)/limpet $(OUT)/limpet.debug $(if $(filter 1,$(TARGET_STATIC)),$(OUT)/limpet.spdx.json)
