@@ -5,6 +5,7 @@ import email.utils
 import hashlib
 import http.client
 import os
+import platform
 import socket
 import sqlite3
 
@@ -112,6 +113,12 @@ def test_file_of_a_late_date(server):
 def test_files_beyond_4_gigabytes(python, huge):
     assert python("import os; print(os.path.getsize('huge.bin'))") == str(FAR)
     assert python(f"import os; fd = os.open('huge.bin', os.O_RDONLY); print(os.pread(fd, 9, {FAR} - 5))") == "b'at 5G'"
+
+
+def test_mapping_beyond_4_gigabytes(python, huge, limpet):
+    is_32_bits = open(limpet, "rb").read(5)[4] == 1  # EI_CLASS
+    if is_32_bits and not platform.machine().startswith("arm"):
+        pytest.skip("qemu's mmap2 keeps 32 bits of an offset; what is asked of it is right (qemu-arm-static -strace)")
     assert python("import mmap; file = open('huge.bin', 'rb');"
                   f"print(mmap.mmap(file.fileno(), 65536, access=mmap.ACCESS_READ, offset={FAR} - 65536)[-5:])") == "b'at 5G'"
 
