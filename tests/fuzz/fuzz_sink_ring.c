@@ -34,7 +34,7 @@ static uint64_t take(struct input *input, size_t size)
 static void put(struct input *input)
 {
     static const char text[SINK_RING_LINE + 64] = "\x1b[31m \xc2\x9b \xff \xe2\x82\xac";
-    struct sink_line line = {.text = {text, take(input, 2) % sizeof text},
+    struct sink_line line = {.text = {text, (size_t)take(input, 2) % sizeof text},
                              .status = (unsigned)take(input, 2),
                              .time = (int8_t)take(input, 1)};
     sink_ring_put(input->ring, &line);

@@ -7,8 +7,22 @@
 
 #include "unit.h"
 
+#include <stdint.h>
 #include <stdlib.h>
+#include <string.h>
 #include <sys/mman.h>
+
+// Elsewhere that file is empty, and what limpet has is musl's.
+#if !defined(__x86_64__) && !defined(__aarch64__)
+// They are asked for more than there can be.
+#pragma GCC diagnostic ignored "-Wstringop-overflow"
+#define shim_memcpy memcpy
+#define shim_memmove memmove
+#define shim_memset memset
+#define shim_memcmp memcmp
+#define shim_memchr memchr
+#define shim_memrchr memrchr
+#endif
 
 enum {
     SMALL = 300,   // bytes: all sizes up to here

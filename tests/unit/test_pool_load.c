@@ -16,7 +16,7 @@ static unsigned slow_share, requests; // of each client
 
 static void spin(struct request *request)
 {
-    spin_for(100 * (1 + random_below(&request->seed, 30))); // up to 3 ms
+    spin_for(100 * (1 + (long)random_below(&request->seed, 30))); // up to 3 ms
 }
 
 static void sleep_detached(struct request *request)
