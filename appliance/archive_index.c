@@ -197,7 +197,7 @@ static int read_members(struct archive *archive, struct err *err)
         struct archive_member *member = &archive->members[i];
         if (read_entry(archive, &position, next, member, err) < 0)
             return -1;
-        next += ZIP_LOCAL_SIZE + member->name.size + member->stored_size;
+        next += (uint64_t)ZIP_LOCAL_SIZE + member->name.size + member->stored_size;
         if (next > archive->directory)
             return archive_damaged(err, member->name, "reaches into the directory");
         if (i > 0 && archive_compare_names(archive->members[i - 1].name, member->name) >= 0)

@@ -143,7 +143,7 @@ static void test_this_machine(void)
     CHECK(sched_getaffinity(0, sizeof set, &set) == 0);
     CHECK(cgroup_processors() >= 1 && cgroup_processors() <= CPU_COUNT(&set));
     CHECK(cgroup_memory() > 1 << 20);
-    CHECK(cgroup_memory() <= sysconf(_SC_PHYS_PAGES) * sysconf(_SC_PAGESIZE));
+    CHECK(cgroup_memory() <= (int64_t)sysconf(_SC_PHYS_PAGES) * sysconf(_SC_PAGESIZE));
     fflush(NULL);
     pid_t pid = fork();
     if (pid == 0) {
