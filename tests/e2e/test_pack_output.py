@@ -82,7 +82,9 @@ def test_interrupted_while_it_asks_the_application(limpet, application, tmp_path
     scratch.mkdir()
     folder = application(ENDLESS.format(mark=str(mark)))
     (tmp_path / "out").write_text("old")
-    packing = subprocess.Popen([limpet, "pack", folder, "--app", "app", "--collect-static", "-o", tmp_path / "out"],
+    # What runs behind a shell's & has SIGINT ignored, and so would its children.
+    packing = subprocess.Popen(["env", f"--default-signal={number.name.removeprefix('SIG')}",
+                                limpet, "pack", folder, "--app", "app", "--collect-static", "-o", tmp_path / "out"],
                                stderr=subprocess.PIPE, text=True, env={**os.environ, "TMPDIR": str(scratch)})
     eventually(lambda: packing.poll() is not None or mark.exists() and mark.read_text())
     assert packing.poll() is None, packing.stderr.read()
