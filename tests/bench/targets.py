@@ -7,7 +7,8 @@ Of the builds in build/ (./build.sh [--release] --target TARGET), all that are t
 is run by qemu (binfmt_misc, as ./build.sh test --target sets it up), so its times are qemu's: they say that it starts, not
 how fast a board is. Start-up: from exec to the first answer of a packed hello, the median of --rounds; "version": of
 `limpet version`, which starts no Python. Resident: proportional (PSS), all processes of hello with one worker, --small, after 400
-requests; under qemu with what qemu itself and its translations take.
+requests; under qemu with what qemu itself and its translations take. --no-preload: preloaded applications do not serve by
+qemu-user 7.2.
 """
 
 import argparse
@@ -71,7 +72,7 @@ def serve(packed, folder):
     """(seconds to the first answer, MB after the requests)."""
     port = machine.free_port()
     began = time.monotonic()
-    process = subprocess.Popen([packed, "--port", str(port), "--workers", "1", "--small", "--access-log", "none"],
+    process = subprocess.Popen([packed, "--port", str(port), "--workers", "1", "--small", "--no-preload"],
                                cwd=folder, stderr=subprocess.DEVNULL)
     try:
         wait_for_answer(process, port)
