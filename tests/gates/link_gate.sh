@@ -13,8 +13,10 @@ if [ -z "$objects" ]; then
     objects=$(mktemp -d)
     trap 'rm -rf "$objects"' EXIT
     mkdir -p "$objects/appliance" "$objects/toolchain/shims"
+    # What the build writes there does not matter here.
+    echo '#define LIMPET_VERSION ""' >"$objects/version.h"
     for file in "${supervising[@]}" toolchain/shims/memory.c; do
-        gcc -D_GNU_SOURCE -std=gnu17 -O2 -Iappliance -c "$file" -o "$objects/${file%.c}.o"
+        gcc -D_GNU_SOURCE -std=gnu17 -O2 -Iappliance -I"$objects" -c "$file" -o "$objects/${file%.c}.o"
     done
 fi
 
