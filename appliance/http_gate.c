@@ -48,13 +48,7 @@ static int judge_grammar(struct request *request, struct str *detail)
 static int judge_length(struct request *request, struct str *detail)
 {
     (void)detail;
-    for (size_t i = 0; i < request->head.header_count; i++) {
-        const struct header *header = &request->headers[i];
-        if (str_equal_nocase(header->name, STR("content-length")) &&
-            spool_exceeds(&request->body, strtoull(header->value.data, NULL, 10)))
-            return REFUSAL_body;
-    }
-    return PASSES;
+    return spool_exceeds(&request->body, http_request_length(request)) ? REFUSAL_body : PASSES;
 }
 
 static int judge_client(struct request *request, struct str *detail)

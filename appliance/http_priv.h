@@ -148,6 +148,8 @@ enum MHD_Result http_request_step(void *http, struct MHD_Connection *transport, 
 void http_request_end(void *http, struct MHD_Connection *transport, void **request,
                       enum MHD_RequestTerminationCode how);
 void http_request_free_all(struct http *http);
+// What its Content-Length says; 0: it has none.
+uint64_t http_request_length(const struct request *request);
 
 // Suspend its connection and put it behind the others with work.
 void http_request_offer(struct request *request, enum work work);

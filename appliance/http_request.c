@@ -285,8 +285,7 @@ static enum MHD_Result take_header(void *owner, enum MHD_ValueKind kind, const c
     return MHD_YES;
 }
 
-// Of its Content-Length; 0: it has none.
-static uint64_t length_of(const struct request *request)
+uint64_t http_request_length(const struct request *request)
 {
     for (size_t i = 0; i < request->head.header_count; i++) {
         if (str_equal_nocase(request->headers[i].name, STR("content-length")))
@@ -306,7 +305,7 @@ static void read_framing(struct request *request, bool *expects)
         asks = asks || (str_equal_nocase(header->name, STR("expect")) &&
                         str_equal_nocase(header->value, STR("100-continue")));
     }
-    *expects = asks && (length_of(request) > 0 || request->chunked) &&
+    *expects = asks && (http_request_length(request) > 0 || request->chunked) &&
                str_equal(request->head.version, STR("HTTP/1.1"));
 }
 
@@ -451,7 +450,8 @@ static enum MHD_Result refuse_awaited(struct request *request)
 static enum MHD_Result ask_client(struct request *request)
 {
     struct err err;
-    if (request->exchange.streams || spool_expect(&request->body, length_of(request), &err) == 0) {
+    if (request->exchange.streams ||
+        spool_expect(&request->body, http_request_length(request), &err) == 0) {
         request->expectation = EXPECT_COMING;
         return MHD_YES;
     }
