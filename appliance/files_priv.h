@@ -169,6 +169,7 @@ struct files_reply {
     struct request *request;
     const struct request_head *head;
     struct files_fields fields;
+    int64_t now;               // seconds since 1970, of the answer
     unsigned status;           // of the application's answer; 200
     bool is_local;             // nobody has written a head yet
     const char *cache_control; // NULL: not told

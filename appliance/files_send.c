@@ -82,7 +82,7 @@ static void mark_etag(struct files_reply *reply, const struct files_item *item)
 // may be younger than a clock that is not set: its own time counts, by which a copy that a client
 // has from before is known or is not.
 static struct files_validators validators_of(struct files_reply *reply,
-                                             const struct files_item *item, int64_t now)
+                                             const struct files_item *item)
 {
     struct files_validators out = {
         .etag = {item->etag, item->etag_size},
@@ -95,7 +95,7 @@ static struct files_validators validators_of(struct files_reply *reply,
     if (head_find(head, STR("etag"), &value))
         out.etag = value;
     if (head_find(head, STR("last-modified"), &value) &&
-        !files_date_parse(value, now, &out.modified))
+        !files_date_parse(value, reply->now, &out.modified))
         out.modified = -1;
     return out;
 }
@@ -108,8 +108,8 @@ static void add_validators(struct files_reply *reply, const struct files_item *i
     add(reply, STR("ETag"), (struct str){item->etag, item->etag_size});
     if (validators->modified >= 0) {
         // It may not lie behind the answer's date (RFC 9110 section 8.8.2.1).
-        int64_t now = (int64_t)time(NULL);
-        files_date_write(date, validators->modified < now ? validators->modified : now);
+        files_date_write(date,
+                         validators->modified < reply->now ? validators->modified : reply->now);
         add(reply, STR("Last-Modified"), (struct str){date, FILES_DATE_SIZE - 1});
     }
     if (reply->cache_control != NULL)
@@ -285,12 +285,12 @@ static bool takes_parts(struct files_reply *reply)
 }
 
 static bool send_ranges(struct files_reply *reply, struct files_item *item,
-                        const struct files_validators *validators, int64_t now)
+                        const struct files_validators *validators)
 {
     struct files_ranges ranges;
     enum files_range_kind kind = FILES_RANGE_WHOLE;
     if (reply->fields.range.data != NULL && is_get(reply) && has_ranges(item) &&
-        files_condition_ranges(&reply->fields, validators, now))
+        files_condition_ranges(&reply->fields, validators, reply->now))
         kind = files_range_parse(&ranges, reply->fields.range, item->size);
     if (kind == FILES_RANGE_OUTSIDE)
         return send_outside(reply, item);
@@ -303,20 +303,20 @@ static bool send_ranges(struct files_reply *reply, struct files_item *item,
 
 bool files_reply_item(struct files_reply *reply, struct files_item *item)
 {
-    int64_t now = (int64_t)time(NULL);
+    reply->now = (int64_t)time(NULL);
     mark_etag(reply, item);
-    struct files_validators validators = validators_of(reply, item, now);
+    struct files_validators validators = validators_of(reply, item);
     bool sent;
     // Only an answer of success has what conditions and ranges are about (RFC 9110 section 13.2.1).
     enum files_condition condition = FILES_CONDITION_HOLDS;
     if (reply->status == 200 && files_is_read(reply->head))
-        condition = files_condition_judge(&reply->fields, reply->head, &validators, now);
+        condition = files_condition_judge(&reply->fields, reply->head, &validators, reply->now);
     if (condition == FILES_CONDITION_FAILED)
         sent = files_reply_status(reply, 412, STR(""), STR(""));
     else if (condition == FILES_CONDITION_NOT_MODIFIED)
         sent = send_not_modified(reply, item, &validators);
     else if (reply->status == 200)
-        sent = send_ranges(reply, item, &validators, now);
+        sent = send_ranges(reply, item, &validators);
     else
         sent = send_whole(reply, item, &validators);
     files_item_close(item);
