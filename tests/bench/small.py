@@ -84,7 +84,7 @@ class Server:
                     return
             except OSError:
                 pass
-            time.sleep(0.1)
+            time.sleep(0.01)
         raise Failure(f"does not serve:\n{self.log.read_text()}")
 
     def __enter__(self):

@@ -12,7 +12,6 @@ qemu-user 7.2.
 """
 
 import argparse
-import http.client
 import pathlib
 import platform
 import statistics
@@ -23,15 +22,11 @@ import time
 
 import machine
 import servers
+import small
 import table
 
 TARGETS = ("x86_64", "aarch64", "armv7", "riscv64")
 REQUESTS = 400
-START_TIMEOUT = 60  # seconds
-
-
-class Failure(Exception):
-    """What makes a measurement impossible, in words."""
 
 
 def binary_of(target, profile):
@@ -46,49 +41,22 @@ def seconds_of(command):
     return time.monotonic() - began
 
 
-def ask(port, count):
-    """So many requests on one connection."""
-    client = http.client.HTTPConnection("127.0.0.1", port, timeout=10)
-    for _ in range(count):
-        client.request("GET", "/")
-        answer = client.getresponse()
-        if (answer.status, answer.read()) != (200, b"Hello, World!"):
-            raise Failure("a wrong answer")
-    client.close()
-
-
-def wait_for_answer(process, port):
-    until = time.monotonic() + START_TIMEOUT
-    while time.monotonic() < until and process.poll() is None:
-        try:
-            ask(port, 1)
-            return
-        except OSError:
-            time.sleep(0.002)
-    raise Failure("does not serve")
-
-
 def serve(packed, folder):
     """(seconds to the first answer, MB after the requests)."""
-    port = machine.free_port()
+    command = [packed, "--port", "{port}", "--workers", "1", "--small", "--no-preload"]
     began = time.monotonic()
-    process = subprocess.Popen([packed, "--port", str(port), "--workers", "1", "--small", "--no-preload"],
-                               cwd=folder, stderr=subprocess.DEVNULL)
-    try:
-        wait_for_answer(process, port)
+    with small.Server(command, folder, None, 1) as server:
         started = time.monotonic() - began
-        ask(port, REQUESTS)
-        return started, sum(machine.memory_mb(pid, "Pss") for pid in machine.process_tree(process.pid))
-    finally:
-        process.terminate()
-        process.wait(30)
+        server.ask(REQUESTS)
+        return started, sum(small.memory(pid)["PSS"] for pid in machine.process_tree(server.process.pid))
 
 
 def measure(target, binary, rounds):
     """A row of the table."""
     native = binary_of(platform.machine(), "fast")
-    with tempfile.TemporaryDirectory(prefix="targets-") as folder:
-        packed = pathlib.Path(folder, "hello")
+    with tempfile.TemporaryDirectory(prefix="targets-") as temporary:
+        folder = pathlib.Path(temporary)
+        packed = folder / "hello"
         subprocess.run([native, "pack", servers.APPLICATIONS["hello"], "--app", "app:app", "--base", binary, "--output",
                         packed], check=True, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
         version = statistics.median(seconds_of([binary, "version"]) for _ in range(rounds))
@@ -111,7 +79,7 @@ def main():
     for target in wanted:
         try:
             print(table.row(measure(target, binary_of(target, options.profile), options.rounds)), flush=True)
-        except (Failure, OSError, subprocess.CalledProcessError) as failure:
+        except (small.Failure, OSError, subprocess.CalledProcessError) as failure:
             sys.exit(f"{target}: {failure}")
 
 
