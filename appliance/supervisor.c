@@ -410,6 +410,12 @@ static int open_resources(struct supervisor *supervisor, struct err *err)
     const struct config *config = supervisor->setup->config;
     fill_standard_descriptors();
     raise_file_limit();
+    // Workers that the template forks become our children. All kernels that we run on can do this;
+    // what plays a kernel may not.
+    if (config->preload && prctl(PR_SET_CHILD_SUBREAPER, 1) < 0)
+        return err_system(
+            err, errno,
+            "cannot have workers forked by another process (--no-preload does without)");
     if (supervisor_open_logs(supervisor, err) < 0 || supervisor_open_stats(supervisor, err) < 0 ||
         limiter_open(&supervisor->limiter, config->rate_limit, err) < 0 ||
         supervisor_open_tls(supervisor, err) < 0)
@@ -419,9 +425,6 @@ static int open_resources(struct supervisor *supervisor, struct err *err)
         tls_store_close(supervisor->tls);
         return -1;
     }
-    // Workers that the template forks become our children.
-    if (config->preload)
-        prctl(PR_SET_CHILD_SUBREAPER, 1);
     if (listener_set_open(&supervisor->listeners, config, supervisor->setup->inherited, err) == 0) {
         supervisor->signals = signals_open(err);
         if (supervisor->signals >= 0 && write_names(supervisor, err) == 0)

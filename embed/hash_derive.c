@@ -1,5 +1,6 @@
 // hash_derive.c - keys from passwords: pbkdf2_hmac (RFC 8018) and scrypt (RFC 7914) of _hashlib,
-// with OpenSSL's limits and words. Both take their time without the GIL.
+// with OpenSSL's limits and words, in 64 bits on every processor. Both take their time without the
+// GIL.
 #include <limits.h>
 #include <pthread.h>
 #include <scrypt-kdf.h>
@@ -22,11 +23,11 @@ struct pbkdf2 {
     const char *name; // of the digest
     Py_buffer password;
     Py_buffer salt;
-    long iterations;
+    long long iterations;
     PyObject *length; // of the key; None: the digest's
 };
 
-static int check_iterations(long iterations)
+static int check_iterations(long long iterations)
 {
     if (iterations < 1) {
         PyErr_SetString(PyExc_ValueError, "iteration value must be greater than 0.");
@@ -38,16 +39,16 @@ static int check_iterations(long iterations)
 }
 
 // The length of the key, or -1 with an exception set.
-static long take_length(PyObject *length, const struct tls_hash_kind *kind)
+static Py_ssize_t take_length(PyObject *length, const struct tls_hash_kind *kind)
 {
-    long size = length == Py_None ? (long)tls_hash_size(kind) : PyLong_AsLong(length);
+    long long size = length == Py_None ? (long long)tls_hash_size(kind) : PyLong_AsLongLong(length);
     if (size == -1 && PyErr_Occurred())
         return -1;
     if (size < 1)
         return PyErr_SetString(PyExc_ValueError, "key length must be greater than 0."), -1;
     if (size > INT_MAX)
         return PyErr_SetString(PyExc_OverflowError, "key length is too great."), -1;
-    return size;
+    return (Py_ssize_t)size;
 }
 
 static PyObject *pbkdf2(PyObject *module, const struct pbkdf2 *asked)
@@ -60,7 +61,7 @@ static PyObject *pbkdf2(PyObject *module, const struct pbkdf2 *asked)
     if (check_lengths(&asked->password, &asked->salt) < 0 ||
         check_iterations(asked->iterations) < 0)
         return NULL;
-    long size = take_length(asked->length, kind);
+    Py_ssize_t size = take_length(asked->length, kind);
     if (size < 0)
         return NULL;
     _pyref_ PyObject *key = PyBytes_FromStringAndSize(NULL, size);
@@ -79,7 +80,7 @@ PyObject *hash_pbkdf2_hmac(PyObject *module, PyObject *arguments, PyObject *name
 {
     static char *keywords[] = {"hash_name", "password", "salt", "iterations", "dklen", NULL};
     struct pbkdf2 asked = {.length = Py_None};
-    if (!PyArg_ParseTupleAndKeywords(arguments, names, "sy*y*l|O:pbkdf2_hmac", keywords,
+    if (!PyArg_ParseTupleAndKeywords(arguments, names, "sy*y*L|O:pbkdf2_hmac", keywords,
                                      &asked.name, &asked.password, &asked.salt, &asked.iterations,
                                      &asked.length))
         return NULL;
@@ -94,11 +95,11 @@ PyObject *hash_pbkdf2_hmac(PyObject *module, PyObject *arguments, PyObject *name
 struct scrypt {
     Py_buffer password;
     Py_buffer salt;
-    unsigned long n; // cost
-    unsigned long r; // size of a block, in 128 bytes
-    unsigned long p; // blocks
-    long memory;     // bytes that may be taken; 0: SCRYPT_MEMORY
-    long length;     // of the key
+    unsigned long long n; // cost
+    unsigned long long r; // size of a block, in 128 bytes
+    unsigned long long p; // blocks
+    long long memory;     // bytes that may be taken; 0: SCRYPT_MEMORY
+    long long length;     // of the key
 };
 
 #define SCRYPT_MEMORY (32L * 1024 * 1024) // OpenSSL's
@@ -110,10 +111,11 @@ static int needs_too_much(const struct scrypt *asked)
     if (asked->p > SCRYPT_PR_MAX / asked->r)
         return 1;
     // The cost must be below 2^(128 * r / 8).
-    if (asked->r < 4 && asked->n >= 1UL << (16 * asked->r))
+    if (asked->r < 4 && asked->n >= 1ULL << (16 * asked->r))
         return 1;
-    unsigned long memory = (unsigned long)(asked->memory != 0 ? asked->memory : SCRYPT_MEMORY);
-    unsigned long blocks = asked->p * 128 * asked->r, table;
+    unsigned long long memory =
+        (unsigned long long)(asked->memory != 0 ? asked->memory : SCRYPT_MEMORY);
+    unsigned long long blocks = asked->p * 128 * asked->r, table;
     return blocks > INT_MAX || __builtin_mul_overflow(asked->n + 2, 128 * asked->r, &table) ||
            table > memory || blocks > memory - table;
 }
@@ -159,7 +161,7 @@ static PyObject *scrypt(const struct scrypt *asked)
     static pthread_once_t tried = PTHREAD_ONCE_INIT;
     if (check_scrypt(asked) < 0)
         return NULL;
-    _pyref_ PyObject *key = PyBytes_FromStringAndSize(NULL, asked->length);
+    _pyref_ PyObject *key = PyBytes_FromStringAndSize(NULL, (Py_ssize_t)asked->length);
     if (key == NULL)
         return NULL;
     unsigned char *out = (unsigned char *)PyBytes_AS_STRING(key);
@@ -171,12 +173,12 @@ static PyObject *scrypt(const struct scrypt *asked)
     Py_END_ALLOW_THREADS return status < 0 ? PyErr_NoMemory() : py_steal(&key);
 }
 
-static int take_unsigned(PyObject *object, unsigned long *out)
+static int take_unsigned(PyObject *object, unsigned long long *out)
 {
     if (PyLong_Check(object) && PyLong_IsNegative(object))
         return PyErr_SetString(PyExc_ValueError, "value must be positive"), -1;
-    *out = PyLong_AsUnsignedLong(object);
-    return *out == (unsigned long)-1 && PyErr_Occurred() ? -1 : 0;
+    *out = PyLong_AsUnsignedLongLong(object);
+    return *out == (unsigned long long)-1 && PyErr_Occurred() ? -1 : 0;
 }
 
 // The arguments that go by name and must be there: salt, n, r, p. asked->salt is to be released if
@@ -204,7 +206,7 @@ PyObject *hash_scrypt(PyObject *Py_UNUSED(module), PyObject *arguments, PyObject
     static char *keywords[] = {"password", "salt", "n", "r", "p", "maxmem", "dklen", NULL};
     struct scrypt asked = {.length = 64};
     PyObject *named[4] = {NULL};
-    if (!PyArg_ParseTupleAndKeywords(arguments, names, "y*|$OOOOll:scrypt", keywords,
+    if (!PyArg_ParseTupleAndKeywords(arguments, names, "y*|$OOOOLL:scrypt", keywords,
                                      &asked.password, &named[0], &named[1], &named[2], &named[3],
                                      &asked.memory, &asked.length))
         return NULL;

@@ -139,6 +139,17 @@ def test_nothing_newer_than_3_17(start, pki_of_session):
 
 
 @pytest.mark.static
+def test_orphans_go_elsewhere(run, limpet, application):
+    """Emulators have the calls of a kernel, but not all that they can be asked for (PR_SET_CHILD_SUBREAPER)."""
+    program, *arguments = old_kernel.without("prctl=0=36")
+    done = run(*arguments, limpet, "serve", "app:app", "--port", 0, "--preload", "--working-dir", application(APP),
+               binary=program)
+    assert done.returncode == 1
+    assert done.stderr == ("limpet: cannot have workers forked by another process (--no-preload does without): "
+                           "Invalid argument\n")
+
+
+@pytest.mark.static
 @pytest.mark.parametrize("command", [["version"], ["serve", "app:app"], ["inspect"]])
 def test_too_old(run, limpet, command):
     """setarch gives a process a release of 2.6."""
