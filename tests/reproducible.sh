@@ -15,30 +15,31 @@ trap 'rm -rf "$root"' EXIT
 elsewhere=$root/a-folder-with-a-longer-name/of-limpet
 sources=${LIMPET_CACHE:-$HOME/.cache/limpet}/sources
 
-make_releases() { # FOLDER TARGET...
-    local target
-    cd "$1"
-    shift
-    for target in x86_64 "$@"; do
-        ./build.sh --release --target "$target"
-        LIMPET_PACKAGES=build/reproducible ./build.sh package tar --target "$target"
-    done
+# Where a target's release is.
+folder_of() { # TARGET
+    if [ "$1" = "$(uname -m)" ]; then echo build/release; else echo "build/release-$1"; fi
 }
+
+make_release() ( # FOLDER TARGET
+    cd "$1"
+    ./build.sh --release --target "$2"
+    ./build.sh # what prints the manual, whose Python was built on the way
+    LIMPET_PACKAGES=build/reproducible ./build.sh package tar --binary "$(folder_of "$2")/limpet" --documenter build/limpet
+)
 
 # The digests of what came of a target.
-digests() { # FOLDER TARGET
-    local out=build/release
-    [ "$2" = "$(uname -m)" ] || out=build/release-$2
-    (cd "$1" && sha256sum "$out"/limpet{,.debug,.spdx.json} build/reproducible/limpet-*-"$2".tar.gz)
-}
+digests() ( # FOLDER TARGET
+    cd "$1"
+    sha256sum "$(folder_of "$2")"/limpet{,.debug,.spdx.json} build/reproducible/limpet-*-"$2".tar.gz
+)
 
-(make_releases "$here" "$@")
 git clone -q "$here" "$elsewhere"
 mkdir -p "$root/cache/sources"
 [ ! -d "$sources" ] || cp "$sources"/* "$root/cache/sources/"
-(LIMPET_CACHE=$root/cache make_releases "$elsewhere" "$@")
 different=0
 for target in "$@"; do
+    make_release "$here" "$target"
+    LIMPET_CACHE=$root/cache make_release "$elsewhere" "$target"
     if diff <(digests "$here" "$target") <(digests "$elsewhere" "$target"); then
         digests "$here" "$target"
     else
