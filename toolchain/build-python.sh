@@ -77,6 +77,7 @@ build_trained() {
     if [ ! -f "$profile_data" ]; then
         if is_cross; then
             configure_python "$build_folder" --with-lto
+            name_objects
             make -j"$jobs" LDFLAGS_NODIST=-fno-lto
             return
         fi
@@ -84,9 +85,16 @@ build_trained() {
         train "$profile_data"
     fi
     configure_python "$build_folder" --enable-optimizations --with-lto
+    name_objects
     tar xf "$profile_data"
     touch profile-run-stamp
     make -j"$jobs" LDFLAGS_NODIST=-fno-lto PROFILE_TASK=-h
+}
+
+# What link-time optimisation finds in an object has a name by chance, unless there is a seed: no build would be like another.
+name_objects() {
+    sed -i 's/^PY_STDMODULE_CFLAGS=.*/& -frandom-seed=$@/' Makefile
+    grep -q '^PY_STDMODULE_CFLAGS=.* -frandom-seed=' Makefile
 }
 
 # train FILE: how often each line runs in a training run, as .gcda files in an archive. The profile is taken from a build

@@ -11,7 +11,8 @@ MAKEFLAGS += --no-builtin-rules
 
 WARNINGS := -Wall -Wextra -Wshadow -Wconversion -Wstrict-prototypes -Wmissing-prototypes -Wcast-qual -Wvla \
             -fno-common -Werror
-FLAGS := -D_GNU_SOURCE -std=gnu17 $(WARNINGS) -ffunction-sections -fdata-sections $(COMPILE_FLAGS) \
+# The seed: what link-time optimisation finds in an object is named by chance otherwise, and no build is like another.
+FLAGS = -D_GNU_SOURCE -std=gnu17 $(WARNINGS) -ffunction-sections -fdata-sections $(COMPILE_FLAGS) -frandom-seed=$(@:$(OUT)/%=%) \
          -Iappliance -I$(OUT)/gen $(addprefix -I,$(addsuffix /include,$(PARTS)))
 # Python's headers are not warning-clean by our measure, so they are system headers.
 PYTHON_FLAGS := -isystem $(PYTHON)/include -isystem $(PYTHON)/include/internal
