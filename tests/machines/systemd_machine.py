@@ -40,7 +40,7 @@ def boot(parts, disk, folder):
     serial = [f"file:{folder / 'console'}", f"file:{folder / 'reports'}"]
     drives = [f"file={parts / 'root.ext4'},snapshot=on", f"file={disk},readonly=on"]
     command = ["qemu-system-x86_64", "-accel", accelerator(parts / "vmlinuz"), "-cpu", "max,la57=off", "-smp", "2",
-               "-m", "1024", "-nic", "none", "-display", "none", "-kernel", parts / "vmlinuz", "-initrd",
+               "-m", "1024", "-nodefaults", "-display", "none", "-kernel", parts / "vmlinuz", "-initrd",
                parts / "initrd.img", "-append", PARAMETERS]
     command += [word for drive in drives for word in ("-drive", f"if=virtio,format=raw,{drive}")]
     command += [word for line in serial for word in ("-serial", line)]

@@ -20,7 +20,8 @@ from systemd_inside import (ask, children, differences, eventually, exposure, fe
 
 CHECKS = pathlib.Path(__file__).resolve().parent
 EXAMPLES = pathlib.Path("/usr/share/doc/limpet/examples")
-KEPT = pathlib.Path("/root/kept.json")  # from the first boot for the second
+# Listings of the first boot for the second: as the machine was before the package, and before shop's installation.
+KEPT, KEPT_OF_SHOP = pathlib.Path("/root/kept.json"), pathlib.Path("/root/kept_of_shop.json")
 
 FIRST, SECOND = [], []
 
@@ -295,6 +296,7 @@ def upgraded_package():
 @first
 def dry_run():
     before = listing()
+    KEPT_OF_SHOP.write_text(json.dumps(before))
     done = run(CHECKS / "shop", "install", "--port", "8080", "--dry-run")
     return {"done": done, "changed": differences(before, listing())}
 
@@ -363,7 +365,8 @@ def uninstalled():
     kept = run("/usr/local/bin/shop", "uninstall", "--dry-run")
     done = run("/usr/local/bin/shop", "uninstall")
     return {"dry": kept, "done": done, "unit": show("shop.service", "LoadState", "ActiveState"),
-            "left": processes_of(uid), "run": os.path.exists("/run/shop")}
+            "left": processes_of(uid), "run": os.path.exists("/run/shop"),
+            "changed": differences(json.loads(KEPT_OF_SHOP.read_text()), listing())}
 
 
 @second

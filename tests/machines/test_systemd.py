@@ -326,6 +326,8 @@ def test_uninstalled_nothing_is_left(seen):
     assert found["dry"][1] == found["done"][1] + "nothing was done\n"
     assert found["unit"] == {"LoadState": "not-found", "ActiveState": "inactive"}
     assert (found["left"], found["run"]) == ([], False)
+    kept = [path for path in found["changed"] if not path.startswith("/var/lib/notes")]
+    assert kept == [], "the machine is not as it was before"
 
 
 def test_a_removed_package_leaves_no_process(seen):
