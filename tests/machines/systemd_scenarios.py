@@ -94,7 +94,7 @@ def example():
     answers = [ask(8000) for _ in range(20)]
     return {"status": status, "output": output, "unit": unit, "answers": answers,
             "workers": children(main_pid("limpet@shop")), "control": run(
-                "limpet", "status", "--control-socket", "/run/limpet/shop/control")}
+                "runuser", "-u", "limpet", "--", "limpet", "status", "--control-socket", "/run/limpet/shop/control")}
 
 
 @first

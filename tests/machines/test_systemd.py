@@ -102,7 +102,7 @@ def test_a_start_ends_when_all_workers_serve(seen):
 
 def test_the_control_socket_answers(seen):
     status, output = seen("example")["control"]
-    assert status == 0 and "2 workers" in output, output
+    assert status == 0 and "2 of 2 serving" in output, output
 
 
 def test_port_80_without_root(seen):
