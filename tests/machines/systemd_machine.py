@@ -11,8 +11,8 @@ TIMEOUT = 3600  # seconds, of a machine without KVM that has others beside it
 PARAMETERS = ("root=/dev/vda rw console=ttyS0 panic=-1 systemd.mask=serial-getty@ttyS0.service "
               "systemd.journald.forward_to_console=1")
 
-# Without page tables of five levels, which emulation is slow at, and cmpxchg16b, which Linux allocates memory by: emulated
-# by qemu 7.2 with it, 6.12 found its lists corrupt.
+# Without page tables of five levels, which emulation is slow at, and cmpxchg16b, which Linux allocates memory by:
+# emulated by qemu 7.2 with it, 6.12 found its lists corrupt.
 PROCESSOR = "max,la57=off,cx16=off"
 
 # What the machine runs when it has booted, from its second disk.
