@@ -343,5 +343,5 @@ def test_purged_what_is_the_operators_is_left(seen):
     found = seen("purged")
     assert found["done"][0] == 0 and (found["links"], found["failed"]) == ([], "")
     kept = [path for path in found["changed"] if not path.startswith((
-        "/etc/limpet", "/srv/limpet", "/var/lib/limpet", "/etc/systemd/system/limpet@"))]
+        "/etc/limpet", "/srv/limpet", "/var/lib/limpet", "/var/lib/notes", "/etc/systemd/system/limpet@"))]
     assert kept == ["/etc/group", "/etc/gshadow", "/etc/passwd", "/etc/shadow"]
