@@ -18,6 +18,8 @@ usage() {
   test-dependencies  the tests of the parts that are patched or configured in a way of their own: libmicrohttpd, mbedTLS
   test-fresh       the two commands of the README in fresh chroots of Debian 12 and 13 (root)
   test-reproducible [TARGET...]  a second build of each release, in another folder, is the same bytes (x86_64)
+  test-systemd [SUITE]  packages and install on an emulated machine that systemd runs (Debian bookworm, or trixie; root);
+                   minutes, a quarter of an hour where there is no KVM
   test-tls         HTTPS judged by testssl.sh, and certificates that certbot gets and renews; minutes
   check            formatting, layers, sizes, shell scripts
   fuzz [SECONDS] [NAME...]  each fuzzer, or those named, for so long (60)
@@ -81,7 +83,7 @@ case $verb in
     build | check | clean) [ $# -eq 0 ] || die "$verb takes no $1" ;;
 esac
 case $verb in
-    build | run | test | test-cpython | test-dependencies | test-fresh | test-reproducible | test-tls | check | fuzz | torture | bench | soak | attack | package | clean)
+    build | run | test | test-cpython | test-dependencies | test-fresh | test-reproducible | test-systemd | test-tls | check | fuzz | torture | bench | soak | attack | package | clean)
         "verb_${verb/-/_}" "$@"
         ;;
     help | --help | -h) usage ;;

@@ -74,7 +74,8 @@ static void leave(struct supervisor *supervisor)
 {
     int pid = (int)upgrade_pid(supervisor->upgrade);
     log_info("supervisor", "pid %d serves in our place, requests under way are finished", pid);
-    notify_send("MAINPID=%d", pid);
+    // Its own words so far were none of the main process's: its time for the watchdog begins now.
+    notify_send("MAINPID=%d\nWATCHDOG=1", pid);
     forget(supervisor);
     listener_set_forget_files(&supervisor->listeners);
     control_forget_file(supervisor->control);

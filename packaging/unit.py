@@ -73,7 +73,7 @@ def text(service):
         "[Service]",
         "Type=notify",
         "ExecStart=" + " ".join(map(quoted, [service.binary, *service.arguments])).replace("$", "$$"),
-        "ExecReload=kill -HUP $MAINPID",
+        "ExecReload=/bin/sh -c 'kill -HUP $MAINPID'",  # there may be no program "kill"
         "KillMode=mixed",
         "Restart=on-failure",
         "RestartSec=5",

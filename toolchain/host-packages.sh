@@ -1,7 +1,7 @@
 #!/bin/bash
 # host-packages.sh GROUP... - install the Debian packages that a verb needs and the machine lacks.
 # Groups: build, build_aarch64, build_armv7, build_riscv64, emulate, check, test, dependencies, browser, tls, bench, attack,
-# fuzz, package, unpack. Uses sudo when not root; does nothing when all are there.
+# fuzz, package, unpack, systemd_machine. Uses sudo when not root; does nothing when all are there.
 # The lists are read by name:
 # shellcheck disable=SC2034
 set -euo pipefail
@@ -26,6 +26,7 @@ packages_package="dpkg python3"
 packages_unpack="lintian man-db systemd bash-completion zsh fish python3-seccomp util-linux skopeo"
 # Any busybox: the package of the static one takes the place of that which an initramfs is made with.
 command -v busybox >/dev/null || packages_unpack+=" busybox-static"
+packages_systemd_machine="qemu-system-x86 debootstrap e2fsprogs systemd python3-pytest"
 packages_fuzz="clang libclang-rt-dev zlib1g-dev libzstd-dev"
 
 missing=()

@@ -280,6 +280,16 @@ verb_test_reproducible() {
     tests/reproducible.sh "$@"
 }
 
+# Packages and "install" on a machine that has booted that Debian's systemd; further arguments are pytest's.
+verb_test_systemd() { # [SUITE] [pytest argument...]
+    local suite=bookworm
+    case ${1:-} in [a-z]*) suite=$1 && shift ;; esac
+    toolchain/host-packages.sh build package systemd_machine
+    build_native
+    MACHINE_SUITE=$suite BINARY_UNDER_TEST=$out/limpet \
+        /usr/bin/python3 -m pytest -q -p no:cacheprovider tests/machines/test_systemd.py "$@"
+}
+
 # HTTPS by other people's tools, which take their time; further arguments are pytest's.
 verb_test_tls() {
     toolchain/host-packages.sh build test tls

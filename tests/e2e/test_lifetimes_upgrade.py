@@ -148,7 +148,8 @@ def test_systemd_is_told_of_the_new_process(start, manager):
     manager.wait_for("READY=1")
     upgrade(server)
     server.follow()
-    manager.wait_for(f"MAINPID={server.process.pid}")
+    # What the new one has said of itself until now was not the main process's: the watchdog's time begins anew.
+    assert "WATCHDOG=1" in manager.wait_for(f"MAINPID={server.process.pid}")
     server.process.send_signal(signal.SIGTERM)
     manager.wait_for("STOPPING=1")
 

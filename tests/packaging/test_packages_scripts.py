@@ -10,6 +10,7 @@ from machine import Machine
 pytestmark = packages.of_the_static_binary
 
 WANTS = "etc/systemd/system/multi-user.target.wants"
+SOCKETS = "etc/systemd/system/sockets.target.wants"
 UNIT = "/usr/lib/systemd/system/limpet@.service"
 
 
@@ -55,7 +56,7 @@ def script(machine, name, *arguments, **environment):
 def test_removed_and_not(machine):
     """A removal stops all. Where it fails, and where the package comes again, those run again that are enabled."""
     enable(machine, WANTS, "limpet@blog.service", r"limpet@my\x2dshop.service")
-    enable(machine, "etc/systemd/system/sockets.target.wants", "limpet@blog.socket", "other.socket")
+    enable(machine, SOCKETS, "limpet@blog.socket", "other.socket")
     assert script(machine, "prerm", "remove") == ["stop limpet@*.socket limpet@*.service"]
     started = r"--quiet --system start limpet@blog.socket limpet@blog.service limpet@my\x2dshop.service"
     for arguments in (["abort-remove"], ["abort-deconfigure", "in-favour", "x", "1"], ["abort-upgrade", "2-1"],
@@ -93,6 +94,7 @@ def test_purged(machine, elsewhere):
     enable(machine, f"{top}{WANTS}", "limpet@own.service", target="/etc/systemd/system/limpet@own.service")
     enable(machine, f"{top}{WANTS}", "limpet@near.service", target="../limpet@own.service")
     (machine.root / f"{top}etc/systemd/system/limpet@own.service").write_text("[Service]\n")
+    enable(machine, f"{top}{SOCKETS}", "limpet@blog.socket", target=nowhere)
     before = {path.name for path in (machine.root / f"{top}{WANTS}").iterdir()}
     told = [] if elsewhere else ["--system daemon-reload"]
     assert script(machine, "postrm", "remove", **environment) == told
@@ -100,6 +102,7 @@ def test_purged(machine, elsewhere):
     assert script(machine, "postrm", "purge", **environment) == told
     left = {path.name for path in (machine.root / f"{top}{WANTS}").iterdir()}
     assert left == before - {"limpet@blog.service", "limpet@shop.socket"}
+    assert not (machine.root / f"{top}{SOCKETS}").exists(), "an empty folder is left"
 
 
 def test_another_root(machine):

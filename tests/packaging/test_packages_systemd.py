@@ -82,7 +82,7 @@ def installed(unpacked, tmp_path_factory):
     shutil.copytree("/lib/systemd/system", units, symlinks=True, ignore_dangling_symlinks=True)
     for name in ("limpet@.service", "limpet@.socket"):
         shutil.copy(UNITS / name, units)
-    for program in ("usr/bin/limpet", "bin/kill"):
+    for program in ("usr/bin/limpet", "bin/sh"):
         (root / program).parent.mkdir(parents=True, exist_ok=True)
         shutil.copy("/bin/true", root / program)
     return root
