@@ -293,3 +293,24 @@ verb_test_tls() {
     build_native
     BINARY_UNDER_TEST=$out/limpet /usr/bin/python3 -m pytest -q -p no:cacheprovider tests/tls "$@"
 }
+
+# Boards of other architectures, or of those named: whole machines that qemu plays, with Debian's kernels and little memory.
+verb_test_machines() { # [TARGET...] [pytest argument...]
+    local name target_name groups=() targets=()
+    while [ $# -gt 0 ] && [[ $1 != -* ]]; do
+        targets+=("$1")
+        shift
+    done
+    [ ${#targets[@]} -gt 0 ] || targets=(x86_64 aarch64 armv7 riscv64)
+    for name in "${targets[@]}"; do
+        target_name=$(find_target "$name") || exit 1
+        [ "$target_name" = "$native_target" ] || groups+=("build_$name")
+    done
+    toolchain/host-packages.sh build test machines ${groups[@]+"${groups[@]}"}
+    build_native
+    for name in "${targets[@]}"; do
+        load_target "$(find_target "$name")"
+        build_limpet
+    done
+    /usr/bin/python3 -m pytest -q -p no:cacheprovider tests/machines --targets "${targets[@]}" "$@"
+}
