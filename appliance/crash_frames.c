@@ -162,8 +162,9 @@ __attribute__((used)) int _dl_find_object(void *address, struct dl_find_object *
     uintptr_t at = (uintptr_t)address;
     if (image.tables == NULL || at < image.code || at >= image.code_end)
         return -1;
-    // An address is looked up by the byte before it, that of the call which returns there. This one is not behind a call: before it
-    // is whatever the linker has put there, whose table would lead astray. Without any, libgcc knows the code.
+    // An address is looked up by the byte before it, that of the call which returns there. This
+    // one is behind no call but whatever the linker has put there, whose table would lead astray.
+    // Without any, libgcc knows the code.
     if (at + 1 == (uintptr_t)__restore_rt)
         return -1;
     *found = (struct dl_find_object){

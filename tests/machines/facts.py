@@ -1,7 +1,7 @@
 """facts.py NAME - what has to hold on a board: run there, by the binary under test, as the program that asks.
 
-Each function starts the packed application (tests/e2e/applications/read_only.py) and looks at it from outside; what does not hold is an
-exception. test_boards.py has the board, and calls them in this order.
+Each function starts the packed application (read_only.py of the end-to-end tests) and looks at it from outside; what
+does not hold is an exception. test_boards.py has the board, and calls them in this order.
 """
 
 import contextlib
@@ -186,10 +186,9 @@ def root_is_read_only():
 
 
 def kernel_has_seen_nothing():
-    """No program ran into what is none of its business (a crash that a test wants is no line of the kernel's), no memory ran
-    out."""
+    """Neither a mistake of its own nor of a program, and memory did not run out."""
     with os.popen("dmesg") as kernel:
-        lines = [line for line in kernel if re.search(r"BUG|Oops|WARNING|segfault|unhandled|Out of memory|oom-kill", line)]
+        lines = [line for line in kernel if re.search(r"BUG|Oops|segfault|unhandled|Out of memory|oom-kill", line)]
     assert not lines, lines
 
 

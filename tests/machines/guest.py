@@ -1,4 +1,4 @@
-"""A whole machine of some architecture, which QEMU plays: Debian's kernel, busybox, the files that it is given, and nothing else.
+"""A whole machine of some architecture, which QEMU plays: Debian's kernel, busybox, the files that it is given.
 
 What a program sees there is a real kernel's, where qemu-user has system calls and /proc of its own. The machine has one
 root in memory, starts in some seconds, runs the commands one after the other as root, and ends.
@@ -14,8 +14,8 @@ from typing import NamedTuple
 HERE = pathlib.Path(__file__).resolve().parent
 ROOT = HERE.parents[1]
 TARGETS = ("x86_64", "aarch64", "armv7", "riscv64")
-# What plays it, and what its serial console is called. Never by KVM, this machine's own architecture neither: inside another
-# machine it may be there and start no kernel, and ten seconds are all that it would save.
+# What plays it, and what its serial console is called. Never by KVM: inside another machine it may be there and start
+# no kernel, and some seconds are all that it would save.
 EMULATORS = {
     "x86_64": (["qemu-system-x86_64", "-M", "q35", "-cpu", "max"], "ttyS0"),
     # Pointers that are signed by the architecture's own cipher take QEMU half of its time.
@@ -45,8 +45,8 @@ TAIL = 30  # lines of the console that are shown where something is wrong
 
 
 class Board(NamedTuple):
-    """What is played. architecture: one of TARGETS; pages: of the kernel, in bytes, where there is a choice; memory: MB;
-    clock: the time of day that it starts with, as QEMU wants it."""
+    """What is played. architecture: one of TARGETS; pages: of the kernel, in bytes, where there is a choice; memory:
+    MB; clock: the time of day that it starts with, as QEMU wants it."""
 
     architecture: str
     pages: int | None = None
@@ -78,7 +78,8 @@ class Run:
 
     def _why(self, status, timeout):
         panic = re.search(r"Kernel panic.*", self.console)
-        why = panic[0] if panic else f"it was not done within {timeout} s" if status == 124 else f"QEMU ended ({status})"
+        over = f"it was not done within {timeout} s" if status == 124 else f"QEMU ended ({status})"
+        why = panic[0] if panic else over
         begun = re.findall(rf"{MARK}begin (\S+)", self.console)
         return f"the machine died{f' in {begun[-1]!r}' if begun else ''}: {why}"
 
@@ -133,8 +134,8 @@ GROUP = b"root:x:0:\nnogroup:x:65534:\n"
 
 
 def boot(board, files, commands, timeout=600, each=300):
-    """Start a machine with these files (see write_archive), let it run the commands ({name: line of shell}), and wait for
-    its end: a Run. Seconds: timeout for all, each for a command."""
+    """Start a machine with these files (see write_archive), let it run the commands ({name: line of shell}), and wait
+    for its end: a Run. Seconds: timeout for all, each for a command."""
     script = [HERE / "kernel.sh", board.architecture, *([str(board.pages)] if board.pages else [])]
     kernel = pathlib.Path(subprocess.run(script, check=True, stdout=subprocess.PIPE, text=True).stdout.strip())
     command, console = EMULATORS[board.architecture]

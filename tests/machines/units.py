@@ -3,9 +3,9 @@
 
     units.py TARGET FOLDER STRIP
 
-FOLDER: where the programs are, below the repository's root, which the machine's root stands for; STRIP: the strip of the
-target's binutils, since the machine has its files in memory. A line for each program, all that one wrote where it failed; 1 when
-one did.
+FOLDER: where the programs are, below the repository's root, which the machine's root stands for; STRIP: the strip of
+the target's binutils, since the machine has its files in memory. A line for each program, all that it wrote where it
+failed; 1 when one did.
 """
 
 import pathlib
