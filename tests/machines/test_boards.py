@@ -13,8 +13,9 @@ from tls_client import Pki
 
 E2E = guest.ROOT / "tests/e2e"
 PAGES = 16384
-# MB. Debian's kernels for servers take more than a board's own would.
-MEMORY, MEMORY_OF_SERVERS = 128, 192
+# MB. Debian's kernels for larger machines take more of it than a board's own would.
+MEMORY = {"aarch64": 128, "armv7": 128}
+MEMORY_ELSE = 192
 SCRIPTS = [pathlib.Path(facts.__file__), *(E2E / f"{name}.py" for name in ("server", "descriptors", "raw_client"))]
 
 
@@ -47,7 +48,7 @@ def board(request, tmp_path_factory):
         commands[fact.__name__] = f"/board python -B /facts/facts.py {fact.__name__}"
         if fact is facts.early_clock:
             commands["date"] = f"date -s @{int(time.time())}"
-    memory = MEMORY_OF_SERVERS if other or target == "riscv64" else MEMORY
+    memory = MEMORY.get(request.param, MEMORY_ELSE)
     played = guest.Board(target, PAGES if other else None, memory, clock="1970-01-01T00:00:00")
     run = guest.boot(played, files, commands, timeout=1500, each=600)
     if log := os.environ.get("MACHINE_LOG"):
