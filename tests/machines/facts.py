@@ -33,7 +33,8 @@ NOT_SET = "the clock here is not set"
 @contextlib.contextmanager
 def serving(*options, crashes=False):
     """A Server, with two workers unless they are given, that ends well and leaves nothing."""
-    server = Server([APPLICATION, "--port", "0", "--workers", "2", *options], expect_start=False)
+    server = Server([APPLICATION, "--port", "0", "--workers", "2", "--workers-start-timeout", f"{SLOW}s", *options],
+                    expect_start=False)
     try:
         server.wait_for(r"serving \S+ \(wsgi\) on \S+ with \d+ worker", SLOW)
         server._wait_until_serving()

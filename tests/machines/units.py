@@ -17,8 +17,9 @@ import guest
 
 CORPUS = "tests/fuzz/corpus"
 EACH, ALL = 1200, 7200  # seconds; what takes half a minute natively takes ten
-# What the tests of the sandbox look for on a machine.
-PLACES = {"etc/shadow": (0o600, b"root:*:::::::\n"), "usr": None, "var/log": None, "var/lib": None, "var/tmp": None}
+# What the tests of the sandbox, and of whom TLS clients believe, look for on a machine.
+PLACES = {"etc/shadow": (0o600, b"root:*:::::::\n"), "usr": None, "var/log": None, "var/lib": None, "var/tmp": None,
+          "etc/ssl/certs/ca-certificates.crt": (0o644, b"")}
 
 
 def programs(folder):
