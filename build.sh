@@ -13,11 +13,12 @@ usage() {
   test             gates, unit tests, end-to-end tests, and the same under sanitizers
   test --sanitize  only the sanitized half (Address-, UndefinedBehavior- and ThreadSanitizer, each fuzzer for a minute)
   test --fast      only the other half
-  test --target T  the tests of the binary for another machine, which qemu plays
+  test --target T  the tests of the binary for another machine, which qemu plays (the unit tests': with a kernel)
   test-cpython     CPython's own tests on the binary; arguments: names of tests
   test-dependencies  the tests of the parts that are patched or configured in a way of their own: libmicrohttpd, mbedTLS
   test-fresh       the two commands of the README in fresh chroots of Debian 12 and 13 (root)
   test-reproducible [TARGET...]  a second build of each release, in another folder, is the same bytes (x86_64)
+  test-machines [TARGET...]  boards with little memory and a kernel of their own, played by qemu: all targets, or those named
   test-systemd [SUITE]  packages and install on an emulated machine that systemd runs (Debian bookworm, or trixie; root);
                    minutes, a quarter of an hour where there is no KVM
   test-tls         HTTPS judged by testssl.sh, and certificates that certbot gets and renews; minutes
@@ -83,7 +84,7 @@ case $verb in
     build | check | clean) [ $# -eq 0 ] || die "$verb takes no $1" ;;
 esac
 case $verb in
-    build | run | test | test-cpython | test-dependencies | test-fresh | test-reproducible | test-systemd | test-tls | check | fuzz | torture | bench | soak | attack | package | clean)
+    build | run | test | test-cpython | test-dependencies | test-fresh | test-reproducible | test-machines | test-systemd | test-tls | check | fuzz | torture | bench | soak | attack | package | clean)
         "verb_${verb/-/_}" "$@"
         ;;
     help | --help | -h) usage ;;

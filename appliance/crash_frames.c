@@ -154,10 +154,18 @@ struct dl_find_object {
 
 int _dl_find_object(void *address, struct dl_find_object *found);
 
+// Of musl: what a signal's handler returns to.
+extern const char __restore_rt[] __attribute__((visibility("hidden")));
+
 __attribute__((used)) int _dl_find_object(void *address, struct dl_find_object *found)
 {
     uintptr_t at = (uintptr_t)address;
     if (image.tables == NULL || at < image.code || at >= image.code_end)
+        return -1;
+    // An address is looked up by the byte before it, that of the call which returns there. This
+    // one is behind no call but whatever the linker has put there, whose table would lead astray.
+    // Without any, libgcc knows the code.
+    if (at + 1 == (uintptr_t)__restore_rt)
         return -1;
     *found = (struct dl_find_object){
         .map_start = (void *)image.code,

@@ -1,7 +1,7 @@
 #!/bin/bash
 # host-packages.sh GROUP... - install the Debian packages that a verb needs and the machine lacks.
-# Groups: build, build_aarch64, build_armv7, build_riscv64, emulate, check, test, dependencies, browser, tls, bench, attack,
-# fuzz, package, unpack, systemd_machine. Uses sudo when not root; does nothing when all are there.
+# Groups: build, build_aarch64, build_armv7, build_riscv64, emulate, machines, systemd_machine, check, test, dependencies,
+# browser, tls, bench, attack, fuzz, package, unpack. Uses sudo when not root; does nothing when all are there.
 # The lists are read by name:
 # shellcheck disable=SC2034
 set -euo pipefail
@@ -12,6 +12,7 @@ packages_build_aarch64="gcc-aarch64-linux-gnu linux-libc-dev-arm64-cross"
 packages_build_armv7="gcc-arm-linux-gnueabihf linux-libc-dev-armhf-cross"
 packages_build_riscv64="gcc-riscv64-linux-gnu linux-libc-dev-riscv64-cross"
 packages_emulate="qemu-user-static"
+packages_machines="qemu-system-x86 qemu-system-arm qemu-system-misc opensbi python3"
 packages_check="clang-format shellcheck python3 zlib1g-dev"
 packages_test="python3-pytest python3-pytest-xdist zlib1g-dev curl file binutils procps iproute2 util-linux python3 debootstrap systemd
     openssl python3-cryptography python3-websockets python3-wsproto nginx-light haproxy jq prometheus strace passwd"

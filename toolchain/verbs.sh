@@ -52,6 +52,13 @@ run_unit() { # MAKE-TARGET [COMMAND that runs them...]
     done
 }
 
+# The same of another machine's, in one that has a kernel: qemu-user does without much of what they test.
+run_unit_machine() {
+    step "unit tests ($(basename "$out"))" "$out/logs/unit.log" make_limpet unit
+    /usr/bin/python3 -B tests/machines/units.py "${target%%-*}" "$out/unit" "${TARGET_TOOLS}strip" ||
+        test_failures=$((test_failures + 1))
+}
+
 # Where the end-to-end tests are.
 e2e_places=(tests/e2e tests/packaging)
 
@@ -151,17 +158,17 @@ emulated_places() {
     mapfile -t e2e_places < <(awk -v word="${1:-}" '!/^#/ && (word == "" || $2 == word) { print $1 }' tests/e2e/emulated.txt)
 }
 
-# The binary for another machine, played by qemu: the unit tests, and those of the end-to-end tests that show what differs
-# between processors; the first of them once more with each other size of pages that its kernels have. What they look at
-# in /proc is qemu's.
+# The binary for another machine: the unit tests in a whole machine that qemu plays, and, by qemu without a kernel of its own,
+# those of the end-to-end tests that show what differs between processors; the first of them once more with each other size
+# of pages that its kernels have. What these look at in /proc is qemu's.
 test_target() {
     local e2e_places=() size
     # shellcheck disable=SC2046
-    toolchain/host-packages.sh $(build_packages) emulate test
+    toolchain/host-packages.sh $(build_packages) emulate machines test
     toolchain/emulate.sh "${wanted_target%%-*}"
     load_target "$wanted_target"
     build_limpet
-    run_unit unit
+    run_unit_machine
     emulated_places
     run_e2e "$out/limpet" "$@"
     emulated_places smoke
@@ -295,4 +302,25 @@ verb_test_tls() {
     toolchain/host-packages.sh build test tls
     build_native
     BINARY_UNDER_TEST=$out/limpet /usr/bin/python3 -m pytest -q -p no:cacheprovider tests/tls "$@"
+}
+
+# Boards of other architectures, or of those named: whole machines that qemu plays, with Debian's kernels and little memory.
+verb_test_machines() { # [TARGET...] [pytest argument...]
+    local name target_name groups=() targets=()
+    while [ $# -gt 0 ] && [[ $1 != -* ]]; do
+        targets+=("$1")
+        shift
+    done
+    [ ${#targets[@]} -gt 0 ] || targets=(x86_64 aarch64 armv7 riscv64)
+    for name in "${targets[@]}"; do
+        target_name=$(find_target "$name") || exit 1
+        [ "$target_name" = "$native_target" ] || groups+=("build_$name")
+    done
+    toolchain/host-packages.sh build test machines ${groups[@]+"${groups[@]}"}
+    build_native
+    for name in "${targets[@]}"; do
+        load_target "$(find_target "$name")"
+        build_limpet
+    done
+    /usr/bin/python3 -m pytest -q -p no:cacheprovider tests/machines/test_boards.py --targets "${targets[@]}" "$@"
 }

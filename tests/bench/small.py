@@ -1,7 +1,8 @@
 #!/usr/bin/python3
 """What servers keep in memory, all their processes together, on the way to small machines: Markdown tables.
 
-    small.py [--binary PATH] [--runner COMMAND] [--requests N] [--applications NAME...] [--detail] [--no-peer]
+    small.py [--binary PATH] [--runner COMMAND | --machine TARGET] [--requests N] [--applications NAME...] [--detail]
+             [--no-peer]
 
 hello, the notes and a Flask application, each packed, with one and two workers, with the default settings and with
 --small; gunicorn with the same Flask application on Debian's Python beside them. Each server has answered some hundred
@@ -10,6 +11,11 @@ count once in the sum of shares (PSS), which is the memory that a machine has le
 
 --runner: what runs the binary, as "qemu-aarch64-static". The figures are those of the emulator then: they include its
 translated code and tables, and code of the binary that it reads.
+
+--machine: another machine with a kernel of its own, as "aarch64", which QEMU plays as a whole (tests/machines): the
+figures are that kernel's. Applications are packed here, by the limpet of this machine (build/fast), and measured
+there, by this program (--packed). Binaries lie in a file system in memory there: what is read of them counts as shm
+instead of file.
 """
 
 import argparse
@@ -36,6 +42,9 @@ KINDS = {"RSS": ("Rss",), "PSS": ("Pss",), "private": ("Private_Clean", "Private
          "shm": ("Pss_Shmem",)}
 SETTINGS = {"default": ("--no-small",), "--small": ("--small",), "--small --no-preload": ("--small", "--no-preload")}
 START_TIMEOUT = 180  # seconds; an emulator takes its time
+PACKER = servers.ROOT / "build/fast/limpet"  # for other machines
+MACHINE_MEMORY, MACHINE_TIMEOUT = 512, 3600  # MB, seconds
+MODULES = ("small", "machine", "servers", "table", "load", "peers")  # what a machine needs of these
 
 
 class Failure(Exception):
@@ -125,11 +134,15 @@ def flask_packages():
 
 
 def pack(options, name, folder):
-    """The application as a binary in the folder."""
-    output = folder / f"packed-{name}"
+    """The application as a binary in the folder, where it is not there yet."""
+    output = (options.packed or folder) / f"packed-{name}"
+    if options.packed:
+        return output
     packages = ["--with", flask_packages()] if name == "flask" else []
-    subprocess.run([*options.runner, options.binary, "pack", APPLICATIONS[name], "--app", "app:app", "--output",
-                    output, *packages], check=True, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    packer = [PACKER] if options.machine else [*options.runner, options.binary]
+    base = ["--base", options.binary] if options.machine else []
+    subprocess.run([*packer, "pack", APPLICATIONS[name], "--app", "app:app", *base, "--output", output, *packages],
+                   check=True, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
     return output
 
 
@@ -165,20 +178,60 @@ def print_row(options, key, processes):
         print(table.row(["", "", name, "", "", *(f"{found[kind]:.1f}" for kind in KINDS)]), flush=True)
 
 
+def measure_in_machine(options, folder):
+    """Print what this program prints in a machine of another architecture; Failure if it does not come to that."""
+    sys.path.insert(0, str(servers.ROOT / "tests/machines"))
+    import guest
+
+    here = pathlib.Path("tests/bench")
+    files = {f"packed/packed-{name}": pack(options, name, folder) for name in options.applications}
+    files |= {str(here / f"{name}.py"): servers.ROOT / here / f"{name}.py" for name in MODULES}
+    files["etc/os-release"] = (0o644, b'PRETTY_NAME="a machine that QEMU plays"\n')
+    command = [f"/packed/packed-{options.applications[0]}", "python", "-B", f"/{here}/small.py", "--packed", "/packed",
+               "--no-peer", "--requests", str(options.requests), "--applications", *options.applications]
+    command += ["--options", shlex.join(options.options)] if options.options else []
+    command += ["--detail"] if options.detail else []
+    run = guest.boot(guest.Board(options.machine, memory=MACHINE_MEMORY), files, {"table": shlex.join(command)},
+                     MACHINE_TIMEOUT, MACHINE_TIMEOUT)
+    try:
+        status, output = run.result("table")
+    except guest.Failure as failure:
+        raise Failure(str(failure)) from None
+    print(output)
+    if status != 0:
+        raise Failure(f"exit status {status}")
+
+
+def measure_here(options, folder):
+    """Print a row for each server."""
+    runner = f", by {shlex.join(options.runner)}" if options.runner else ""
+    what = options.packed or f"{options.binary.parent.name}/{options.binary.name}"
+    print(f"{what} on {platform.machine()}{runner}, {machine.describe()}; MB after {options.requests} requests.\n")
+    header = ["server", "settings", "application", "workers", "processes", *KINDS]
+    print(table.row(header) + "\n|" + "---|" * len(header))
+    for rows in (rows_of_limpet, rows_of_peer):
+        for key, processes in rows(options, folder):
+            print_row(options, key, processes)
+
+
 def parse_arguments():
     """The command line."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--binary", metavar="PATH", type=pathlib.Path, default=servers.ROOT / "build/release/limpet",
-                        help="the limpet to measure (build/release/limpet)")
-    parser.add_argument("--runner", metavar="COMMAND", type=shlex.split, default=[], help="what runs it")
+    parser.add_argument("--binary", metavar="PATH", type=pathlib.Path,
+                        help="the limpet to measure (build/release/limpet, build/release-TARGET/limpet)")
+    where = parser.add_mutually_exclusive_group()
+    where.add_argument("--runner", metavar="COMMAND", type=shlex.split, default=[], help="what runs it")
+    where.add_argument("--machine", metavar="TARGET", help="in such a machine, which QEMU plays")
+    where.add_argument("--packed", metavar="FOLDER", type=pathlib.Path, help="has packed-hello, packed-notes, ...")
     parser.add_argument("--requests", metavar="N", type=int, default=400, help="before it is looked at (400)")
     parser.add_argument("--applications", nargs="+", choices=APPLICATIONS, default=list(APPLICATIONS))
     parser.add_argument("--options", metavar="TEXT", type=shlex.split, default=[], help="more options of limpet's")
     parser.add_argument("--detail", action="store_true", help="a line for each process, too")
     parser.add_argument("--no-peer", action="store_true", help="leave gunicorn out")
     options = parser.parse_args()
-    options.binary = options.binary.resolve()
-    if not os.access(options.binary, os.R_OK):
+    release = f"release-{options.machine}" if options.machine else "release"
+    options.binary = (options.binary or servers.ROOT / "build" / release / "limpet").resolve()
+    if not options.packed and not os.access(options.binary, os.R_OK):
         parser.error(f"{options.binary} is not there: ./build.sh --release builds it")
     return options
 
@@ -186,17 +239,9 @@ def parse_arguments():
 def main():
     """Print the table; 1 when a server cannot be measured."""
     options = parse_arguments()
-    runner = f", by {shlex.join(options.runner)}" if options.runner else ""
-    print(f"{options.binary.parent.name}/{options.binary.name} on {platform.machine()}{runner}, {machine.describe()}; MB "
-          f"after {options.requests} requests.\n")
-    header = ["server", "settings", "application", "workers", "processes", *KINDS]
-    print(table.row(header) + "\n|" + "---|" * len(header))
     with tempfile.TemporaryDirectory(prefix="small-") as folder:
-        folder = pathlib.Path(folder)
         try:
-            for rows in (rows_of_limpet, rows_of_peer):
-                for key, processes in rows(options, folder):
-                    print_row(options, key, processes)
+            (measure_in_machine if options.machine else measure_here)(options, pathlib.Path(folder))
         except Failure as failure:
             sys.exit(str(failure))
 
