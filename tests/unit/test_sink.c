@@ -314,7 +314,8 @@ static void test_end_while_the_reader_has_stopped(void)
     close(reading);
 }
 
-// A line that no pipe takes at once: its beginning is there, and nobody waits for the rest.
+// A line that no pipe takes at once: its beginning is there, and nobody waits for the rest. Where
+// the kernel cannot write to a pipe without waiting, the thread does, until somebody reads it all.
 static void test_end_while_a_line_is_cut(void)
 {
     int reading;
@@ -327,7 +328,7 @@ static void test_end_while_a_line_is_cut(void)
     sink_free(sink);
     sink_target_close(&target);
     _buf_ struct buf all = all_of(reading);
-    CHECK(all.size > 0 && all.size < 100000 && memcmp(all.data, line.data, all.size) == 0);
+    CHECK(all.size > 0 && memcmp(all.data, line.data, all.size < 100000 ? all.size : 100000) == 0);
     close(reading);
 }
 
