@@ -3,24 +3,23 @@
 limpet's own interpreter runs it: the machine has no Python.
 """
 
-import hashlib
 import http.client
 import json
 import os
 import pathlib
 import signal
 import socket
-import stat
 import subprocess
 import time
+
+from listing import LEFT_BY_USERS, digest, entry
 
 TIMEOUT = 300  # seconds; emulated machines are slow
 
 # What an installation could write to. Of these, what changes by itself or is others' to keep: dpkg's and systemd's own
 # state, and what programs that change users leave (their locks, and what the files were before).
 WATCHED = ("/etc", "/home", "/opt", "/srv", "/usr", "/var")
-CHANGING = ("/var/lib/dpkg", "/var/lib/systemd", "/var/log", "/var/cache", "/var/tmp", "/etc/.pwd.lock", "/etc/passwd-",
-            "/etc/group-", "/etc/shadow-", "/etc/gshadow-", "/etc/subuid-", "/etc/subgid-")
+CHANGING = ("/var/lib/dpkg", "/var/lib/systemd", "/var/log", "/var/cache", "/var/tmp", *LEFT_BY_USERS)
 
 
 def run(*words):
@@ -130,18 +129,9 @@ def send(pid, name):
     os.kill(pid, getattr(signal, name))
 
 
-def entry(path):
-    """What a file, folder or link is, as a list: mode, user, group, content (in /usr, of files, size and time)."""
-    status = os.lstat(path)
-    content = None
-    if stat.S_ISLNK(status.st_mode):
-        content = os.readlink(path)
-    elif stat.S_ISREG(status.st_mode):
-        if path.startswith("/usr/"):
-            content = [status.st_size, status.st_mtime_ns]
-        else:
-            content = hashlib.sha256(pathlib.Path(path).read_bytes()).hexdigest()
-    return [oct(status.st_mode), status.st_uid, status.st_gid, content]
+def content(path, status):
+    """In /usr, which is large, size and time tell enough."""
+    return [status.st_size, status.st_mtime_ns] if path.startswith("/usr/") else digest(path, status)
 
 
 def listing():
@@ -152,7 +142,7 @@ def listing():
             folders[:] = [name for name in folders if os.path.join(folder, name) not in CHANGING]
             for path in (os.path.join(folder, name) for name in [*folders, *files]):
                 if path not in CHANGING:
-                    found[path] = entry(path)
+                    found[path] = list(entry(path, content))  # as JSON has it
     return found
 
 

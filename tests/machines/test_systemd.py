@@ -41,6 +41,7 @@ def disk(tmp_path_factory):
     for name in ("systemd_inside.py", "systemd_scenarios.py", "systemd_application"):
         copy = shutil.copytree if (HERE / name).is_dir() else shutil.copy
         copy(HERE / name, content / name)
+    shutil.copy(ROOT / "tests/packaging/listing.py", content / "listing.py")
     shutil.copy(binary, content / "limpet")
     shutil.copy(packages(binary, folder), content / "limpet.deb")
     for source, *arguments in ((HERE / "systemd_application", "shop"), (ROOT / "apps/notes", "notes"),

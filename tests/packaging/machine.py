@@ -1,12 +1,12 @@
 """A machine of a test's own: namespaces of mounts and processes, in which what install and uninstall write is in
 memory, and systemctl is a script that notes its arguments. Its files are to be found below root."""
 
-import hashlib
 import os
 import pathlib
 import shutil
-import stat
 import subprocess
+
+from listing import LEFT_BY_USERS, entry
 
 # /srv has the appliances, /etc what users are made with: the machine's own may change meanwhile. What makes and removes
 # users also writes below /var/log.
@@ -37,9 +37,6 @@ done < "{rules}"
 exit 0
 """
 
-# Of useradd and userdel: their locks, and what the files were before.
-LEFT_BY_OTHERS = {"/etc/.pwd.lock", "/etc/passwd-", "/etc/group-", "/etc/shadow-", "/etc/gshadow-", "/etc/subuid-",
-                  "/etc/subgid-"}
 WATCHED = ("etc", "usr/local", "var/lib", "run")
 
 
@@ -110,18 +107,6 @@ class Machine:
             for folder, folders, files in os.walk(self.root / top):
                 for path in (os.path.join(folder, name) for name in [*folders, *files]):
                     name = path.removeprefix(str(self.root))
-                    if name not in LEFT_BY_OTHERS:
-                        found[name] = self.entry(path)
+                    if name not in LEFT_BY_USERS:
+                        found[name] = entry(path)
         return found
-
-    @staticmethod
-    def entry(path):
-        """A file, folder or link as a tuple."""
-        status = os.lstat(path)
-        content = None
-        if stat.S_ISLNK(status.st_mode):
-            content = os.readlink(path)
-        elif stat.S_ISREG(status.st_mode):
-            with open(path, "rb") as file:
-                content = hashlib.file_digest(file, "sha256").hexdigest()
-        return oct(status.st_mode), status.st_uid, status.st_gid, content

@@ -14,6 +14,7 @@ import time
 import urllib.request
 
 import pytest
+import listing
 from machine import Machine
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
@@ -99,7 +100,7 @@ def test_there_and_gone(machine):
     changed = {path for path in after if after[path] != before.get(path)}
     accounts = {"/etc/passwd", "/etc/shadow", "/etc/group", "/etc/gshadow"}
     assert changed - accounts == {UNIT, BINARY, STATE, MANIFEST, "/var/lib/limpet"}
-    assert after[BINARY] == ("0o100755", 0, 0, machine.entry(machine.root / "srv/shop")[3])
+    assert after[BINARY] == ("0o100755", 0, 0, listing.entry(machine.root / "srv/shop")[3])
     assert after[UNIT][:3] == ("0o100644", 0, 0)
     mode, user, group, _ = after[STATE]
     entry = re.search(r"^shop:x:(\d+):(\d+)::/var/lib/shop:/usr/sbin/nologin$", read(machine, "/etc/passwd"),
@@ -255,7 +256,7 @@ def test_an_upgrade_keeps_options_and_does_not_disturb_what_runs(machine):
     assert machine.calls() == ["try-restart shop.service"]
     assert said.splitlines()[-1].startswith("upgraded shop: ")
     assert exec_start(machine) == words
-    assert machine.entry(machine.root / BINARY[1:])[3] == machine.entry(machine.root / "srv/new/shop")[3]
+    assert listing.entry(machine.root / BINARY[1:])[3] == listing.entry(machine.root / "srv/new/shop")[3]
     assert (machine.root / BINARY[1:]).stat().st_ino != inode
     assert runs.communicate("on\n", timeout=60)[0] == "on\n"
     # Other options, of the installed binary itself.
@@ -465,7 +466,7 @@ def test_another_program_in_the_place_of_the_binary(machine):
     path.unlink()
     shutil.copy(machine.root / "srv/new/shop", path)
     machine.good("/srv/shop", "install")
-    assert machine.entry(path)[3] == machine.entry(machine.root / "srv/shop")[3]
+    assert listing.entry(path)[3] == listing.entry(machine.root / "srv/shop")[3]
     # One that is none of limpet's, or has no application, is not.
     for other in "/bin/true", "/srv/bare/limpet":
         path.unlink()
