@@ -39,8 +39,8 @@ make_limpet() { # MAKE-TARGET
     near=$(realpath -m --relative-to=. "$cache")
     case $target/$profile in
         sanitize/* | threads/*) compile="$TARGET_CFLAGS $TARGET_SANITIZE $TARGET_SANITIZE_OWN" link="$TARGET_SANITIZE $TARGET_SANITIZE_OWN -rdynamic" ;;
-        */release) compile="-O2 -g1 -fno-pie ${TARGET_TABLES:-} -flto=auto -fno-semantic-interposition -ffile-prefix-map=$PWD=. -ffile-prefix-map=$near/=" link="-O3 -flto=auto" ;;
-        *) compile="-O2 -g1 -fno-pie ${TARGET_TABLES:-} -ffile-prefix-map=$PWD=." link="" ;;
+        */release) compile="$TARGET_CFLAGS -g1 -flto=auto -fno-semantic-interposition -ffile-prefix-map=$PWD=. -ffile-prefix-map=$near/=" link="-O3 -flto=auto" ;;
+        *) compile="$TARGET_CFLAGS -g1 -ffile-prefix-map=$PWD=." link="" ;;
     esac
     [ "$TARGET_STATIC" = 0 ] || CC=$(recipe_prefix musl)/bin/limpet-cc
     make -f "$toolchain/limpet.mk" -j"$jobs" OUT="$out" CC="$CC" TARGET_STATIC="$TARGET_STATIC" \
