@@ -4,10 +4,11 @@
 set -euo pipefail
 suite=${1:?a Debian suite}
 repository=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
+# shellcheck source=tests/debian.sh
+. "$repository/tests/debian.sh"
+mirror=$(debian_mirror)
 root=$(mktemp -d "${TMPDIR:-/tmp}/limpet-$suite.XXXXXX")
 chmod 755 "$root" # it is / to those inside, who are not all root
-mirror=$(apt-get indextargets --format '$(REPO_URI) $(LABEL)' 'Identifier: Packages' 'Origin: Debian' |
-    awk '$2 == "Debian" { print $1; exit }')
 served=""
 
 clean() {
@@ -20,7 +21,7 @@ trap clean EXIT
 # A file system of its own, as / is elsewhere: process namespaces are made in it.
 mount --bind "$root" "$root"
 mount --make-private "$root"
-debootstrap --variant=minbase "$suite" "$root" "${mirror:?no Debian mirror is configured}"
+debootstrap --variant=minbase "$suite" "$root" "$mirror"
 mount -t proc proc "$root/proc"
 mount -t devpts devpts "$root/dev/pts" -o ptmxmode=0666,newinstance
 ln -sf pts/ptmx "$root/dev/ptmx"

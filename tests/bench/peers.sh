@@ -5,6 +5,8 @@
 # with all that they depend on down to the C library, are unpacked into the cache, and servers.py starts their Python
 # by their own dynamic loader. Kept until the folder is removed: "peers.sh --refresh" does that first.
 set -euo pipefail
+# shellcheck source=tests/debian.sh
+. "$(dirname "${BASH_SOURCE[0]}")/../debian.sh"
 suite=sid
 names=(python3.14 gunicorn uvicorn python3-uvloop python3-httptools python3-websockets python3-wsproto
     python3-hypercorn)
@@ -18,18 +20,12 @@ fi
 
 part=$folder.part
 rm -rf "$part"
-mkdir -p "$part/root" "$part/apt/lists/partial" "$part/apt/archives/partial" "$part/apt/etc/preferences.d"
-mirror=$(apt-get indextargets --format '$(REPO_URI) $(LABEL)' 'Identifier: Packages' 'Origin: Debian' |
-    awk '$2 == "Debian" { print $1; exit }')
-echo "deb [signed-by=/usr/share/keyrings/debian-archive-keyring.gpg] ${mirror:?no Debian mirror is configured} $suite main" \
-    >"$part/apt/etc/sources.list"
-options=(-q -q -o Dir::Etc::sourcelist="$part/apt/etc/sources.list" -o Dir::Etc::sourceparts=-
-    -o Dir::Etc::preferencesparts="$part/apt/etc/preferences.d" -o Dir::State::lists="$part/apt/lists"
-    -o Dir::Cache="$part/apt" -o Dir::State::status=/dev/null -o APT::Sandbox::User=root -o Debug::NoLocking=1
-    -o APT::Architecture="$(dpkg --print-architecture)")
-apt-get "${options[@]}" update >&2
+mkdir -p "$part/root"
+apt_elsewhere "$part/apt" "$suite"
+apt_options+=(-o Debug::NoLocking=1)
+apt-get "${apt_options[@]}" update >&2
 # With an empty status nothing is there yet, so that all of what they depend on is fetched.
-apt-get "${options[@]}" -y --no-install-recommends --download-only install "${names[@]}" >&2
+apt-get "${apt_options[@]}" -y --no-install-recommends --download-only install "${names[@]}" >&2
 for deb in "$part"/apt/archives/*.deb; do
     dpkg-deb --fsys-tarfile "$deb" | tar x -C "$part/root" --exclude='./usr/share/*' --exclude='./var/*'
     dpkg-deb --show --showformat '${Package} ${Version}\n' "$deb" >>"$part/root/versions"

@@ -5,6 +5,8 @@
 # Whichever kernel the suite has of that sort, by an apt configuration of its own: this machine's mirror and keyring,
 # nothing installed. Kept in the cache; the folder may be removed to have a newer one.
 set -euo pipefail
+# shellcheck source=tests/debian.sh
+. "$(dirname "${BASH_SOURCE[0]}")/../debian.sh"
 
 die() { printf 'kernel: %s\n' "$*" >&2; exit 1; }
 
@@ -20,7 +22,6 @@ esac
 
 cache=${LIMPET_CACHE:-$HOME/.cache/limpet}/machines
 folder=$cache/$image
-apt=$cache/apt-$suite-$architecture
 tell_if_there() {
     if [ -d "$folder" ]; then
         echo "$folder"
@@ -29,26 +30,18 @@ tell_if_there() {
 }
 tell_if_there
 
-mkdir -p "$apt/lists/partial" "$apt/archives/partial" "$apt/etc/preferences.d"
-mirror=$(apt-get indextargets --format '$(REPO_URI) $(LABEL)' 'Identifier: Packages' 'Origin: Debian' |
-    awk '$2 == "Debian" { print $1; exit }')
-echo "deb [signed-by=/usr/share/keyrings/debian-archive-keyring.gpg] ${mirror:?no Debian mirror is configured} $suite main" \
-    >"$apt/etc/sources.list"
-options=(-q -q -o Dir::Etc::sourcelist="$apt/etc/sources.list" -o Dir::Etc::sourceparts=-
-    -o Dir::Etc::preferencesparts="$apt/etc/preferences.d" -o Dir::State::lists="$apt/lists" -o Dir::Cache="$apt"
-    -o Dir::State::status=/dev/null -o APT::Sandbox::User=root -o APT::Architecture="$architecture"
-    -o APT::Architectures="$architecture")
-
+mkdir -p "$cache"
 exec 9>"$cache/lock"
 flock 9
 tell_if_there # by somebody who held the lock
-apt-get "${options[@]}" update >&2
+apt_elsewhere "$cache/apt-$suite-$architecture" "$suite" "$architecture"
+apt-get "${apt_options[@]}" update >&2
 # The package of that name is empty: it depends on that of the newest version.
-kernel=$(apt-cache "${options[@]}" depends "$image" | awk '$1 == "Depends:" && $2 ~ /^linux-image-/ { print $2; exit }')
+kernel=$(apt-cache "${apt_options[@]}" depends "$image" | awk '$1 == "Depends:" && $2 ~ /^linux-image-/ { print $2; exit }')
 part=$folder.part
 rm -rf "$part"
 mkdir -p "$part"
-(cd "$part" && apt-get "${options[@]}" download "${kernel:?$suite has no $image}" busybox-static >&2)
+(cd "$part" && apt-get "${apt_options[@]}" download "${kernel:?$suite has no $image}" busybox-static >&2)
 # Streams: a kernel's modules are many times its size.
 dpkg-deb --fsys-tarfile "$part/$kernel"_*.deb | tar xO --wildcards './boot/vmlinu[xz]-*' >"$part/kernel"
 dpkg-deb --fsys-tarfile "$part"/busybox-static_*.deb | tar xO --wildcards '*/bin/busybox' >"$part/busybox"

@@ -15,6 +15,8 @@ tell_if_there() {
     fi
 }
 tell_if_there
+# shellcheck source=tests/debian.sh
+. "$(dirname "${BASH_SOURCE[0]}")/../debian.sh"
 [ "$(id -u)" = 0 ] || {
     echo "systemd_image: a machine is made by debootstrap, which needs root" >&2
     exit 1
@@ -28,11 +30,9 @@ part=$made.part
 rm -rf --one-file-system "$part" # of one that was interrupted, with its /proc
 mkdir "$part"
 root=$part/root
-# shellcheck disable=SC2016
-mirror=$(apt-get indextargets --format '$(REPO_URI) $(LABEL)' 'Identifier: Packages' 'Origin: Debian' |
-    awk '$2 == "Debian" { print $1; exit }')
+mirror=$(debian_mirror)
 debootstrap --variant=minbase --include=systemd,systemd-sysv,dbus,linux-image-cloud-amd64 "$suite" "$root" \
-    "${mirror:?no Debian mirror is configured}" >"$part/log" 2>&1 || {
+    "$mirror" >"$part/log" 2>&1 || {
     tail -n 30 "$part/log" >&2
     exit 1
 }
