@@ -77,8 +77,8 @@ static uintptr_t position_of(const ucontext_t *context)
 
 static uintptr_t leave_function(ucontext_t *context)
 {
-    // Its lowest bit tells Thumb, whose calls are two bytes at least.
-    context->uc_mcontext.arm_pc = (context->uc_mcontext.arm_lr & ~1UL) - 2;
+    // Its lowest bit tells Thumb.
+    context->uc_mcontext.arm_pc = (context->uc_mcontext.arm_lr & ~1UL) - 1;
     return position_of(context);
 }
 
@@ -140,7 +140,7 @@ void crash_add_build_id(struct crash_text *text)
         crash_text_add_hex(text, image.build_id[i], 2);
 }
 
-#ifndef __GLIBC__
+#if !defined __GLIBC__ && !defined __arm__
 // libgcc was made for glibc, which it asks for the tables of an address; musl has no answer. The
 // struct is that of glibc's <dlfcn.h>.
 struct dl_find_object {
@@ -179,7 +179,8 @@ __attribute__((used)) int _dl_find_object(void *address, struct dl_find_object *
 // --- Frames ---
 
 struct walk {
-    uintptr_t start; // the first frame that counts
+    const ucontext_t *context;
+    uintptr_t start; // the first frame that counts, which is the context's
     bool left;       // it is a call's, a byte before where that returns to
     bool begun;
     unsigned skipped; // before it
@@ -202,12 +203,88 @@ static void write_frame(struct walk *walk, uintptr_t address, bool is_call)
     crash_text_write(&text);
 }
 
+#ifdef __arm__
+
+enum {
+    // Those of this machine (EHABI, .ARM.exidx) are true where calls are made, and a signal comes
+    // anywhere: before a function has put on the stack what its table takes from there, say.
+    TABLES_TELL_OF_SIGNALS = false
+};
+
+// A function's registers, as libgcc's _Unwind_Backtrace hands them over: the tables have no word
+// for a signal's frame, so that the way from the handler back is closed to it. It is begun where
+// the signal came from instead.
+struct arm_registers {
+    uintptr_t to_be_saved; // of the floating-point unit's; it is libgcc that sets it
+    uintptr_t core[16];
+};
+
+_Unwind_Reason_Code __gnu_Unwind_Backtrace(_Unwind_Trace_Fn visit, void *owner,
+                                           struct arm_registers *registers);
+
+static void walk_from(const ucontext_t *context, _Unwind_Trace_Fn visit, void *owner)
+{
+    struct arm_registers registers = {.to_be_saved = 0};
+    // They stand one behind the other, from r0 on.
+    memcpy(registers.core, &context->uc_mcontext.arm_r0, sizeof registers.core);
+    // That function goes on as if it were called by the one whose registers these are: the position
+    // is made of lr, and functions are looked up by two bytes before where a call returns to.
+    registers.core[14] = registers.core[15] + 2;
+    __gnu_Unwind_Backtrace(visit, owner, &registers);
+}
+
+// The first is. What stood in its lr is there again for what leads to its caller.
+static bool is_start(struct _Unwind_Context *function, const struct walk *walk, uintptr_t address)
+{
+    (void)address;
+    _Unwind_SetGR(function, 14, walk->context->uc_mcontext.arm_lr);
+    return true;
+}
+
+static _Unwind_Reason_Code visit_start(struct _Unwind_Context *context, void *visited)
+{
+    (void)context;
+    *(bool *)visited = true;
+    return _URC_END_OF_STACK;
+}
+
+static bool has_tables(const ucontext_t *context)
+{
+    bool visited = false;
+    walk_from(context, visit_start, &visited);
+    return visited;
+}
+
+#else
+
+enum { TABLES_TELL_OF_SIGNALS = true };
+
+static void walk_from(const ucontext_t *context, _Unwind_Trace_Fn visit, void *owner)
+{
+    (void)context; // which the handler's frame leads to
+    _Unwind_Backtrace(visit, owner);
+}
+
+static bool is_start(struct _Unwind_Context *function, const struct walk *walk, uintptr_t address)
+{
+    (void)function;
+    return address == walk->start;
+}
+
+// Whether there are tables that lead from the signal's function to its caller.
+static bool has_tables(const ucontext_t *context)
+{
+    return _Unwind_FindEnclosingFunction((void *)(position_of(context) + 1)) != NULL;
+}
+
+#endif
+
 static _Unwind_Reason_Code visit(struct _Unwind_Context *context, void *owner)
 {
     struct walk *walk = owner;
     int exact = 0;
     uintptr_t address = _Unwind_GetIPInfo(context, &exact);
-    bool first = !walk->begun && address == walk->start;
+    bool first = !walk->begun && is_start(context, walk, address);
     walk->begun |= first;
     if (!walk->begun)
         return ++walk->skipped < OWN_FRAMES_MAX ? _URC_NO_REASON : _URC_END_OF_STACK;
@@ -220,36 +297,36 @@ static _Unwind_Reason_Code visit(struct _Unwind_Context *context, void *owner)
         return _URC_END_OF_STACK;
     }
     if (first)
-        write_frame(walk, address + walk->left, walk->left);
+        write_frame(walk, walk->start + walk->left, walk->left);
     else
         write_frame(walk, address, !exact);
     return _URC_NO_REASON;
 }
 
-// Whether there are tables that lead from there to its caller.
-static bool has_tables(uintptr_t position)
+static void leave_to_caller(struct walk *walk, ucontext_t *context)
 {
-#ifdef __arm__
-    // Which has an index of its own kind, of all code.
-    return position >= image.code && position < image.code_end;
-#else
-    return _Unwind_FindEnclosingFunction((void *)(position + 1)) != NULL;
-#endif
+    walk->start = leave_function(context);
+    walk->left = true;
+    walk->begun = false;
 }
 
 void crash_write_frames(ucontext_t *context)
 {
     mcontext_t kept = context->uc_mcontext;
     uintptr_t position = position_of(context);
-    struct walk walk = {.start = position};
+    struct walk walk = {.context = context, .start = position};
     // What has no tables is in assembly, and has nothing on the stack, or is no function at all: a
     // wrong pointer was called. The caller is where it would return to.
-    if (!has_tables(position)) {
+    if (!has_tables(context)) {
         write_frame(&walk, position, false);
-        walk.start = leave_function(context);
-        walk.left = true;
+        leave_to_caller(&walk, context);
     }
-    _Unwind_Backtrace(visit, &walk);
+    walk_from(context, visit, &walk);
+    if (walk.count == 1 && !walk.left && !TABLES_TELL_OF_SIGNALS) {
+        leave_to_caller(&walk, context);
+        if (has_tables(context))
+            walk_from(context, visit, &walk);
+    }
     if (walk.count == 0)
         write_frame(&walk, position, false);
     context->uc_mcontext = kept;

@@ -25,8 +25,7 @@ TLS = ("--tls-certificate", CERTIFICATE, "--tls-key", KEY)
 BY_ITSELF = r"a small machine, (\d+)M of memory: (?:workers 1, )?preload true, "
 BODY, LARGE_BODY = b"b" * 100_000, bytes(3_000_000)
 SLOW = 240  # seconds that anything may take on a processor that is played
-# Of C, that a crash's report has at least: gcc makes no tables of C for 32-bit ARM unless it is asked to.
-FRAMES = 1 if os.uname().machine == "armv7l" else 4
+FRAMES = 4  # of C, that a crash's report has at least
 NOT_SET = "the clock here is not set"
 
 

@@ -107,6 +107,9 @@ static uintptr_t offset_of(unsigned frame)
 static int frame_of(void (*function)(void))
 {
     uintptr_t start = (uintptr_t)function;
+#ifdef __arm__
+    start &= ~(uintptr_t)1; // which tells Thumb
+#endif
     for (unsigned i = 0; offset_of(i) != 0; i++) {
         if (offset_of(i) >= start && offset_of(i) < start + FUNCTION_SIZE)
             return (int)i;
