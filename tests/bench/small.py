@@ -44,7 +44,7 @@ SETTINGS = {"default": ("--no-small",), "--small": ("--small",), "--small --no-p
 START_TIMEOUT = 180  # seconds; an emulator takes its time
 PACKER = servers.ROOT / "build/fast/limpet"  # for other machines
 MACHINE_MEMORY, MACHINE_TIMEOUT = 512, 3600  # MB, seconds
-MODULES = ("small", "machine", "servers", "table", "load", "peers")  # what a machine needs of these
+MODULES = ("small", "targets", "machine", "servers", "table", "load", "peers")  # what a machine needs of these
 
 
 class Failure(Exception):
@@ -178,28 +178,36 @@ def print_row(options, key, processes):
         print(table.row(["", "", name, "", "", *(f"{found[kind]:.1f}" for kind in KINDS)]), flush=True)
 
 
-def measure_in_machine(options, folder):
-    """Print what this program prints in a machine of another architecture; Failure if it does not come to that."""
+def run_in_machine(architecture, files, command):
+    """What a command writes in a machine that QEMU plays, which has these files (guest.write_archive) beside MODULES;
+    Failure if it does not come to its end."""
     sys.path.insert(0, str(servers.ROOT / "tests/machines"))
     import guest
 
-    here = pathlib.Path("tests/bench")
-    files = {f"packed/packed-{name}": pack(options, name, folder) for name in options.applications}
-    files |= {str(here / f"{name}.py"): servers.ROOT / here / f"{name}.py" for name in MODULES}
+    files = dict(files)
+    for name in MODULES:
+        path = pathlib.Path("tests/bench", name).with_suffix(".py")
+        files[str(path)] = servers.ROOT / path
     files["etc/os-release"] = (0o644, b'PRETTY_NAME="a machine that QEMU plays"\n')
-    command = [f"/packed/packed-{options.applications[0]}", "python", "-B", f"/{here}/small.py", "--packed", "/packed",
-               "--no-peer", "--requests", str(options.requests), "--applications", *options.applications]
-    command += ["--options", shlex.join(options.options)] if options.options else []
-    command += ["--detail"] if options.detail else []
-    run = guest.boot(guest.Board(options.machine, memory=MACHINE_MEMORY), files, {"table": shlex.join(command)},
+    run = guest.boot(guest.Board(architecture, memory=MACHINE_MEMORY), files, {"table": shlex.join(command)},
                      MACHINE_TIMEOUT, MACHINE_TIMEOUT)
     try:
         status, output = run.result("table")
     except guest.Failure as failure:
         raise Failure(str(failure)) from None
-    print(output)
     if status != 0:
-        raise Failure(f"exit status {status}")
+        raise Failure(f"exit status {status}\n{output}")
+    return output
+
+
+def measure_in_machine(options, folder):
+    """Print what this program prints in a machine of another architecture."""
+    files = {f"packed/packed-{name}": pack(options, name, folder) for name in options.applications}
+    command = [f"/packed/packed-{options.applications[0]}", "python", "-B", "/tests/bench/small.py", "--packed", "/packed",
+               "--no-peer", "--requests", str(options.requests), "--applications", *options.applications]
+    command += ["--options", shlex.join(options.options)] if options.options else []
+    command += ["--detail"] if options.detail else []
+    print(run_in_machine(options.machine, files, command))
 
 
 def measure_here(options, folder):
