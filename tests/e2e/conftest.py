@@ -16,7 +16,7 @@ import pytest
 sys.path.insert(0, os.path.dirname(__file__))
 import validate  # noqa: E402
 from empty_root import EmptyRoot  # noqa: E402
-from server import is_sanitized  # noqa: E402
+from server import is_emulated, is_sanitized  # noqa: E402
 from serving import serving  # noqa: E402
 from tls_client import Pki  # noqa: E402
 from transports import Everywhere  # noqa: E402
@@ -33,6 +33,7 @@ def pytest_addoption(parser):
 def pytest_configure(config):
     for marker in ("static: needs the static binary, which the sanitizer build is not",
                    "unsanitized(reason): shows the sanitizers nothing that others do not, and takes long",
+                   "native(reason): emulators of processors show something else",
                    "long: takes more than a few seconds; runs with --long",
                    "also_validated: runs once more with its applications inside wsgiref.validate",
                    "unvalidated(reason): never runs inside wsgiref.validate"):
@@ -57,6 +58,8 @@ def pytest_collection_modifyitems(config, items):
     for item in items:
         # The sanitizers' run-time needs the host's libraries, so this build cannot run alone in an empty folder.
         if is_sanitized() and (item.get_closest_marker("static") or item.get_closest_marker("unsanitized")):
+            unwanted.add(item)
+        if is_emulated() and item.get_closest_marker("native"):
             unwanted.add(item)
         if item.get_closest_marker("long") and not config.getoption("long"):
             unwanted.add(item)

@@ -5,6 +5,7 @@ import re
 import select
 import signal
 import subprocess
+import sys
 import threading
 import time
 import urllib.request
@@ -25,6 +26,15 @@ OF_APPLICATION = re.compile(r"\S+Z (?:error|warning|info|debug) \S+\[\d+\] (?:st
 def is_sanitized():
     """Whether the binary under test is the sanitizers' build, which is slow and large."""
     return "sanitize" in os.environ.get("BINARY_UNDER_TEST", "")
+
+
+def is_emulated():
+    """Whether the binary under test is for another processor than this machine's, so that qemu-user runs it."""
+    def processor(path):
+        with open(path, "rb") as file:
+            return file.read(20)[18:]  # e_machine
+
+    return processor(os.environ.get("BINARY_UNDER_TEST", sys.executable)) != processor(sys.executable)
 
 
 def eventually(condition, timeout=START_TIMEOUT):

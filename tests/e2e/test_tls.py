@@ -371,6 +371,7 @@ def test_forms_of_keys(start, pki, tmp_path, kind, form):
         assert peer.serial() == leaf.serial()
 
 
+@pytest.mark.native("what /proc tells of a process is qemu's")
 def test_password_is_not_passed_on(serve, application, pki, tmp_path):
     """Neither the application nor whoever reads its environment gets it."""
     key = tmp_path / "key.pem"
