@@ -59,7 +59,7 @@ def pytest_collection_modifyitems(config, items):
         # The sanitizers' run-time needs the host's libraries, so this build cannot run alone in an empty folder.
         if is_sanitized() and (item.get_closest_marker("static") or item.get_closest_marker("unsanitized")):
             unwanted.add(item)
-        if is_emulated() and item.get_closest_marker("native"):
+        if item.get_closest_marker("native") and is_emulated():
             unwanted.add(item)
         if item.get_closest_marker("long") and not config.getoption("long"):
             unwanted.add(item)
