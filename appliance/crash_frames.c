@@ -75,10 +75,24 @@ static uintptr_t position_of(const ucontext_t *context)
     return (uintptr_t)context->uc_mcontext.arm_pc;
 }
 
+// Of musl: its one function in assembly that waits, in which a system call can be cancelled.
+extern const char __cp_begin[] __attribute__((visibility("hidden")));
+extern const char __cp_end[] __attribute__((visibility("hidden")));
+
 static uintptr_t leave_function(ucontext_t *context)
 {
+    mcontext_t *registers = &context->uc_mcontext;
+    if (registers->arm_pc >= (uintptr_t)__cp_begin && registers->arm_pc <= (uintptr_t)__cp_end) {
+        // It has put four of its caller's registers on the stack.
+        const unsigned long *kept = (const unsigned long *)registers->arm_sp;
+        registers->arm_r4 = kept[0];
+        registers->arm_r5 = kept[1];
+        registers->arm_r6 = kept[2];
+        registers->arm_r7 = kept[3];
+        registers->arm_sp = (uintptr_t)(kept + 4);
+    }
     // Its lowest bit tells Thumb.
-    context->uc_mcontext.arm_pc = (context->uc_mcontext.arm_lr & ~1UL) - 1;
+    registers->arm_pc = (registers->arm_lr & ~1UL) - 1;
     return position_of(context);
 }
 
