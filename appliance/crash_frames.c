@@ -197,7 +197,8 @@ struct walk {
     uintptr_t start; // the first frame that counts, which is the context's
     bool left;       // it is a call's, a byte before where that returns to
     bool begun;
-    unsigned skipped; // before it
+    bool in_main;     // the frame before was main's
+    unsigned skipped; // before the first that counts
     unsigned count;
 };
 
@@ -293,6 +294,13 @@ static bool has_tables(const ucontext_t *context)
 
 #endif
 
+int main(int argc, char **argv);
+
+static bool is_in_main(struct _Unwind_Context *function)
+{
+    return (_Unwind_GetRegionStart(function) | 1) == ((uintptr_t)main | 1); // 1: tells ARM's Thumb
+}
+
 static _Unwind_Reason_Code visit(struct _Unwind_Context *context, void *owner)
 {
     struct walk *walk = owner;
@@ -314,7 +322,11 @@ static _Unwind_Reason_Code visit(struct _Unwind_Context *context, void *owner)
         write_frame(walk, walk->start + walk->left, walk->left);
     else
         write_frame(walk, address, !exact);
-    return _URC_NO_REASON;
+    // Nothing leads from main's caller to the kernel: where it would return to is what an earlier
+    // program left in a register.
+    bool last = walk->in_main;
+    walk->in_main = is_in_main(context);
+    return last ? _URC_END_OF_STACK : _URC_NO_REASON;
 }
 
 static void leave_to_caller(struct walk *walk, ucontext_t *context)

@@ -41,6 +41,9 @@ run() {{
 printf '{MARK}over\\n'
 poweroff -f
 """
+# Seconds until its first command, and how often it is started for that: before the kernel has said a word QEMU's machine of
+# RISC-V stays where it is at times.
+START_TIMEOUT, STARTS = 300, 3
 TAIL = 30  # lines of the console that are shown where something is wrong
 
 
@@ -133,6 +136,19 @@ PASSWD = b"root:x:0:0:root:/root:/bin/sh\nnobody:x:65534:65534:nobody:/nonexiste
 GROUP = b"root:x:0:\nnogroup:x:65534:\n"
 
 
+def play(command, log):
+    """The exit status of QEMU; None where it was ended because no command had begun in time."""
+    with log.open("wb") as output, subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=output,
+                                                    stderr=subprocess.STDOUT) as process:
+        try:
+            try:
+                return process.wait(START_TIMEOUT)
+            except subprocess.TimeoutExpired:
+                return process.wait() if f"{MARK}begin" in log.read_text(errors="replace") else None
+        finally:
+            process.terminate()
+
+
 def boot(board, files, commands, timeout=600, each=300):
     """Start a machine with these files (see write_archive), let it run the commands ({name: line of shell}), and wait
     for its end: a Run. Seconds: timeout for all, each for a command."""
@@ -147,6 +163,8 @@ def boot(board, files, commands, timeout=600, each=300):
                    str(board.processors), "-rtc", f"base={board.clock}", "-display", "none", "-serial", "stdio",
                    "-monitor", "none", "-nic", "none", "-no-reboot", "-kernel", kernel / "kernel", "-initrd", archive,
                    "-append", f"console={console} rdinit=/init quiet panic=-1"]
-        with log.open("wb") as output:
-            done = subprocess.run(command, stdin=subprocess.DEVNULL, stdout=output, stderr=subprocess.STDOUT)
-        return Run(log.read_text(errors="replace"), done.returncode, timeout)
+        for _ in range(STARTS):
+            status = play(command, log)
+            if status is not None:
+                break
+        return Run(log.read_text(errors="replace"), 124 if status is None else status, timeout)
