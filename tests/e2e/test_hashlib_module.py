@@ -166,8 +166,8 @@ MISTAKES = [
     ("hashlib.sha256(b'', string=b'')",
      "TypeError: 'data' and 'string' are mutually exclusive and support for 'string' keyword parameter is slated for "
      "removal in a future version."),
-    ("hashlib.sha256(b'', b'')", "TypeError: openssl_sha256() takes at most 1 positional argument (2 given)"),
-    ("hashlib.sha256(size=1)", "TypeError: openssl_sha256() got an unexpected keyword argument 'size'"),
+    ("hashlib.sha1(b'', b'')", "TypeError: openssl_sha1() takes at most 1 positional argument (2 given)"),
+    ("hashlib.sha1(size=1)", "TypeError: openssl_sha1() got an unexpected keyword argument 'size'"),
     ("_hashlib.HASH()", "TypeError: cannot create '_hashlib.HASH' instances"),
     ("_hashlib.hmac_new(b'', b'', print)",
      "_hashlib.UnsupportedDigestmodError: Unsupported digestmod <built-in function print>"),
