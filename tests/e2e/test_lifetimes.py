@@ -187,7 +187,8 @@ def obituary(server, pid, how, rest):
 @pytest.mark.parametrize("path, how", [
     ("/exit", "exited with status 3"),
     # Sanitizers have handlers of their own.
-    pytest.param("/segv", r"killed by SIGSEGV(?:, core dumped,)?", marks=pytest.mark.static),
+    pytest.param("/segv", r"killed by SIGSEGV(?:, core dumped,)?",
+                 marks=[pytest.mark.static, pytest.mark.native("qemu ends by its own assertions")]),
 ])
 def test_obituary_of_one_that_ends_itself(start, run, tmp_path, path, how):
     server = start("--control-socket", tmp_path / "ctl")
@@ -227,6 +228,7 @@ def test_obituary_of_an_idle_one(start, run, tmp_path):
 # --- names ---
 
 
+@pytest.mark.native("qemu has threads of its own")
 def test_threads_have_names(start):
     server = start("--process-name", "shop")
     worker, = server.workers()
@@ -241,6 +243,7 @@ def test_threads_have_names(start):
 
 
 @pytest.mark.static
+@pytest.mark.native("the memory is qemu's")
 def test_the_supervisor_is_small(start):
     """What it has for itself: all that was written to, even where workers, which were forked from it, still have the same
     pages (Anonymous). What it only reads are pages of the binary, which all processes share."""
