@@ -33,13 +33,12 @@ static uintptr_t position_of(const ucontext_t *context)
 }
 
 // As a function does that has just been called and returns, but for the call itself, which is
-// where the caller is. The position.
-static uintptr_t leave_function(ucontext_t *context)
+// where the caller is.
+static void leave_function(ucontext_t *context)
 {
     greg_t *registers = context->uc_mcontext.gregs;
     registers[REG_RIP] = (greg_t)(*(uintptr_t *)registers[REG_RSP] - 1);
     registers[REG_RSP] += (greg_t)sizeof(uintptr_t);
-    return position_of(context);
 }
 
 #elif defined __aarch64__
@@ -49,10 +48,9 @@ static uintptr_t position_of(const ucontext_t *context)
     return (uintptr_t)context->uc_mcontext.pc;
 }
 
-static uintptr_t leave_function(ucontext_t *context)
+static void leave_function(ucontext_t *context)
 {
     context->uc_mcontext.pc = context->uc_mcontext.regs[30] - 1;
-    return position_of(context);
 }
 
 #elif defined __riscv
@@ -62,10 +60,9 @@ static uintptr_t position_of(const ucontext_t *context)
     return (uintptr_t)context->uc_mcontext.__gregs[0]; // that of x0, which is always 0
 }
 
-static uintptr_t leave_function(ucontext_t *context)
+static void leave_function(ucontext_t *context)
 {
     context->uc_mcontext.__gregs[0] = context->uc_mcontext.__gregs[1] - 1;
-    return position_of(context);
 }
 
 #elif defined __arm__
@@ -79,7 +76,7 @@ static uintptr_t position_of(const ucontext_t *context)
 extern const char __cp_begin[] __attribute__((visibility("hidden")));
 extern const char __cp_end[] __attribute__((visibility("hidden")));
 
-static uintptr_t leave_function(ucontext_t *context)
+static void leave_function(ucontext_t *context)
 {
     mcontext_t *registers = &context->uc_mcontext;
     if (registers->arm_pc >= (uintptr_t)__cp_begin && registers->arm_pc <= (uintptr_t)__cp_end) {
@@ -93,7 +90,6 @@ static uintptr_t leave_function(ucontext_t *context)
     }
     // Its lowest bit tells Thumb.
     registers->arm_pc = (registers->arm_lr & ~1UL) - 1;
-    return position_of(context);
 }
 
 #else
@@ -193,9 +189,8 @@ __attribute__((used)) int _dl_find_object(void *address, struct dl_find_object *
 // --- Frames ---
 
 struct walk {
-    const ucontext_t *context;
-    uintptr_t start; // the first frame that counts, which is the context's
-    bool left;       // it is a call's, a byte before where that returns to
+    ucontext_t *context; // of the first frame that counts
+    bool left;           // it is a call's, a byte before where that returns to
     bool begun;
     bool in_main;     // the frame before was main's
     unsigned skipped; // before the first that counts
@@ -263,6 +258,7 @@ static _Unwind_Reason_Code visit_start(struct _Unwind_Context *context, void *vi
     return _URC_END_OF_STACK;
 }
 
+// Whether there are tables that lead from the signal's function to its caller.
 static bool has_tables(const ucontext_t *context)
 {
     bool visited = false;
@@ -283,7 +279,7 @@ static void walk_from(const ucontext_t *context, _Unwind_Trace_Fn visit, void *o
 static bool is_start(struct _Unwind_Context *function, const struct walk *walk, uintptr_t address)
 {
     (void)function;
-    return address == walk->start;
+    return address == position_of(walk->context);
 }
 
 // Whether there are tables that lead from the signal's function to its caller.
@@ -319,7 +315,7 @@ static _Unwind_Reason_Code visit(struct _Unwind_Context *context, void *owner)
         return _URC_END_OF_STACK;
     }
     if (first)
-        write_frame(walk, walk->start + walk->left, walk->left);
+        write_frame(walk, position_of(walk->context) + walk->left, walk->left);
     else
         write_frame(walk, address, !exact);
     // Nothing leads from main's caller to the kernel: where it would return to is what an earlier
@@ -329,9 +325,9 @@ static _Unwind_Reason_Code visit(struct _Unwind_Context *context, void *owner)
     return last ? _URC_END_OF_STACK : _URC_NO_REASON;
 }
 
-static void leave_to_caller(struct walk *walk, ucontext_t *context)
+static void leave_to_caller(struct walk *walk)
 {
-    walk->start = leave_function(context);
+    leave_function(walk->context);
     walk->left = true;
     walk->begun = false;
 }
@@ -340,16 +336,16 @@ void crash_write_frames(ucontext_t *context)
 {
     mcontext_t kept = context->uc_mcontext;
     uintptr_t position = position_of(context);
-    struct walk walk = {.context = context, .start = position};
+    struct walk walk = {.context = context};
     // What has no tables is in assembly, and has nothing on the stack, or is no function at all: a
     // wrong pointer was called. The caller is where it would return to.
     if (!has_tables(context)) {
         write_frame(&walk, position, false);
-        leave_to_caller(&walk, context);
+        leave_to_caller(&walk);
     }
     walk_from(context, visit, &walk);
     if (walk.count == 1 && !walk.left && !TABLES_TELL_OF_SIGNALS) {
-        leave_to_caller(&walk, context);
+        leave_to_caller(&walk);
         if (has_tables(context))
             walk_from(context, visit, &walk);
     }
