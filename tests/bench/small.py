@@ -133,6 +133,12 @@ def flask_packages():
     return subprocess.run([script, *servers.FLASK], check=True, stdout=subprocess.PIPE, text=True).stdout.strip()
 
 
+def run_pack(packer, name, output, *options):
+    """Have an application packed by a limpet; packer: its command, options: more of its pack's."""
+    subprocess.run([*packer, "pack", APPLICATIONS[name], "--app", "app:app", *options, "--output", output],
+                   check=True, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+
+
 def pack(options, name, folder):
     """The application as a binary in the folder, where it is not there yet."""
     output = (options.packed or folder) / f"packed-{name}"
@@ -141,8 +147,7 @@ def pack(options, name, folder):
     packages = ["--with", flask_packages()] if name == "flask" else []
     packer = [PACKER] if options.machine else [*options.runner, options.binary]
     base = ["--base", options.binary] if options.machine else []
-    subprocess.run([*packer, "pack", APPLICATIONS[name], "--app", "app:app", *base, "--output", output, *packages],
-                   check=True, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    run_pack(packer, name, output, *base, *packages)
     return output
 
 

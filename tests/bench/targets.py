@@ -68,10 +68,8 @@ def measure_in_machine(target, packed, rounds):
 
 def rows_of(target, options, folder):
     """The rows of a target: where it was measured, its size, what was measured."""
-    native, binary = binary_of(platform.machine(), "fast"), binary_of(target, options.profile)
-    packed = folder / f"hello-{target}"
-    subprocess.run([native, "pack", servers.APPLICATIONS["hello"], "--app", "app:app", "--base", binary, "--output",
-                    packed], check=True, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    binary, packed = binary_of(target, options.profile), folder / f"hello-{target}"
+    small.run_pack([small.PACKER], "hello", packed, "--base", binary)
     if target == platform.machine():
         yield "here", binary.stat().st_size, measure(packed, folder, options.rounds)
     yield "QEMU", binary.stat().st_size, measure_in_machine(target, packed, options.rounds)

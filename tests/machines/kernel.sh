@@ -37,7 +37,7 @@ tell_if_there # by somebody who held the lock
 apt_elsewhere "$cache/apt-$suite-$architecture" "$suite" "$architecture"
 apt-get "${apt_options[@]}" update >&2
 # The package of that name is empty: it depends on that of the newest version.
-kernel=$(apt-cache "${apt_options[@]}" depends "$image" | awk '$1 == "Depends:" && $2 ~ /^linux-image-/ { print $2; exit }')
+kernel=$(apt-cache "${apt_options[@]}" depends "$image" | awk '$1 == "Depends:" && $2 ~ /^linux-image-/ && !found++ { print $2 }')
 part=$folder.part
 rm -rf "$part"
 mkdir -p "$part"
